@@ -1,0 +1,126 @@
+"""Figures with one look, and with words for readers who cannot see them.
+
+The palette is that of Okabe and Ito ("Color universal design", 2008), which stays distinct for the common forms of
+colour blindness. Series also differ in marker and line style, so that no figure depends on colour.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINE_STYLES = ("-", "--", "-.", ":")
+HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
+
+_STYLE = {
+    "figure.figsize": (8, 4),
+    "figure.dpi": 100,
+    "savefig.dpi": 144,
+    "savefig.bbox": "tight",
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so every machine draws the same letters
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#d9d9d9",
+    "lines.linewidth": 2,
+    "lines.markersize": 7,
+    "legend.frameon": False,
+}
+
+
+def use_style() -> None:
+    """Give every figure made from now on the course's look. `figure` calls it."""
+    import matplotlib
+    from cycler import cycler
+
+    cycle = (
+        cycler(color=PALETTE)
+        + cycler(marker=MARKERS)
+        + cycler(linestyle=[LINE_STYLES[i % len(LINE_STYLES)] for i in range(len(PALETTE))])
+    )
+    matplotlib.rcParams.update({**_STYLE, "axes.prop_cycle": cycle})
+
+
+def figure(rows: int = 1, columns: int = 1, *, width: float = 8, height: float = 4, **options):
+    """A figure and its axes in the course's look; `options` go to `Figure.subplots`.
+
+    The figure is not registered with pyplot, so a notebook shows it once, where `show` is called.
+    """
+    from matplotlib.figure import Figure
+
+    use_style()
+    made = Figure(figsize=(width, height), layout="constrained")
+    return made, made.subplots(rows, columns, **options)
+
+
+def show(fig: Figure, alt: str) -> None:
+    """Display `fig` with its alternative text.
+
+    `alt` says in words what the figure shows: the kind of plot, the axes, and the finding. It becomes the `alt` of the
+    image on the page, the picture's metadata, and the plain-text form of the output, which the notebook tests compare.
+    Raises ValueError where `alt` is missing or too short to say anything.
+    """
+    from IPython.display import publish_display_data
+
+    alt = " ".join(alt.split())
+    if len(alt) < 20:
+        raise ValueError(
+            f"alt={alt!r} is too short: say what is plotted, on which axes, and what can be seen (20 characters or more)"
+        )
+    picture = base64.b64encode(_png(fig)).decode()
+    # JupyterLab's own image output has no alternative text, so the page gets an <img> of ours; the bare picture is there
+    # for exports that need one (PDF, slides).
+    page = f'<img alt="{html.escape(alt)}" style="max-width: 100%; background: white" src="data:image/png;base64,{picture}">'
+    publish_display_data(
+        {"image/png": picture, "text/html": page, "text/plain": alt}, metadata={"image/png": {"alt": alt}}
+    )
+
+
+def _png(fig: Figure) -> bytes:
+    """The figure's picture, without date and software version: the same figure gives the same bytes."""
+    picture = io.BytesIO()
+    fig.savefig(picture, format="png", metadata={"Software": None}, pil_kwargs={"optimize": True})
+    return picture.getvalue()
+
+
+def bars(
+    axes,
+    labels: Sequence[str],
+    values: Sequence[float],
+    *,
+    unit: str,
+    texts: Sequence[str] | None = None,
+    log: bool = False,
+) -> None:
+    """Horizontal bars in reading order, each with its number written at its end.
+
+    labels: a name per bar. values: their lengths, in `unit`, which labels the axis. texts: what to write at the ends
+    (default: the values with thousands separators).
+    """
+    texts = texts or [f"{value:,}" for value in values]
+    drawn = axes.barh(
+        range(len(labels)), values, color=[PALETTE[i % len(PALETTE)] for i in range(len(labels))],
+        edgecolor="black", linewidth=0.6, height=0.65,
+    )  # fmt: skip
+    for index, bar in enumerate(drawn):
+        bar.set_hatch(HATCHES[index % len(HATCHES)])
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.bar_label(drawn, labels=texts, padding=5)
+    axes.set_xlabel(unit)
+    axes.grid(False, axis="y")
+    if log:
+        axes.set_xscale("log")
+    axes.margins(x=0.25)

@@ -1,0 +1,173 @@
+"""The tables of V1 and V2: structure against the papers' tables, totals against known counts."""
+
+import itertools
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mobilenet_lib import architectures, cost
+from mobilenet_lib.architectures import make_divisible, mobilenet_v1, mobilenet_v2, seed_mobilenet_v2, vgg16
+
+# V1 paper, Table 1, the "Input Size" column from the first convolution to the classifier, as (channels, size).
+V1_INPUTS = [
+    (3, 224), (32, 112), (32, 112), (64, 112), (64, 56), (128, 56), (128, 56), (128, 56), (128, 28), (256, 28),
+    (256, 28), (256, 28), (256, 14), *[(512, 14)] * 10, (512, 14), (512, 7), (1024, 7), (1024, 7), (1024, 7), (1024, 1),
+]  # fmt: skip
+# V2 paper, Table 2, the "Input" column, a bottleneck stage per entry, then head, pool and classifier.
+V2_STAGE_INPUTS = [(32, 112), (16, 112), (24, 56), (32, 28), (64, 14), (96, 14), (160, 7)]
+
+
+def test_v1_has_the_input_sizes_of_table_1():
+    assert [row.input_shape[:2] for row in mobilenet_v1().rows] == V1_INPUTS
+
+
+def test_v1_has_28_layers_of_which_13_depthwise():
+    kinds = [row.kind for row in mobilenet_v1().rows if row.kind != "pool"]
+    assert len(kinds) == 28
+    assert kinds.count("depthwise") == 13
+
+
+def test_v2_has_the_stages_of_table_2():
+    table = mobilenet_v2()
+    bottlenecks = [block for block in table.blocks if block.kind == "bottleneck"]
+    repeats = [n for _, _, n, _ in architectures.V2_BOTTLENECKS]
+    firsts = [sum(repeats[:stage]) for stage in range(len(repeats))]
+    assert len(bottlenecks) == sum(repeats) == 17
+    assert [bottlenecks[first].input_shape[:2] for first in firsts] == V2_STAGE_INPUTS
+    assert table.blocks[-3].output_shape == (1280, 7, 7)
+
+
+def test_v2_adds_a_shortcut_only_between_equal_shapes():
+    for block in mobilenet_v2().blocks:
+        if block.kind == "bottleneck":
+            assert (block.shortcut == "identity") == (block.input_shape == block.output_shape)
+
+
+@pytest.mark.parametrize(
+    ("table", "macs", "params", "trainable"),
+    [
+        (mobilenet_v1(), 568_740_352, 4_209_088, 4_231_976),
+        (mobilenet_v1(num_classes=10), 567_726_592, 3_195_328, 3_217_226),
+        (mobilenet_v2(), 300_774_272, 3_469_760, 3_504_872),
+        (mobilenet_v2(num_classes=10), 299_507_072, 2_202_560, 2_236_682),
+        (seed_mobilenet_v2(), 1_289_912_320, 2_261_440, 2_314_010),
+        (vgg16(), 15_470_264_320, 138_344_128, 138_357_544),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_known_totals(table, macs, params, trainable):
+    assert (table.macs, table.params, table.trainable_params) == (macs, params, trainable)
+    assert table.flops == 2 * macs
+
+
+def test_the_misprinted_stride_would_cost_533_8_million_macs():
+    last = mobilenet_v1().blocks[-3]
+    with_stride_2 = cost.depthwise_separable(1024, 1024, 3, 7, stride=2)
+    assert (
+        round((mobilenet_v1().macs - sum(row.macs for row in last.rows) + with_stride_2.macs) / 1e6, 1)
+        == 533.8
+    )
+
+
+def test_the_t_1_block_with_an_expansion_would_cost_313_6_million_macs():
+    extra = cost.conv2d(32, 32, 1, 112)
+    assert round((mobilenet_v2().macs + extra.macs) / 1e6, 1) == 313.6
+
+
+def test_small_pictures_keep_their_maps():
+    """With the papers' stem a 32×32 picture ends in a 1×1 map; stem_stride=1 leaves 2×2 before the pool."""
+    for network in (mobilenet_v1, mobilenet_v2):
+        assert network(resolution=32).blocks[-2].input_shape[1:] == (1, 1)
+        assert network(resolution=32, stem_stride=1).blocks[-2].input_shape[1:] == (2, 2)
+
+
+def test_peak_activations_by_hand():
+    """V1: the first pointwise layer reads 32 maps of 112×112 and writes 64. V2: the first depthwise layer
+    of stride 2 reads 96 maps of 112×112 and writes 96 of 56×56."""
+    assert mobilenet_v1().peak_activations == (32 + 64) * 112 * 112
+    assert mobilenet_v2().peak_activations == 96 * 112 * 112 + 96 * 56 * 56
+    # While a block with a shortcut filters, its input is held beside the depthwise layer's input and output.
+    row = next(row for row in mobilenet_v2().rows if row.name == "bottleneck3.depthwise")
+    assert row.live_activations == (24 + 144 + 144) * 56 * 56
+
+
+def test_frame_has_a_row_per_layer_and_the_same_totals():
+    table = mobilenet_v2(0.5, 96, 10)
+    frame = table.to_frame()
+    assert list(frame.columns[:7]) == ["name", "kind", "input", "output", "stride", "macs", "params"]
+    assert len(frame) == len(table.rows)
+    assert frame["macs"].sum() == table.macs
+    assert frame["params"].sum() == table.params
+    assert frame["name"].is_unique
+
+
+def test_by_kind_adds_up():
+    shares = mobilenet_v1().by_kind()
+    assert shares["macs"].sum() == mobilenet_v1().macs
+    assert shares["macs_percent"].sum() == pytest.approx(100)
+    assert shares["params_percent"].sum() == pytest.approx(100)
+
+
+networks = st.sampled_from([mobilenet_v1, mobilenet_v2])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    networks, st.sampled_from([0.25, 0.35, 0.5, 0.75, 1.0, 1.4]), st.integers(1, 256), st.sampled_from([1, 2])
+)
+def test_every_layer_begins_where_the_one_before_ends(network, width, resolution, stem_stride):
+    table = network(width, resolution, 10, stem_stride)
+    rows = table.rows
+    assert rows[0].input_shape == (3, resolution, resolution)
+    for before, after in itertools.pairwise(rows):
+        assert after.input_shape == before.output_shape
+    assert rows[-1].output_shape == (10, 1, 1)
+
+
+@given(st.floats(1, 5000, allow_nan=False), st.sampled_from([4, 8, 16]))
+def test_make_divisible(channels, divisor):
+    rounded = make_divisible(channels, divisor)
+    assert rounded % divisor == 0
+    assert rounded >= max(divisor, 0.9 * channels)
+    assert rounded - channels <= divisor
+
+
+@pytest.mark.parametrize(
+    ("channels", "rounded"), [(16 * 0.75, 16), (24 * 0.75, 24), (32 * 0.35, 16), (24 * 1.4, 32)]
+)
+def test_make_divisible_examples(channels, rounded):
+    """12 → 16 (8 would lose a third), 18 → 24 (16 would lose 11 %), 11.2 → 16, 33.6 → 32."""
+    assert make_divisible(channels) == rounded
+
+
+@pytest.mark.parametrize("network", [mobilenet_v1, mobilenet_v2])
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"width_multiplier": 0}, "width_multiplier must be a number above 0"),
+        ({"width_multiplier": math.nan}, "width_multiplier must be a number above 0"),
+        ({"width_multiplier": "1"}, "width_multiplier must be a number above 0"),
+        ({"resolution": 0}, "resolution .* not 0"),
+        ({"resolution": 22.5}, "resolution .* not 22.5"),
+        ({"num_classes": 0}, "num_classes .* not 0"),
+        ({"stem_stride": 3}, "stem_stride must be 1 or 2, not 3"),
+    ],
+)
+def test_impossible_networks_are_refused(network, wrong, says):
+    with pytest.raises(ValueError, match=says):
+        network(**wrong)
+
+
+def test_a_width_that_leaves_no_channels_says_what_would():
+    with pytest.raises(ValueError, match=r"leaves none of 32 channels: use at least 0\.031"):
+        mobilenet_v1(0.01)
+
+
+def test_other_networks_refuse_pictures_their_pools_cannot_take():
+    with pytest.raises(ValueError, match="177 pixels or more"):
+        seed_mobilenet_v2(176)
+    assert seed_mobilenet_v2(177).rows[-1].output_shape == (10, 1, 1)
+    with pytest.raises(ValueError, match="multiple of 32"):
+        vgg16(100)

@@ -1,0 +1,59 @@
+"""Every published figure against the ledger, and that the notes about misprints are still true."""
+
+import pytest
+
+from mobilenet_lib import papers
+
+COMPUTED = [figure for figure in papers.figures() if figure.ledger is not None]
+
+
+def label(figure):
+    return f"{figure.source} table {figure.table} {figure.row} {figure.unit}"
+
+
+@pytest.mark.parametrize("figure", COMPUTED, ids=label)
+def test_figure_agrees_with_the_ledger_exactly_where_we_say_so(figure):
+    assert figure.agrees is figure.reproduces, (
+        f"printed {figure.printed}, ours {figure.ours}, ± {figure.allowed}"
+    )
+
+
+@pytest.mark.parametrize("figure", papers.figures(), ids=label)
+def test_figure_is_complete(figure):
+    assert figure.unit in papers.UNITS
+    assert figure.printed == f"{float(figure.printed):.{len(figure.printed.partition('.')[2])}f}"
+    if not figure.reproduces:
+        assert figure.note, "a figure that does not reproduce needs a note that says why"
+
+
+def test_every_table_is_there():
+    assert {figure.table for figure in papers.figures("v1")} == set("123456789")
+    assert {figure.table for figure in papers.figures("v2")} == set("234")
+
+
+def test_table_2_of_v1_does_not_add_up_as_printed():
+    printed = sum(figure.value for figure in papers.figures("v1", 2) if figure.unit == "% of MACs")
+    ours = sum(figure.ours for figure in papers.figures("v1", 2) if figure.unit == "% of MACs")
+    assert round(printed, 2) == 99.29
+    assert ours == pytest.approx(100)
+
+
+def test_compare_says_agrees_differs_or_quoted():
+    table = papers.compare("v1", 8).set_index(["row", "unit"])["verdict"]
+    assert table["1.0 MobileNet-224", "M MACs"] == "agrees"
+    assert table["VGG 16", "M MACs"] == "differs"
+    assert table["GoogleNet", "M MACs"] == "quoted"
+
+
+def test_the_default_tolerance_is_one_unit_of_the_last_digit():
+    figure = papers.Figure("a source", "1", "a row", "M MACs", "52.3")
+    assert figure.allowed == pytest.approx(0.1)
+    assert papers.Figure("a source", "1", "a row", "M MACs", "569").allowed == 1
+    assert papers.Figure("a source", "1", "a row", "M MACs", "569", tolerance=0).allowed == 0
+
+
+def test_unknown_papers_and_tables_are_refused():
+    with pytest.raises(ValueError, match="paper must be one of v1, v2, seed"):
+        papers.figures("v3")
+    with pytest.raises(ValueError, match="no figures of table 77"):
+        papers.figures("v1", 77)
