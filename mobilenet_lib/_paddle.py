@@ -27,7 +27,7 @@ with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             name="paddle",
         ) from problem
 
-# Every batch norm in train mode repeats this note; the course explains running statistics in lesson 08.
+# Every batch norm in train mode repeats this note, which says no more than its documentation.
 warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
 
 __all__ = ["paddle"]

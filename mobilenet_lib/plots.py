@@ -9,11 +9,14 @@ from __future__ import annotations
 import base64
 import html
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from mobilenet_lib.results import Run
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -124,3 +127,44 @@ def bars(
     if log:
         axes.set_xscale("log")
     axes.margins(x=0.25)
+
+
+def learning_curves(runs: Sequence[Run]) -> tuple[Figure, str]:
+    """Training loss and validation accuracy over the epochs, a line per run, with the conditions in the title.
+
+    Returns the figure and its alternative text, for `show`. The text gives the last figures of recorded runs only: those
+    of a run that was just trained differ from machine to machine, and a test compares the text.
+    Raises ValueError where no run has a finished epoch.
+    """
+    if not any(run.epochs for run in runs):
+        raise ValueError("none of the runs has a finished epoch: there is nothing to draw")
+    fig, (loss, accuracy) = figure(1, 2, width=9, height=3.6)
+    for run in runs:
+        frame = run.to_frame()
+        loss.plot(frame["epoch"], frame["train_loss"], label=run.name)
+        accuracy.plot(frame["epoch"], 100 * frame["validation_accuracy"], label=run.name)
+    for axes in (loss, accuracy):
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    loss.set(title="training loss", ylabel="cross entropy (nats)")
+    accuracy.set(title="accuracy on pictures not trained on", ylabel="correct (%)")
+    loss.legend()
+    modes, sources, seeds = (
+        sorted({str(value) for value in values})
+        for values in ([r.mode for r in runs], [r.data["source"] for r in runs], [r.seed for r in runs])
+    )
+    conditions = f"mode: {', '.join(modes)} · {'; '.join(sources)} · seed {', '.join(seeds)}"
+    fig.suptitle(textwrap.fill(conditions, 110), fontsize=9)
+
+    alt = (
+        f"Two line plots over {max(len(run.epochs) for run in runs)} epochs for {' and '.join(run.name for run in runs)}: "
+        f"training loss, and accuracy on pictures not trained on. Conditions: {conditions}."
+    )
+    if modes == ["recorded"]:
+        last = (
+            f"{run.name} ends at loss {run.epochs[-1]['train_loss']:.2f} and "
+            f"{100 * run.epochs[-1]['validation_accuracy']:.1f} %"
+            for run in runs
+        )
+        alt += f" {'; '.join(last)}."
+    return fig, alt

@@ -1,0 +1,410 @@
+"""Measured costs of any Paddle model: run it once and count the multiply-accumulates that really happen.
+
+The ledger in `mobilenet_lib.architectures` knows what a network should cost; this module watches what it does.
+Three things see the forward pass:
+
+1. **Hooks** on every layer know which layer is at work, and give each count its name.
+2. **The operations themselves** (`_COUNTED`) are replaced, for the length of the pass, by versions that also count.
+   A hook on `Conv2D` alone would miss a subclass, `F.conv2d`, `x @ y`, or a layer called through `layer.forward`; all
+   of them end in the same few functions of `paddle._C_ops`, and there the real shapes of the tensors are known.
+3. **Paddle's own list of launched kernels** is the witness. What was launched outside a counted operation and is not
+   free by convention (`_FREE`) is named in `Count.uncounted`, so nothing is left out silently.
+
+Convention of both MobileNet papers: MACs of convolutions, fully connected layers and matrix products. Additions of
+a bias, batch norm, activations, pooling, element-wise and reducing operations are free. 1 MAC = 2 FLOPs.
+
+Introduced in lesson 01.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobilenet_lib._paddle import paddle
+from mobilenet_lib.cost import whole_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ROOT = "(model)"
+_CUSTOM = "_run_custom_op"  # Paddle's entrance to operations that users wrote in C++
+_LAUNCHES = "FLAGS_low_precision_op_list"  # on: Paddle counts each kernel it launches, by name and precision
+
+# Kernels without multiply-accumulates by the papers' convention, under the names of Paddle's list (less a final "_v2").
+_FREE_KERNELS = """
+elementwise_add elementwise_sub elementwise_mul elementwise_div elementwise_pow elementwise_mod
+elementwise_max elementwise_min elementwise_fmax elementwise_fmin elementwise_floordiv scale abs sign square
+sqrt rsqrt pow reciprocal exp expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh erf lgamma
+floor ceil round clip lerp increment conj real imag angle as_real as_complex equal not_equal less_than
+less_equal greater_than greater_equal logical_and logical_or logical_not logical_xor bitwise_and bitwise_or
+bitwise_not bitwise_xor isnan isinf isfinite where
+
+relu relu6 leaky_relu prelu rrelu brelu elu celu selu gelu silu swish mish sigmoid hard_sigmoid hard_swish
+logsigmoid tanh stanh tanh_shrink softplus softsign softshrink hard_shrink thresholded_relu maxout swiglu
+softmax log_softmax gumbel_softmax dropout batch_norm sync_batch_norm layer_norm group_norm instance_norm
+rms_norm
+
+pool2d pool3d lp_pool2d max_pool2d_with_index max_pool3d_with_index fractional_max_pool2d mean reduce_sum
+reduce_mean reduce_max reduce_min reduce_amax reduce_amin reduce_prod reduce_all reduce_any sum p_norm
+frobenius_norm dist logsumexp cumsum cumprod median trace
+
+softmax_with_cross_entropy sigmoid_cross_entropy_with_logits bce_loss nll_loss kldiv_loss huber_loss
+label_smooth
+
+reshape flatten_contiguous_range view_shape view_dtype as_strided transpose2 squeeze2 unsqueeze2 concat stack
+unstack split split_with_num unbind slice strided_slice crop_tensor expand expand_as tile roll flip tril triu
+diag diagonal pad pad3d unfold fold pixel_shuffle pixel_unshuffle channel_shuffle shuffle_channel
+temporal_shift nearest_interp repeat_interleave gather gather_nd scatter scatter_nd_add index_select
+index_sample index_add index_put index_elementwise_get take_along_axis put_along_axis masked_select
+masked_fill set_value set_value_with_tensor lookup_table one_hot shard_index sequence_mask meshgrid
+where_index arg_max arg_min argsort top_k kthvalue mode unique searchsorted histogram bincount cast assign
+assign_value share_data memcpy_h2d memcpy_d2h npu_identity fill fill_any fill_any_like fill_constant full_
+full_with_tensor empty empty_like eye range linspace tril_indices shape shape64 size complex gaussian_random
+uniform_random truncated_gaussian_random randint randperm bernoulli multinomial
+"""
+_FREE = frozenset(_FREE_KERNELS.split())
+
+
+class ForwardError(ValueError):
+    """The model's own forward pass raised; the original error is the cause."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One call of one layer, or what the model computes outside its layers.
+
+    name: path of the layer, such as "features.3.conv". layer: its class. op: operations counted in this call, without
+    those of its sub-layers; empty where all is free. output_shape: with the batch. params: trainable ones the layer
+    holds itself, at its first call. activations: numbers written by the counted operations.
+    """
+
+    name: str
+    layer: str
+    op: str
+    output_shape: tuple[int, ...]
+    macs: int
+    params: int
+    activations: int
+
+
+@dataclass(frozen=True)
+class Count:
+    """What one forward pass cost, for the whole batch.
+
+    macs: multiply-accumulates. params: trainable numbers of the model, each once, whether the pass used them or not.
+    activations: numbers written by the counted operations. layers: rows in the order in which the calls began; their
+    macs and activations add up to the totals. A layer of several names has the first, and several rows when it is called
+    several times. uncounted: Paddle's name of an operation that is neither counted nor known to be free → number of
+    calls; whatever it computes is missing in macs.
+    """
+
+    macs: int
+    params: int
+    activations: int
+    layers: tuple[Row, ...] = field(repr=False)
+    uncounted: dict[str, int]
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations: a multiplication and an addition per MAC."""
+        return 2 * self.macs
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a pandas table."""
+        import pandas as pd
+
+        return pd.DataFrame([vars(row) for row in self.layers], columns=list(Row.__dataclass_fields__))
+
+
+def count(
+    model: paddle.nn.Layer, input_shape: tuple[int, ...] | paddle.Tensor, dtype: str = "float32"
+) -> Count:
+    """Run `model` once on zeros, in eval mode and without gradients, and count.
+
+    input_shape: (channels, height, width) for one picture; any other number of sizes is taken with its batch, such as
+    (batch, channels, height, width). A tensor is taken as the input itself: the way for sequences and word numbers.
+
+    The model comes back as it was, even when its forward raises: hooks, operations, the mode of every layer, buffers,
+    batch-norm statistics and random generators. Python attributes that a forward sets itself are not undone. Paddle
+    is changed for all threads while this runs: do not use it from several threads at once. It does not see
+    arithmetic done outside Paddle (NumPy), nor a product spelled out as a multiplication and a sum.
+
+    Raises ValueError for a model that is no Layer and a shape that is not positive whole numbers; ForwardError, with
+    the name of the layer and the original error as its cause, when the forward pass raises.
+    """
+    if not isinstance(model, paddle.nn.Layer):
+        raise ValueError(
+            f"model must be a paddle.nn.Layer, not {type(model).__name__}: pass the network itself"
+        )
+    recorder = _Recorder(model)
+    with ExitStack() as undo:  # each change registers its own undoing; all of them run, the last change first
+        undo.enter_context(paddle.no_grad())
+        _keep_random_state(undo)
+        _keep_buffers(undo, model)
+        picture = _input(input_shape, dtype)
+        _prepare(undo, model, recorder)
+        before = _launches()
+        try:
+            output = model(picture)
+        except Exception as error:
+            call = recorder.open[-1]
+            raise ForwardError(
+                f"the forward pass failed in layer {call.name} ({call.layer}) for an input of {tuple(picture.shape)}: "
+                f"{type(error).__name__}: {str(error).strip()}"
+            ) from error
+        recorder.leave(model, None, output)
+        launched = _launches() - before
+    return recorder.result(launched + recorder.unlisted)
+
+
+@dataclass
+class _Call:
+    """A layer at work, and what was counted in it so far."""
+
+    name: str
+    layer: str
+    target: paddle.nn.Layer
+    ops: list[str] = field(default_factory=list)
+    macs: int = 0
+    activations: int = 0
+    output_shape: tuple[int, ...] = ()
+
+
+class _Recorder:
+    """Which layers are open, innermost last, and every call so far."""
+
+    def __init__(self, model: paddle.nn.Layer) -> None:
+        self.model = model
+        self.names = {id(layer): name for name, layer in model.named_sublayers()}
+        self.open: list[_Call] = []
+        self.calls: list[_Call] = []
+        self.unlisted: Counter[str] = Counter()
+        self.enter(model, None)  # by hand, not by a hook: a hook of the model's own may compute before ours
+
+    def enter(self, layer: paddle.nn.Layer, _inputs: Any) -> None:
+        call = _Call(self.names.get(id(layer), _ROOT), type(layer).__name__, layer)
+        self.open.append(call)
+        self.calls.append(call)
+
+    def leave(self, layer: paddle.nn.Layer, _inputs: Any, outputs: Any) -> None:
+        # A call that raised, and whose error the model caught, never left: drop it too.
+        while (call := self.open.pop()).target is not layer:
+            pass
+        call.output_shape = _shape(outputs)
+
+    def counting(
+        self, name: str, operation: Callable[..., Any], macs: Callable[..., int]
+    ) -> Callable[..., Any]:
+        """`operation`, but counted into the innermost open layer."""
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            paddle.set_flags({_LAUNCHES: 0})  # the witness looks away: what is launched here is counted
+            try:
+                output = operation(*args, **kwargs)
+            finally:
+                paddle.set_flags({_LAUNCHES: 1})
+            written = output if isinstance(output, paddle.Tensor) else output[0]
+            call = self.open[-1]
+            call.ops.append(name)
+            call.macs += macs(written, args, kwargs)
+            call.activations += math.prod(written.shape)
+            return output
+
+        return counted
+
+    def listing(self, name: str, operation: Callable[..., Any]) -> Callable[..., Any]:
+        """`operation`, but listed by hand: Paddle's list leaves out custom and old-style operations."""
+
+        def listed(*args: Any, **kwargs: Any) -> Any:
+            self.unlisted[f"custom {args[0]}" if name == _CUSTOM else name] += 1
+            return operation(*args, **kwargs)
+
+        return listed
+
+    def result(self, launched: Counter[str]) -> Count:
+        seen: set[int] = set()
+        rows = []
+        for call in self.calls:
+            own = call.target.parameters(include_sublayers=False)
+            params = _trainable(own, seen)
+            if call.ops or own or not call.target.sublayers():
+                op = " + ".join(op if n == 1 else f"{op} ×{n}" for op, n in Counter(call.ops).items())
+                rows.append(
+                    Row(call.name, call.layer, op, call.output_shape, call.macs, params, call.activations)
+                )
+        return Count(
+            macs=sum(call.macs for call in self.calls),
+            params=_trainable(self.model.parameters(), set()),
+            activations=sum(call.activations for call in self.calls),
+            layers=tuple(rows),
+            uncounted={
+                name: launched[name] for name in sorted(launched) if name.removesuffix("_v2") not in _FREE
+            },
+        )
+
+
+def _convolution(output: paddle.Tensor, args: tuple, _kwargs: dict) -> int:
+    """Every output value is a sum over one filter; taps on the padding count, because the loops perform them."""
+    return math.prod(output.shape) * math.prod(args[1].shape[1:])  # [out, in / groups, kernel...]
+
+
+def _transposed_convolution(_output: paddle.Tensor, args: tuple, _kwargs: dict) -> int:
+    """Every input value is spread over one filter; taps that land on the cropped border count, as padding does above.
+
+    MACs = input positions · kernel positions · in_channels · out_channels / groups.
+    """
+    return math.prod(args[0].shape) * math.prod(args[1].shape[1:])  # [in, out / groups, kernel...]
+
+
+def _product(position: int) -> Callable[..., int]:
+    """Every output value is a sum over the last axis of the operand at `position`."""
+
+    def macs(output: paddle.Tensor, args: tuple, kwargs: dict) -> int:
+        left = args[position] if len(args) > position else kwargs.get("x", kwargs.get("input"))
+        return math.prod(output.shape) * left.shape[-1]
+
+    return macs
+
+
+def _matmul(output: paddle.Tensor, args: tuple, kwargs: dict) -> int:
+    """As `_product`, but the left matrix may be transposed on the way."""
+    left = args[0] if args else kwargs.get("x", kwargs.get("input"))
+    transposed = args[2] if len(args) > 2 else kwargs.get("transpose_x", False)
+    return math.prod(output.shape) * left.shape[-2 if transposed and len(left.shape) > 1 else -1]
+
+
+def _einsum(_output: paddle.Tensor, args: tuple, _kwargs: dict) -> int:
+    """Of two operands: one MAC per combination of the indices. Sums over an index of one operand alone are free.
+
+    Paddle splits a product of three or more operands into such pairs before it comes here.
+    """
+    operands, equation = args
+    terms, result = equation.split("->")
+    terms = terms.split(",")
+    if len(terms) == 1:
+        return 0
+    sizes = Counter()
+    for term, operand in zip(terms, operands, strict=True):
+        for index, size in zip(term, operand.shape, strict=True):
+            sizes[index] = max(sizes[index], size)  # a size of 1 is stretched
+    return math.prod(
+        size for index, size in sizes.items() if index in result or all(index in t for t in terms)
+    )
+
+
+# Functions of paddle._C_ops, which layers, functionals and tensor methods share, and what each costs.
+_COUNTED: dict[str, Callable[..., int]] = {
+    "conv2d": _convolution,  # Conv1D comes here too, with a height of 1
+    "conv3d": _convolution,
+    "depthwise_conv2d": _convolution,
+    "depthwise_conv2d_bias": _convolution,
+    "depthwise_conv3d_bias": _convolution,
+    "conv2d_transpose": _transposed_convolution,
+    "conv2d_transpose_bias": _transposed_convolution,
+    "conv3d_transpose": _transposed_convolution,
+    "depthwise_conv2d_transpose": _transposed_convolution,
+    "linear": _product(0),
+    "linear_v2": _product(0),
+    "matmul": _matmul,
+    "bmm": _product(0),
+    "mv": _product(0),
+    "dot": _product(0),
+    "addmm": _product(1),
+    "addmm_": _product(1),
+    "baddbmm": _product(1),
+    "baddbmm_": _product(1),
+    "einsum": _einsum,
+}
+
+
+def _prepare(undo: ExitStack, model: paddle.nn.Layer, recorder: _Recorder) -> None:
+    """Eval mode, hooks, counting operations; all registered with `undo`."""
+    for layer in model.sublayers(include_self=True):
+        # Not model.eval(): model.train() could not tell afterwards which layers had been frozen before.
+        _replace(undo, layer, "training", False)
+    for layer in model.sublayers():
+        undo.callback(layer.register_forward_pre_hook(recorder.enter).remove)
+        undo.callback(layer.register_forward_post_hook(recorder.leave).remove)
+
+    counted = {}
+    for name, macs in _COUNTED.items():
+        operation = getattr(paddle._C_ops, name)
+        counted[id(operation)] = recorder.counting(name, operation, macs)
+    # Everywhere, because `from paddle._C_ops import matmul`, as in paddle.tensor, keeps the function under a name of its own.
+    for module in list(sys.modules.values()):
+        for name, value in list(getattr(module, "__dict__", {}).items()):
+            if id(value) in counted:
+                _replace(undo, module, name, counted[id(value)])
+    # `@` is bound to C++ and passes by all of these. In __rmatmul__(right, left) the left operand comes second.
+    for name, position in (("__matmul__", 0), ("__rmatmul__", 1)):
+        original = getattr(paddle.Tensor, name)
+        _replace(undo, paddle.Tensor, name, recorder.counting("matmul", original, _product(position)))
+    old_style = [name for name in paddle._legacy_C_ops.__all__ if not name.startswith("_")]
+    for module, names in ((paddle._C_ops, [_CUSTOM]), (paddle._legacy_C_ops, old_style)):
+        for name in names:
+            _replace(undo, module, name, recorder.listing(name, getattr(module, name)))
+
+    # A model under paddle.jit.to_static runs as the Python it was written in.
+    translator = paddle.jit.dy2static.program_translator.ProgramTranslator()
+    _replace(undo, translator, "enable_to_static", False)
+
+    undo.callback(paddle.set_flags, paddle.get_flags(_LAUNCHES))
+    paddle.set_flags({_LAUNCHES: 1})
+
+
+def _replace(undo: ExitStack, owner: Any, name: str, value: Any) -> None:
+    undo.callback(setattr, owner, name, getattr(owner, name))
+    setattr(owner, name, value)
+
+
+def _keep_random_state(undo: ExitStack) -> None:
+    undo.callback(paddle.set_rng_state, paddle.get_rng_state())
+    undo.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002 (the generator that models share)
+    undo.callback(random.setstate, random.getstate())
+
+
+def _keep_buffers(undo: ExitStack, model: paddle.nn.Layer) -> None:
+    """Put buffers and batch-norm statistics back, which BatchNorm(use_global_stats=False) changes even in eval mode."""
+    for layer in model.sublayers(include_self=True):
+        undo.callback(layer._buffers.update, dict(layer._buffers))  # a forward may assign another tensor
+    # Paddle keeps the running statistics among the parameters, as ones that are not trained.
+    kept = [*model.buffers(), *(p for p in model.parameters() if p.stop_gradient)]
+    for tensor in filter(paddle.Tensor._is_initialized, kept):  # an LSTM has a buffer without memory
+        undo.callback(paddle.assign, tensor.clone(), tensor)
+
+
+def _launches() -> Counter[str]:
+    """Kernels launched so far while the flag was on. Paddle gives "calls in half, bfloat16, single, other precision"."""
+    listed = paddle.base.core.get_low_precision_op_list()
+    return Counter({name: sum(map(int, calls.split(","))) for name, calls in listed.items()})
+
+
+def _input(input_shape: tuple[int, ...] | paddle.Tensor, dtype: str) -> paddle.Tensor:
+    if isinstance(input_shape, paddle.Tensor):
+        return input_shape.clone()  # a forward may write into its input
+    if not isinstance(input_shape, (tuple, list)) or not input_shape:
+        raise ValueError(f"input_shape must be (channels, height, width), not {input_shape!r}")
+    sizes = [whole_number(f"each size in input_shape {tuple(input_shape)}", size) for size in input_shape]
+    return paddle.zeros([1, *sizes] if len(sizes) == 3 else sizes, dtype)
+
+
+def _shape(outputs: Any) -> tuple[int, ...]:
+    """Shape of an output, of the first one where there are several."""
+    tensors = (value for value in paddle.utils.flatten(outputs) if isinstance(value, paddle.Tensor))
+    return next((tuple(tensor.shape) for tensor in tensors), ())
+
+
+def _trainable(parameters: list[paddle.Tensor], seen: set[int]) -> int:
+    """How many trainable numbers, without those of parameters already `seen`; notes the new ones there."""
+    fresh = {id(p): math.prod(p.shape) for p in parameters if not p.stop_gradient and id(p) not in seen}
+    seen.update(fresh)
+    return sum(fresh.values())
