@@ -1,0 +1,35 @@
+"""Run the lessons and the tests apart from the settings and files of whoever runs them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from isolation import isolated_environment
+
+_folder = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Kernels and servers started by tests inherit this environment."""
+    config.stash[_folder] = Path(tempfile.mkdtemp(prefix="mobilenet-course-tests-"))
+    os.environ.update(isolated_environment(config.stash[_folder]))
+    # So that pytest can be started in any folder of the course.
+    config.option.nbval_sanitize_with = str(config.rootpath / config.option.nbval_sanitize_with)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[_folder], ignore_errors=True)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let matplotlib list the fonts once, here: in a lesson it may write to stderr while it does so."""
+    if any(item.path.suffix == ".ipynb" for item in session.items) and not session.config.option.collectonly:
+        subprocess.run(
+            [sys.executable, "-c", "import matplotlib.font_manager"], check=True, capture_output=True
+        )

@@ -1,0 +1,160 @@
+"""A real browser on a real JupyterLab, with a copy of the lessons.
+
+A test takes `open_lesson` and gets a `Lesson`: what a learner sees and does, in a few words.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from isolation import isolated_environment
+from playwright.sync_api import Browser, Page, sync_playwright
+from servers import Server, running
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent.parent / "notebooks"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SECONDS_TO_RUN_A_LESSON = 180
+
+# The same function that `mobilenet-course` ends in, on a copy of the lessons.
+_SERVE = "import sys, pathlib; from mobilenet_lib.launch import serve; serve(pathlib.Path(sys.argv[1]), browser=False)"
+_TEST_SETTINGS = {"LabApp": {"expose_app_in_browser": True, "extension_manager": "readonly"}}
+
+_KERNEL_IS_IDLE = """
+() => {
+  const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
+  return session?.isReady && session.session?.kernel?.status === "idle";
+}
+"""
+_RUN_ALL = """
+(milliseconds) => Promise.race([
+  window.jupyterapp.commands.execute("notebook:run-all-cells"),
+  new Promise((_, stop) => setTimeout(() => stop(new Error("cells still run after " + milliseconds + " ms")), milliseconds)),
+])
+"""
+_CELLS = "() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """An open lesson. `page` is Playwright's, for everything that has no method here."""
+
+    page: Page
+
+    def run_all(self) -> None:
+        """Run every cell and wait for the last; raises playwright's Error after three minutes."""
+        self.page.evaluate(_RUN_ALL, SECONDS_TO_RUN_A_LESSON * 1000)
+
+    def cells(self) -> list[dict]:
+        """The notebook as JupyterLab would save it now, cell by cell."""
+        return self.page.evaluate(_CELLS)
+
+    def outputs(self) -> list[dict]:
+        """Every output of every code cell, in order."""
+        return [output for cell in self.cells() for output in cell.get("outputs", [])]
+
+    def errors(self) -> list[str]:
+        """Each error output, as "cell 3: ValueError: what it says"."""
+        return [
+            f"cell {number}: {output['ename']}: {output['evalue']}"
+            for number, cell in enumerate(self.cells())
+            for output in cell.get("outputs", [])
+            if output["output_type"] == "error"
+        ]
+
+
+@pytest.fixture(scope="package")
+def chromium() -> str:
+    """The browser's path. Without one: skip on a reader's machine, fail where CI should have it."""
+    for name in (os.environ.get("MOBILENET_CHROMIUM"), *CHROMIUM_NAMES):
+        path = shutil.which(name) if name else None
+        if path:
+            return path
+    advice = (
+        "no browser found: `apt-get install chromium`, install Google Chrome, or set MOBILENET_CHROMIUM to the path of a "
+        "Chromium-based browser"
+    )
+    if os.environ.get("CI"):
+        pytest.fail(advice)
+    pytest.skip(advice)
+
+
+# For this package only: while Playwright runs, no other test of the process could start an event loop of its own.
+@pytest.fixture(scope="package")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="package")
+def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the copy of the lessons that the server shows."""
+    copy = tmp_path_factory.mktemp("course") / "notebooks"
+    shutil.copytree(NOTEBOOKS, copy, ignore=shutil.ignore_patterns(".*"))
+    return copy
+
+
+@pytest.fixture(scope="package")
+def server(notebooks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """JupyterLab on the copy, started as the course starts it, with no settings but its own."""
+    environment = isolated_environment(tmp_path_factory.mktemp("home"))
+    del environment["MOBILENET_INTERACTIVE"]  # here somebody is there
+    settings = Path(environment["JUPYTER_CONFIG_DIR"])
+    settings.mkdir()
+    (settings / "jupyter_server_config.json").write_text(json.dumps(_TEST_SETTINGS))
+    folder = notebooks.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MOBILENET_INTERACTIVE", raising=False)
+        with running([sys.executable, "-c", _SERVE, str(folder)], folder, **environment) as started:
+            yield started
+
+
+@pytest.fixture
+def page(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
+    """A new window. Where the test fails, a picture of it stays in the test's folder."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    page = context.new_page()
+    failed = request.session.testsfailed
+    yield page
+    if request.session.testsfailed > failed:
+        page.screenshot(path=tmp_path / "failed.png")
+        print(f"the page as it was: {tmp_path / 'failed.png'}")
+    context.close()
+
+
+@pytest.fixture
+def open_lesson(page: Page, server: Server, notebooks: Path) -> Iterator[Callable[[str], Lesson]]:
+    """Opens the lesson whose file name begins as given, with an idle kernel; kernels end with the test."""
+
+    def opened(name: str) -> Lesson:
+        (path,) = notebooks.glob(f"{name}*.ipynb")
+        page.goto(f"{server.url}/lab/tree/notebooks/{path.name}?reset&token={server.token}")
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+        page.wait_for_function(_KERNEL_IS_IDLE, timeout=60_000)
+        return Lesson(page)
+
+    yield opened
+    for session in json.loads(_ask(server, "GET", "sessions")):
+        _ask(server, "DELETE", f"sessions/{session['id']}")
+
+
+def _ask(server: Server, method: str, what: str) -> str:
+    address = f"{server.url}/api/{what}"
+    request = urllib.request.Request(
+        address, method=method, headers={"Authorization": f"token {server.token}"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read().decode()

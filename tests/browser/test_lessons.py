@@ -1,0 +1,37 @@
+"""What a learner sees who opens a lesson and runs it."""
+
+from __future__ import annotations
+
+import nbformat
+from refresh_notebooks import NOTEBOOK_METADATA
+
+_PICTURES = """
+() => Array.from(document.querySelectorAll(".jp-OutputArea-output img"))
+  .map((picture) => ({ alt: picture.alt, width: picture.naturalWidth }))
+"""
+
+
+def test_lesson_01_runs_and_shows_its_figures(open_lesson):
+    lesson = open_lesson("01")
+    lesson.run_all()
+    assert not lesson.errors()
+
+    code = [cell for cell in lesson.cells() if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+
+    figures = sum("image/png" in output.get("data", {}) for output in lesson.outputs())
+    assert figures
+    pictures = lesson.page.evaluate(_PICTURES)
+    assert len(pictures) >= figures
+    assert all(picture["width"] > 100 and len(picture["alt"]) >= 20 for picture in pictures)
+
+
+def test_an_error_in_a_lesson_is_seen(open_lesson, notebooks):
+    """Without this, the test above could pass because it looks in the wrong place."""
+    broken = nbformat.v4.new_notebook(metadata=NOTEBOOK_METADATA)
+    broken.cells = [nbformat.v4.new_code_cell("1 / 0"), nbformat.v4.new_code_cell("print('not reached')")]
+    nbformat.write(broken, notebooks / "99_broken.ipynb")
+    lesson = open_lesson("99")
+    lesson.run_all()
+    assert lesson.errors() == ["cell 0: ZeroDivisionError: division by zero"]
+    assert lesson.cells()[1]["execution_count"] is None

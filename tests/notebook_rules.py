@@ -1,0 +1,430 @@
+"""What every lesson must be, as small rules: each takes a lesson and returns what is wrong and what to do about it.
+
+`test_notebooks.py` applies them to every lesson, and each to a lesson that breaks it.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from urllib.parse import unquote
+
+import nbformat
+from refresh_notebooks import CELL_METADATA, NOTEBOOK_METADATA
+
+from mobilenet_lib import course
+from mobilenet_lib.exercises import EXERCISES
+from mobilenet_lib.questions import QUESTIONS
+
+REFRESH = "run `uv run python tests/refresh_notebooks.py {number}`"
+
+LONGEST_CELL = 25  # lines
+MEDIAN_CELL = 8  # lines: the median lies below
+LARGEST_FILE = 2_500_000  # bytes
+SHORTEST_ALT = 20  # characters, as in plots.show
+
+# How many cells of a lesson nbval may run without comparing what they show, such as timings. Any other number is a fault,
+# a smaller one too, so that this list stays true.
+IGNORED_OUTPUTS: dict[str, int] = {}
+
+# The start page teaches nothing yet, so it has no recap and no questions.
+WITHOUT_CLOSING = frozenset({"00"})
+
+SLIDE_TYPES = frozenset({"slide", "subslide", "fragment", "skip", "notes", "-"})
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A notebook and where it lies."""
+
+    path: Path
+    notebook: nbformat.NotebookNode
+
+    @property
+    def number(self) -> str:
+        """The two digits its file name begins with."""
+        return self.path.name[:2]
+
+    def cells(self, kind: str) -> list[tuple[int, nbformat.NotebookNode]]:
+        """The cells of a kind ("code", "markdown"), each with its place in the notebook."""
+        return [(place, cell) for place, cell in enumerate(self.notebook.cells) if cell.cell_type == kind]
+
+    def outputs(self) -> Iterator[tuple[int, nbformat.NotebookNode, nbformat.NotebookNode]]:
+        """Every output, with its cell and the cell's place."""
+        for place, cell in self.cells("code"):
+            for output in cell.outputs:
+                yield place, cell, output
+
+
+Rule = Callable[[Lesson], list[str]]
+RULES: list[Rule] = []
+
+
+def rule(function: Rule) -> Rule:
+    """Add a function to RULES."""
+    RULES.append(function)
+    return function
+
+
+def read(path: Path) -> Lesson:
+    """The lesson in a file."""
+    return Lesson(path, nbformat.read(path, as_version=4))
+
+
+@rule
+def executed_in_order(lesson: Lesson) -> list[str]:
+    counts = [cell.execution_count for _, cell in lesson.cells("code")]
+    if counts == list(range(1, len(counts) + 1)):
+        return []
+    return [
+        f"execution counts are {counts}: nbval compares nothing in an unexecuted cell; {_refresh(lesson)}"
+    ]
+
+
+@rule
+def empty_cells(lesson: Lesson) -> list[str]:
+    return [
+        f"cell {place} is empty: remove it"
+        for place, cell in enumerate(lesson.notebook.cells)
+        if not cell.source.strip()
+    ]
+
+
+@rule
+def cell_ids(lesson: Lesson) -> list[str]:
+    seen, problems = set(), []
+    for place, cell in enumerate(lesson.notebook.cells):
+        identity = cell.get("id")
+        if not identity:
+            problems.append(f"cell {place} has no id: give it a short one that stays, such as 'macs-by-hand'")
+        elif identity in seen:
+            problems.append(f"cell {place} repeats the id {identity!r}: give it one of its own")
+        seen.add(identity)
+    return problems
+
+
+@rule
+def clean_output(lesson: Lesson) -> list[str]:
+    problems = []
+    for place, cell, output in lesson.outputs():
+        if output.output_type == "stream" and output.name == "stderr":
+            problems.append(
+                f"cell {place} wrote to stderr ({_short(output.text)}): mend what it warns of, then {_refresh(lesson)}"
+            )
+        if output.output_type == "error" and "raises-exception" not in _tags(cell):
+            problems.append(
+                f"cell {place} ended in {output.ename}: mend it, or tag it raises-exception where the error is the lesson"
+            )
+    return problems
+
+
+@rule
+def plain_python(lesson: Lesson) -> list[str]:
+    problems = []
+    for place, cell in lesson.cells("code"):
+        if re.search(r"^\s*[!%]", cell.source, re.MULTILINE) or "get_ipython(" in cell.source:
+            problems.append(
+                f"cell {place} uses a `!` or `%` command: it works in IPython only; write it in Python"
+            )
+            continue
+        try:
+            ast.parse(cell.source)
+        except SyntaxError as problem:
+            problems.append(f"cell {place} is not plain Python: {problem.msg} in line {problem.lineno}")
+    return problems
+
+
+@rule
+def no_absolute_paths(lesson: Lesson) -> list[str]:
+    texts = [(place, cell.source) for place, cell in enumerate(lesson.notebook.cells)]
+    texts += [(place, text) for place, _, output in lesson.outputs() for text in _texts(output)]
+    return [
+        f"cell {place} holds the absolute path {found.group(0)!r}: it exists on one machine; use a relative path or its name"
+        for place, text in texts
+        for found in [
+            re.search(r"(?:(?<=^)|(?<=[\s'\"`(=]))/(?:[\w.-]+/)+[\w.-]*|\b[A-Za-z]:\\\w+", text, re.MULTILINE)
+        ]
+        if found
+    ]
+
+
+@rule
+def no_widget_state(lesson: Lesson) -> list[str]:
+    problems = []
+    if "widgets" in lesson.notebook.metadata:
+        problems.append(f"the notebook carries saved widget state: {_refresh(lesson)}")
+    problems += [
+        f"cell {place} stored a live widget, which is only text on a page: show a static figure where interactive() is False"
+        for place, _, output in lesson.outputs()
+        if "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    ]
+    return problems
+
+
+@rule
+def normal_metadata(lesson: Lesson) -> list[str]:
+    problems = []
+    if lesson.notebook.metadata != NOTEBOOK_METADATA:
+        problems.append(f"the notebook's metadata names one machine's kernel or versions: {_refresh(lesson)}")
+    if (lesson.notebook.nbformat, lesson.notebook.nbformat_minor) != (4, 5):
+        problems.append(f"the notebook is not in format 4.5, the one with cell ids: {_refresh(lesson)}")
+    for place, cell in enumerate(lesson.notebook.cells):
+        extra = sorted(cell.metadata.keys() - CELL_METADATA)
+        if extra:
+            problems.append(f"cell {place} carries the metadata {', '.join(extra)}: {_refresh(lesson)}")
+    return problems
+
+
+@rule
+def short_cells(lesson: Lesson) -> list[str]:
+    lengths = [
+        (place, sum(bool(line.strip()) for line in cell.source.splitlines()))
+        for place, cell in lesson.cells("code")
+    ]
+    problems = [
+        f"cell {place} has {length} lines, more than {LONGEST_CELL}: move what is longer into the library"
+        for place, length in lengths
+        if length > LONGEST_CELL
+    ]
+    middle = median(length for _, length in lengths) if lengths else 0
+    if middle >= MEDIAN_CELL:
+        problems.append(
+            f"the median code cell has {middle:g} lines, not less than {MEDIAN_CELL}: split cells, one idea each"
+        )
+    return problems
+
+
+@rule
+def compared_by_nbval(lesson: Lesson) -> list[str]:
+    problems, ignored = [], 0
+    for place, cell in lesson.cells("code"):
+        tags = _tags(cell)
+        ignored += "nbval-ignore-output" in tags
+        if {"nbval-skip", "skip-execution"} & tags:
+            problems.append(f"cell {place} is skipped by the tests: a lesson's every cell must run")
+        if re.search(r"#\s*(?:NBVAL|PYTEST_VALIDATE)_", cell.source):
+            problems.append(f"cell {place} steers nbval by a comment, which learners see: use a tag")
+    allowed = IGNORED_OUTPUTS.get(lesson.number, 0)
+    if ignored != allowed:
+        problems.append(
+            f"{ignored} cells are tagged nbval-ignore-output, {allowed} are expected: print facts where you can; if not, "
+            "change IGNORED_OUTPUTS in tests/notebook_rules.py and say why in the commit"
+        )
+    return problems
+
+
+@rule
+def figures_have_words(lesson: Lesson) -> list[str]:
+    problems = []
+    for place, _, output in lesson.outputs():
+        data = output.get("data", {})
+        for kind in (key for key in data if key.startswith("image/")):
+            alt = output.metadata.get(kind, {}).get("alt", "")
+            if len(alt) < SHORTEST_ALT:
+                problems.append(
+                    f"cell {place} shows a figure without alternative text: use plots.show(fig, alt=…)"
+                )
+            elif data.get("text/plain") != alt:
+                problems.append(
+                    f"cell {place} shows a figure whose plain text is not its alternative text: use plots.show"
+                )
+        if any(not _alt(picture) for picture in re.findall(r"<img\b[^>]*>", data.get("text/html", ""))):
+            problems.append(f"cell {place} shows an <img> without alt: say in words what it shows")
+    for place, cell in lesson.cells("markdown"):
+        pictures = re.findall(r"<img\b[^>]*>", cell.source)
+        if any(not _alt(picture) for picture in pictures) or re.search(r"!\[\s*\]\(", cell.source):
+            problems.append(
+                f"cell {place} holds a picture without alternative text: say in words what it shows"
+            )
+    return problems
+
+
+@rule
+def slides(lesson: Lesson) -> list[str]:
+    kinds = [cell.metadata.get("slideshow", {}).get("slide_type", "-") for cell in lesson.notebook.cells]
+    problems = [
+        f"cell {place} has the unknown slide type {kind!r}: use one of {', '.join(sorted(SLIDE_TYPES))}"
+        for place, kind in enumerate(kinds)
+        if kind not in SLIDE_TYPES
+    ]
+    if kinds[:1] != ["slide"]:
+        problems.append("the first cell does not begin a slide: set its slide type to slide")
+    if "notes" not in kinds:
+        problems.append(
+            "no cell has the slide type notes: add speaker notes (pacing, what to ask, where to stop)"
+        )
+    return problems
+
+
+@rule
+def opening(lesson: Lesson) -> list[str]:
+    """Title, question, objectives, minutes and prerequisites stand before the first code, as course.py has them."""
+    text = "\n".join(cell.source for cell in _before_code(lesson))
+    try:
+        planned = course.lesson(lesson.number)
+    except ValueError:
+        return [
+            "the lesson is not in mobilenet_lib/course.py: add it there, with its title, question and minutes"
+        ]
+    problems = []
+    if text.split("\n")[0] != f"# {lesson.number} · {planned.title}":
+        problems.append(
+            f"the first line is not the title that course.py has: # {lesson.number} · {planned.title}"
+        )
+    if _plain(planned.question) not in _plain(text):
+        problems.append(f"the opening lacks the question that course.py has: {planned.question}")
+    if not re.search(r"(?i)able to do|objectives", text):
+        problems.append("the opening lacks the objectives: what you will be able to do")
+    if not re.search(rf"(?i)\b{planned.minutes} minutes|minutes:\** {planned.minutes}\b", text):
+        problems.append(f"the opening lacks the time that course.py has: {planned.minutes} minutes")
+    if not re.search(r"(?i)prerequisites|before this", text):
+        problems.append("the opening lacks the prerequisites: say what is needed, or that nothing is")
+    problems += [
+        f"the opening links to no lesson {number}, which course.py has as a prerequisite"
+        for number in planned.prerequisites
+        if f"]({course.lesson(number).file_name})" not in text
+    ]
+    return problems
+
+
+@rule
+def closing(lesson: Lesson) -> list[str]:
+    """After the last code come a recap, three questions with folded answers, and references, each with a heading."""
+    if lesson.number in WITHOUT_CLOSING:
+        return []
+    last_code = max((place for place, _ in lesson.cells("code")), default=-1)
+    text = "\n".join(cell.source for place, cell in lesson.cells("markdown") if place > last_code)
+    headings = [heading.lower() for heading in re.findall(r"^##+ (.+)$", text, re.MULTILINE)]
+    problems = [
+        f"the end lacks a heading that says {wanted!r}"
+        for wanted in ("what you have learned", "questions", "references")
+        if not any(wanted in heading for heading in headings)
+    ]
+    if not 3 <= text.count("<details>") == text.count("</details>"):
+        problems.append(
+            "the end lacks three questions with folded answers: <details><summary>Answer</summary>…</details>"
+        )
+    return problems
+
+
+@rule
+def file_size(lesson: Lesson) -> list[str]:
+    size = len(nbformat.writes(lesson.notebook).encode())
+    if size < LARGEST_FILE:
+        return []
+    return [f"{size / 1e6:.1f} MB is more than {LARGEST_FILE / 1e6:.1f} MB: show fewer or smaller figures"]
+
+
+@rule
+def links_lead_somewhere(lesson: Lesson) -> list[str]:
+    problems = []
+    for place, cell in lesson.cells("markdown"):
+        links = re.findall(r"\]\(([^)\s]+)[^)]*\)", cell.source) + re.findall(
+            r"(?:href|src)=[\"']([^\"']+)", cell.source
+        )
+        for link in links:
+            target = unquote(link.split("#")[0])
+            if not target or re.match(r"[a-z]+:", target):
+                continue
+            if not (lesson.path.parent / target).exists():
+                problems.append(f"cell {place} links to {link!r}, which does not exist beside the lessons")
+    return problems
+
+
+@rule
+def asks_its_questions(lesson: Lesson) -> list[str]:
+    """Each question of this lesson is asked once, and no other."""
+    asked = _names_given(lesson, "predict")
+    known = [name for name, question in QUESTIONS.items() if question.lesson == lesson.number]
+    problems = [
+        f"predict({name!r}) is no question of lesson {lesson.number}: add it to mobilenet_lib/questions.py"
+        for name in asked
+        if name not in known
+    ]
+    problems += [
+        f"question {name!r} is asked {asked.count(name)} times, not once"
+        for name in known
+        if asked.count(name) != 1
+    ]
+    return problems
+
+
+@rule
+def sets_its_exercises(lesson: Lesson) -> list[str]:
+    """Each exercise of this lesson has its untouched stub and a check; nothing is named that does not exist."""
+    known = {name: exercise for name, exercise in EXERCISES.items() if exercise.lesson == lesson.number}
+    problems = [
+        f"{function}({name}) names no exercise of lesson {lesson.number}: add it to mobilenet_lib/exercises"
+        for function in ("check", "hint", "solution")
+        for name in _names_given(lesson, function)
+        if name not in known
+    ]
+    stubs = {node.name: ast.unparse(node) for node in _nodes(lesson, ast.FunctionDef)}
+    for name, exercise in known.items():
+        if stubs.get(name) != ast.unparse(ast.parse(exercise.starter)):
+            problems.append(f"the stub of {name} is missing or changed; it reads\n{exercise.starter}")
+        if name not in _names_given(lesson, "check"):
+            problems.append(f"nothing checks the exercise {name}: add check({name}) below its stub")
+    return problems
+
+
+def _names_given(lesson: Lesson, function: str) -> list[str]:
+    """The first argument of every call of `function`: the name or the string that stands there."""
+    found = []
+    for call in _nodes(lesson, ast.Call):
+        called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        if called == function and call.args:
+            first = call.args[0]
+            found.append(first.value if isinstance(first, ast.Constant) else ast.unparse(first))
+    return found
+
+
+def _nodes(lesson: Lesson, kind: type[ast.AST]) -> Iterator[ast.AST]:
+    """Every piece of that kind in the lesson's code, in order; a cell that is not Python is `plain_python`'s to report."""
+    for _, cell in lesson.cells("code"):
+        with suppress(SyntaxError):
+            yield from (node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, kind))
+
+
+def _before_code(lesson: Lesson) -> Iterator[nbformat.NotebookNode]:
+    for cell in lesson.notebook.cells:
+        if cell.cell_type == "code":
+            return
+        yield cell
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def _texts(output: nbformat.NotebookNode) -> list[str]:
+    """Everything an output shows as text; a picture's bytes are left out."""
+    found = [output.get("text", ""), *output.get("traceback", [])]
+    for kind, value in output.get("data", {}).items():
+        if not kind.startswith("image/"):
+            text = value if isinstance(value, str) else json.dumps(value)
+            found.append(re.sub(r"data:image/[\w+]+;base64,[\w+/=]+", "", text))
+    return found
+
+
+def _alt(picture: str) -> str:
+    found = re.search(r"\balt=(?:\"([^\"]*)\"|'([^']*)')", picture)
+    return (found.group(1) or found.group(2) or "").strip() if found else ""
+
+
+def _tags(cell: nbformat.NotebookNode) -> set[str]:
+    return set(cell.metadata.get("tags", []))
+
+
+def _short(text: str) -> str:
+    return repr(text.strip().splitlines()[0][:60] if text.strip() else "")
+
+
+def _refresh(lesson: Lesson) -> str:
+    return REFRESH.format(number=lesson.number)

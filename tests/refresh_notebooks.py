@@ -1,0 +1,101 @@
+"""Run lessons anew and store their outputs: `uv run python tests/refresh_notebooks.py [00 01 …]` (all without a name).
+
+A lesson is written only when every cell ran. Run twice, it gives the same bytes, so a difference in version control is a
+difference in what the lesson shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+from isolation import isolated_environment
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from mobilenet_lib.results import atomic_write
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+NOTEBOOK_METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+CELL_METADATA = frozenset({"jupyter", "slideshow", "tags"})
+SECONDS_PER_CELL = 120  # as in pyproject.toml, so that a lesson too slow to test cannot be stored
+
+
+def lessons(names: list[str] | None = None) -> list[Path]:
+    """The lessons in teaching order; with names, those whose file name begins with one of them.
+
+    Raises ValueError for a name that fits none.
+    """
+    found = sorted(NOTEBOOKS.glob("*.ipynb"))
+    if not names:
+        return found
+    for name in names:
+        if not any(path.name.startswith(name) for path in found):
+            raise ValueError(
+                f"no lesson begins with {name!r}; there are {', '.join(path.stem for path in found) or 'none'}"
+            )
+    return [path for path in found if path.name.startswith(tuple(names))]
+
+
+def run(path: Path) -> nbformat.NotebookNode:
+    """The lesson with the outputs of a new kernel, nothing written. Raises nbclient's errors."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook, kernel_name="python3", timeout=SECONDS_PER_CELL, record_timing=False, coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"], resources={"metadata": {"path": str(path.parent)}},
+    )  # fmt: skip
+    client.execute()
+    return normalise(notebook)
+
+
+def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Drop in place what says when and where a lesson ran, not what it shows. Cell ids stay."""
+    notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for cell in notebook.cells:
+        for key in cell.metadata.keys() - CELL_METADATA:
+            del cell.metadata[key]
+    return notebook
+
+
+def refresh(path: Path) -> bool:
+    """Run one lesson and store it. Prints what happened; False, with the file untouched, when a cell failed."""
+    begin = time.perf_counter()
+    try:
+        notebook = run(path)
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as problem:
+        print(f"{path.name}: NOT refreshed\n{problem}", file=sys.stderr)
+        return False
+    text = nbformat.writes(notebook).rstrip("\n") + "\n"
+    changed = text != path.read_text(encoding="utf-8")
+    if changed:
+        with atomic_write(path) as file:
+            file.write(text.encode())
+    print(f"{path.name}: {'refreshed' if changed else 'unchanged'} in {time.perf_counter() - begin:.1f} s")
+    return True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Refresh the named lessons; 1 when one of them failed."""
+    parser = argparse.ArgumentParser(description="Run lessons anew and store their outputs.")
+    parser.add_argument("names", nargs="*", help="how their file names begin, such as 01; all without a name")
+    try:
+        paths = lessons(parser.parse_args(arguments).names)
+    except ValueError as problem:
+        parser.error(str(problem))
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(isolated_environment(Path(folder)))
+        failed = [path for path in paths if not refresh(path)]
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The cost half of the course opens at once and without Paddle."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import mobilenet_lib
+
+# The modules that may import Paddle. Every other one, a new one too, must do without.
+NEED_PADDLE = frozenset({"_paddle", "counting", "data", "layers", "models", "record", "training"})
+
+# What costs a second or more, and what a table of layers does not need.
+HEAVY = frozenset(
+    {"IPython", "anywidget", "ipywidgets", "jupyterlab", "matplotlib", "paddle", "pandas", "PIL", "tqdm"}
+)
+
+
+def _modules() -> list[str]:
+    """Every module of the package, those of its sub-packages too, by full name."""
+    return [module.name for module in pkgutil.walk_packages(mobilenet_lib.__path__, "mobilenet_lib.")]
+
+
+def _loaded_after(names: list[str]) -> dict[str, list[str]]:
+    """For each name, imported in turn by one new interpreter: the top-level packages loaded by then."""
+    program = (
+        "import importlib, json, sys\n"
+        "loaded = {}\n"
+        f"for name in {names!r}:\n"
+        "    importlib.import_module(name)\n"
+        "    loaded[name] = sorted({module.split('.')[0] for module in sys.modules})\n"
+        "print(json.dumps(loaded))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_modules_import_without_paddle():
+    names = [name for name in _modules() if name.split(".")[1] not in NEED_PADDLE]
+    assert {
+        "mobilenet_lib.cost",
+        "mobilenet_lib.architectures",
+        "mobilenet_lib.papers",
+        "mobilenet_lib.plots",
+    } <= set(names)
+    # Once loaded, Paddle stays: only the first module that has it beside it is known to be at fault.
+    guilty = next((name for name, loaded in _loaded_after(names).items() if "paddle" in loaded), None)
+    assert guilty is None, (
+        f"{guilty} imports Paddle, perhaps through another module: do so in the function that needs it"
+    )
+
+
+def test_the_list_of_exceptions_names_only_modules():
+    assert {f"mobilenet_lib.{name}" for name in NEED_PADDLE} <= set(_modules())
+
+
+def test_the_check_sees_a_module_that_imports_paddle():
+    assert "paddle" in _loaded_after(["mobilenet_lib._paddle"])["mobilenet_lib._paddle"]
+
+
+@pytest.mark.parametrize(
+    "name", ["mobilenet_lib", "mobilenet_lib.cost", "mobilenet_lib.architectures", "mobilenet_lib.launch"]
+)
+def test_light_modules_import_no_heavy_package(name):
+    assert not HEAVY & set(_loaded_after([name])[name])
