@@ -112,6 +112,8 @@ def bars(
     labels: a name per bar. values: their lengths, in `unit`, which labels the axis. texts: what to write at the ends
     (default: the values with thousands separators).
     """
+    from matplotlib.ticker import EngFormatter
+
     texts = texts or [f"{value:,}" for value in values]
     drawn = axes.barh(
         range(len(labels)), values, color=[PALETTE[i % len(PALETTE)] for i in range(len(labels))],
@@ -126,6 +128,9 @@ def bars(
     axes.grid(False, axis="y")
     if log:
         axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(
+        EngFormatter(sep=" ")
+    )  # 200 M, where matplotlib would print 2.0 and a far 1e8
     axes.margins(x=0.25)
 
 

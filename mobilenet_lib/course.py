@@ -1,0 +1,81 @@
+"""The lessons in teaching order, as data. The map of the learner's progress and the tests read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson: the stem of its file in `notebooks/`, its title, the question it answers, and how long it takes.
+
+    prerequisites: the numbers of the lessons it builds on.
+    """
+
+    stem: str
+    title: str
+    question: str
+    minutes: int
+    prerequisites: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> str:
+        """The two digits its file name begins with."""
+        return self.stem[:2]
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.stem}.ipynb"
+
+
+LESSONS = (
+    Lesson(
+        "00_start_here",
+        "Start here",
+        "What will I learn, and does everything run on my machine?",
+        minutes=10,
+    ),
+    Lesson(
+        "01_what_a_convolution_costs",
+        "What a convolution costs",
+        "How many multiplications does one layer of a network need, and where does the number come from?",
+        minutes=45,
+    ),
+    Lesson(
+        "02_depthwise_separable_convolution",
+        "Depthwise separable convolution",
+        "Can one expensive layer be replaced by two cheap ones, how much is saved, and what is given up?",
+        minutes=50,
+        prerequisites=("01",),
+    ),
+    Lesson(
+        "04_build_v1",
+        "Build MobileNet V1",
+        "How does a table of 28 layers become MobileNet V1, and where in it is the cost?",
+        minutes=50,
+        prerequisites=("02",),
+    ),
+    Lesson(
+        "06_build_v2",
+        "Build MobileNet V2",
+        "What does MobileNet V2 change, and why does it need fewer multiplications still?",
+        minutes=50,
+        prerequisites=("04",),
+    ),
+    Lesson(
+        "08_train_and_compare",
+        "Train and compare",
+        "Does V1 or V2 learn better, and how would we know?",
+        minutes=40,
+        prerequisites=("04", "06"),
+    ),
+)
+
+
+def lesson(number: str) -> Lesson:
+    """The lesson with this number, such as "01". ValueError lists the numbers there are."""
+    for found in LESSONS:
+        if found.number == number:
+            return found
+    there_are = ", ".join(found.number for found in LESSONS)
+    raise ValueError(f"there is no lesson {number!r}. Choose one of: {there_are}.")

@@ -1,0 +1,83 @@
+"""What an exercise is: its task, its cases, the known mistakes, two hints and a reference solution."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+Arguments = tuple[Any, ...]
+
+# The random cases come from a fixed seed, so that every learner, and every run, meets the same ones.
+SEED = 20170417
+RANDOM_CASES = 4
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A mistake that learners make, as the small wrong function it amounts to.
+
+    It is recognised by its values: the learner's function equals it on all cases. message: names the mistake and the
+    way to think, never the answer.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    message: str
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function for the learner to write.
+
+    reference: a solution, whose source `solution` shows, and whose name, parameters and docstring make the stub.
+    returns: "whole number", "number", "shape" (a list of whole numbers) or "array". cases: fixed arguments.
+    random_case: draws one more from a generator. hints: a gentle one and a plain one.
+    """
+
+    lesson: str
+    prompt: str
+    reference: Callable[..., Any]
+    returns: str
+    cases: tuple[Arguments, ...]
+    random_case: Callable[[np.random.Generator], Arguments]
+    hints: tuple[str, str]
+    misconceptions: tuple[Misconception, ...]
+    points: int = 10
+
+    @property
+    def name(self) -> str:
+        return self.reference.__name__
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the arguments, in order."""
+        return tuple(inspect.signature(self.reference).parameters)
+
+    @property
+    def starter(self) -> str:
+        """The stub that stands in the lesson."""
+        head = f"def {self.name}({', '.join(self.parameters)}):"
+        return f'{head}\n    """{inspect.getdoc(self.reference)}"""\n    ...'
+
+    @property
+    def solution(self) -> str:
+        """The source of the reference solution."""
+        return inspect.getsource(self.reference).rstrip()
+
+    def earned(self, record: dict[str, Any] | None) -> int:
+        """Points for what is recorded: all where it was solved, half where the solution had been opened before."""
+        if not record or not record["solved"]:
+            return 0
+        seen_first = record["solution_seen"] and record["solution_seen"] <= record["solved"]
+        return self.points // 2 if seen_first else self.points
+
+    @cached_property
+    def all_cases(self) -> tuple[Arguments, ...]:
+        """The fixed cases, then the random ones."""
+        generator = np.random.default_rng(SEED)
+        return (*self.cases, *(self.random_case(generator) for _ in range(RANDOM_CASES)))
