@@ -12,7 +12,9 @@ Answer = int | float | str
 
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "%": Decimal("0.01")}
 _DIGITS = r"(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+"  # 36, 1,228,800, 0.1189, .5
-_NUMBER = re.compile(rf"(?P<digits>{_DIGITS})(?:e(?P<exponent>[+-]?\d{{1,3}}))?\s*(?P<factor>[kmgb%]?)")
+_NUMBER = re.compile(
+    rf"(?P<digits>{_DIGITS})(?:e(?P<exponent>[+-]?\d{{1,3}}))?\s*(?P<factor>[kmgb%]?)"
+)
 
 _SMALLEST, _LARGEST = 1e-30, 1e30  # of a guess, so that its ratio to the truth is a number too
 
@@ -67,7 +69,10 @@ class Question:
 
     def answer(self, guess: Answer, who: str) -> tuple[str, str]:
         """The truth, how good the guess is, and why, in two paragraphs; `who`: "Your guess", "That guess"."""
-        return f"Truth: {self.written(self.truth())}. {who} is {self.verdict(guess)}.", f"Why: {self.why}"
+        return (
+            f"Truth: {self.written(self.truth())}. {who} is {self.verdict(guess)}.",
+            f"Why: {self.why}",
+        )
 
     def written(self, answer: Answer) -> str:
         """An answer with its unit, for reading."""
@@ -96,7 +101,9 @@ def read_number(text: str, unit: str = "") -> int | float:
             "1.5M or 1/6, with a point before decimals."
         )
     values = [_value(part) for part in parts]
-    value = math.inf if 0 in values[1:] else values[0] / values[1] if len(values) == 2 else values[0]
+    value = (
+        math.inf if 0 in values[1:] else values[0] / values[1] if len(values) == 2 else values[0]
+    )
     if not _SMALLEST < value < _LARGEST:
         raise ValueError(
             f"“{shortened}” cannot be the answer: it must be a number above zero, and not beyond all bounds."
@@ -107,7 +114,10 @@ def read_number(text: str, unit: str = "") -> int | float:
 
 def _value(part: re.Match[str]) -> int | float:
     # Decimal, because in binary floating point 1.1M would not be 1,100,000.
-    exact = Decimal(f"{part['digits'].replace(',', '')}e{part['exponent'] or 0}") * _FACTORS[part["factor"]]
+    exact = (
+        Decimal(f"{part['digits'].replace(',', '')}e{part['exponent'] or 0}")
+        * _FACTORS[part["factor"]]
+    )
     return int(exact) if exact < 10**15 and exact == int(exact) else float(exact)
 
 

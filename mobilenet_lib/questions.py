@@ -11,7 +11,13 @@ import numpy as np
 from mobilenet_lib import architectures, cost, papers, results
 from mobilenet_lib._question import Question
 
-_SEED_LAYER = {"in_channels": 3, "out_channels": 256, "kernel_size": 5, "input_size": 12, "padding": "valid"}
+_SEED_LAYER = {
+    "in_channels": 3,
+    "out_channels": 256,
+    "kernel_size": 5,
+    "input_size": 12,
+    "padding": "valid",
+}
 _ARTICLE_LAYER = {"in_channels": 64, "out_channels": 128, "kernel_size": 3, "input_size": 112}
 
 
@@ -53,7 +59,8 @@ def _costs_more_when_separable() -> str:
     (setting,) = (
         name
         for name, layer in _SETTINGS.items()
-        if cost.depthwise_separable(*layer, input_size=14).macs > cost.conv2d(*layer, input_size=14).macs
+        if cost.depthwise_separable(*layer, input_size=14).macs
+        > cost.conv2d(*layer, input_size=14).macs
     )
     return setting
 
@@ -229,7 +236,9 @@ _STRIDES_OF_2 = {
 
 def _misprinted_pair() -> str:
     (wrong,) = (
-        name for name, pair in _STRIDES_OF_2.items() if abs(_macs_with_stride_1(pair) / 1e6 - 569) < 1
+        name
+        for name, pair in _STRIDES_OF_2.items()
+        if abs(_macs_with_stride_1(pair) / 1e6 - 569) < 1
     )
     return wrong
 
@@ -426,7 +435,9 @@ _TRAINING = (
     ),
 )
 
-QUESTIONS: dict[str, Question] = {question.id: question for question in (*_ALL, *_NETWORKS, *_TRAINING)}
+QUESTIONS: dict[str, Question] = {
+    question.id: question for question in (*_ALL, *_NETWORKS, *_TRAINING)
+}
 
 
 def question(question_id: str) -> Question:

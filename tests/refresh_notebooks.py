@@ -24,6 +24,15 @@ NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
+    # Slides are read from the back of a room; explorers, which are tall, must still fit.
+    "@deathbeds/jupyterlab-fonts": {
+        "styles": {
+            "": {
+                "body[data-jp-deck-mode='presenting'] & .jp-Cell": {"zoom": "130%"},
+                "body[data-jp-deck-mode='presenting'] & .mnx": {"zoom": "75%"},
+            }
+        }
+    },
 }
 CELL_METADATA = frozenset({"jupyter", "slideshow", "tags"})
 SECONDS_PER_CELL = 120  # as in pyproject.toml, so that a lesson too slow to test cannot be stored

@@ -111,7 +111,11 @@ def _found(function: Callable[..., Any] | str | None) -> Exercise | None:
         rule = "Give the function itself, without calling it: `check(output_size)`."
         _show(Message("wrong", "This is no function", (f"{given} {rule}",)))
         return None
-    name = function if isinstance(function, str) else getattr(function, "__name__", type(function).__name__)
+    name = (
+        function
+        if isinstance(function, str)
+        else getattr(function, "__name__", type(function).__name__)
+    )
     if name in EXERCISES:
         return EXERCISES[name]
     close = difflib.get_close_matches(name, EXERCISES, n=1)

@@ -59,7 +59,9 @@ def examine(exercise: Exercise, function: Callable[..., Any]) -> Report:
         return report
     blocks = (*report.message.blocks, "Your function printed:", Code(trial.printed))
     return Report(
-        report.outcome, Message(report.message.kind, report.message.title, blocks), report.misconception
+        report.outcome,
+        Message(report.message.kind, report.message.title, blocks),
+        report.misconception,
     )
 
 
@@ -144,6 +146,7 @@ class _Runner(threading.Thread):
 
     def stop(self) -> None:
         """Raise _TimeIsUp in the thread until it ends, at most for _PATIENCE seconds."""
+        self.go.set()  # waiting, it would not notice
         for _ in range(round(_PATIENCE / 0.05)):
             with self._lock:
                 if self._finished or not self.is_alive():
@@ -221,18 +224,24 @@ def _judge_values(exercise: Exercise, values: list[Any], raw: list[Any]) -> Repo
     ]
     if all(right):
         blocks: tuple[Block, ...] = ()
-        if exercise.returns in ("whole number", "shape") and any(_has_float(value) for value in raw):
+        if exercise.returns in ("whole number", "shape") and any(
+            _has_float(value) for value in raw
+        ):
             blocks = (
                 "Some of your values are floats, such as 64.0 for 64. They count as right; `//` gives whole numbers.",
             )
-        message = Message("right", f"Correct: {len(cases)} of {len(cases)} cases ({exercise.name})", blocks)
+        message = Message(
+            "right", f"Correct: {len(cases)} of {len(cases)} cases ({exercise.name})", blocks
+        )
         return Report("correct", message)
     for known in exercise.misconceptions:
         if all(
             _same(value, known.function(*copy.deepcopy(case)))
             for case, value in zip(cases, values, strict=True)
         ):
-            return _report("misconception", exercise, "not yet", (known.message, _help(exercise)), known.name)
+            return _report(
+                "misconception", exercise, "not yet", (known.message, _help(exercise)), known.name
+            )
     return _wrong(exercise, values, right)
 
 
@@ -291,7 +300,11 @@ def _raised(
 
 
 def _report(
-    outcome: str, exercise: Exercise, state: str, blocks: tuple[Block, ...], misconception: str | None = None
+    outcome: str,
+    exercise: Exercise,
+    state: str,
+    blocks: tuple[Block, ...],
+    misconception: str | None = None,
 ) -> Report:
     return Report(outcome, Message("wrong", f"{exercise.name}: {state}", blocks), misconception)
 
@@ -347,7 +360,9 @@ def _type_fault(value: Any, returns: str) -> str:
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
             return "Return a numpy array of numbers."
     elif returns == "shape":
-        is_sequence = isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
+        is_sequence = isinstance(value, (list, tuple)) or (
+            isinstance(value, np.ndarray) and value.ndim == 1
+        )
         if not is_sequence or not all(_is_number(number) for number in value):
             return "Return a list of whole numbers, such as `[64, 32, 3, 3]`."
     elif not _is_number(value):
@@ -381,16 +396,18 @@ def _same(one: Any, other: Any) -> bool:
             and len(one) == len(other)
             and all(_same(left, right) for left, right in zip(one, other, strict=True))
         )
-    if isinstance(one, int) and isinstance(other, int):
-        return one == other
-    try:
-        return math.isclose(one, other, rel_tol=1e-9)
-    except OverflowError:  # an int beyond all floats
-        return False
+    if isinstance(one, float) or isinstance(other, float):
+        try:
+            return math.isclose(one, other, rel_tol=1e-9)
+        except (OverflowError, TypeError):  # an int beyond all floats, or no number
+            return False
+    return bool(one == other)
 
 
 def _has_float(value: Any) -> bool:
-    parts = value if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 else [value]
+    parts = (
+        value if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 else [value]
+    )
     return any(isinstance(part, (float, np.floating)) for part in parts)
 
 
@@ -426,7 +443,9 @@ def _described(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {list(value.shape)}"
     kind = (
-        "" if value is None or isinstance(value, (int, float, list, tuple)) else f" ({type(value).__name__})"
+        ""
+        if value is None or isinstance(value, (int, float, list, tuple))
+        else f" ({type(value).__name__})"
     )
     return f"{short_repr(value)}{kind}"
 

@@ -37,7 +37,9 @@ def _random_size(generator: np.random.Generator) -> Arguments:
 
 
 def _random_params(generator: np.random.Generator) -> Arguments:
-    in_channels, out_channels, kernel_size = (int(number) for number in generator.integers(2, (64, 64, 8)))
+    in_channels, out_channels, kernel_size = (
+        int(number) for number in generator.integers(2, (64, 64, 8))
+    )
     return in_channels, out_channels, kernel_size, bool(generator.integers(2))
 
 
@@ -62,7 +64,9 @@ OUTPUT_SIZE = Exercise(
     misconceptions=(
         Misconception(
             "padding_ignored",
-            lambda input_size, kernel_size, stride, padding: (input_size - kernel_size) // stride + 1,
+            lambda input_size, kernel_size, stride, padding: (
+                (input_size - kernel_size) // stride + 1
+            ),
             "Your values fit an input without padding. The padding makes the input larger before the kernel moves over "
             "it: how large?",
         ),
@@ -105,7 +109,9 @@ OUTPUT_SIZE = Exercise(
         ),
         Misconception(
             "stride_ignored",
-            lambda input_size, kernel_size, stride, padding: input_size + 2 * padding - kernel_size + 1,
+            lambda input_size, kernel_size, stride, padding: (
+                input_size + 2 * padding - kernel_size + 1
+            ),
             "Your values fit stride 1. With a larger stride the kernel skips places.",
         ),
     ),
@@ -142,7 +148,9 @@ CONV_PARAMS = Exercise(
         ),
         Misconception(
             "bias_forgotten",
-            lambda in_channels, out_channels, kernel_size, bias: out_channels * in_channels * kernel_size**2,
+            lambda in_channels, out_channels, kernel_size, bias: (
+                out_channels * in_channels * kernel_size**2
+            ),
             "Your weights are right, and you never count a bias. With `bias=True`, which sums get one more number?",
         ),
         Misconception(

@@ -44,7 +44,9 @@ def _random_ratio(generator: np.random.Generator) -> Arguments:
 
 def _random_groups(generator: np.random.Generator) -> Arguments:
     groups, kernel_size = (int(number) for number in generator.integers(2, (9, 8)))
-    in_channels, out_channels = (groups * int(number) for number in generator.integers(1, 9, size=2))
+    in_channels, out_channels = (
+        groups * int(number) for number in generator.integers(1, 9, size=2)
+    )
     return in_channels, out_channels, kernel_size, groups
 
 
@@ -56,7 +58,9 @@ def _kernels(
 
 
 def _random_kernels(generator: np.random.Generator) -> Arguments:
-    in_channels, out_channels, kernel_size = (int(number) for number in generator.integers(2, 6, size=3))
+    in_channels, out_channels, kernel_size = (
+        int(number) for number in generator.integers(2, 6, size=3)
+    )
     return _kernels(in_channels, out_channels, kernel_size, generator)
 
 

@@ -1,0 +1,45 @@
+"""Predict, then see: ask for a guess, and only then show the truth, how far off the guess was, and why.
+
+    predict("01.macs_of_4x4")
+
+The questions and their truths are in `questions.py`. Introduced in lesson 01.
+"""
+
+from __future__ import annotations
+
+from mobilenet_lib import environment
+from mobilenet_lib._messages import Folded, Message
+from mobilenet_lib._question import Question
+from mobilenet_lib.questions import question
+
+
+def predict(question_id: str) -> None:
+    """Ask the question, take a guess, then show the truth and how far off the guess was.
+
+    In a live notebook this is a form: type a number ("36", "1,228,800", "1.2e6", "1.2M", "1/9") or choose, then press
+    Enter or the button. The first guess counts for the calibration in `progress.show()`. A run without a learner takes
+    the question's default guess, keeps nothing, and folds the truth away. ValueError for an unknown question.
+    """
+    asked = question(question_id)
+    if environment.interactive():
+        from mobilenet_lib._prediction_form import PredictionForm
+
+        PredictionForm(asked).show()
+    else:
+        _without_learner(asked).show()
+
+
+def _without_learner(asked: Question) -> Message:
+    """The question with its default guess, for pages and tests; on a page, the truth is folded away."""
+    taken = f"A guess: {asked.written(asked.default)}."
+    if asked.choices:
+        taken = f"Choose: {' · '.join(asked.choices)}. {taken}"
+    return Message(
+        "question",
+        "Predict, then see",
+        (
+            asked.prompt,
+            taken,
+            Folded("The answer", tuple(asked.answer(asked.default, "That guess"))),
+        ),
+    )
