@@ -54,7 +54,9 @@ def check(path: Path, split: str) -> None:
         with tarfile.open(path) as archive:
             _check_members(archive, split)
     except Exception as problem:  # tarfile, gzip and pickle raise a dozen kinds for damaged input
-        raise ArchiveError(f"{path} cannot be used as CIFAR-10: {_reason(problem)}. {_ADVICE}") from problem
+        raise ArchiveError(
+            f"{path} cannot be used as CIFAR-10: {_reason(problem)}. {_ADVICE}"
+        ) from problem
 
 
 def _check_members(archive: tarfile.TarFile, split: str) -> None:
@@ -66,7 +68,9 @@ def _check_members(archive: tarfile.TarFile, split: str) -> None:
         if name not in missing:
             raise ArchiveError(f"its member {member.name!r} is doubled or does not belong there")
         if not member.isreg() or member.size > _LARGEST_BATCH:
-            raise ArchiveError(f"its member {member.name!r} is a link or too large, not a batch of pictures")
+            raise ArchiveError(
+                f"its member {member.name!r} is a link or too large, not a batch of pictures"
+            )
         missing.remove(name)
         _check_batch(name, archive.extractfile(member).read())
     if missing:
@@ -75,13 +79,19 @@ def _check_members(archive: tarfile.TarFile, split: str) -> None:
 
 def _check_batch(name: str, content: bytes) -> None:
     batch = _DataUnpickler(io.BytesIO(content), encoding="bytes").load()
-    pictures, labels = (batch.get(b"data"), batch.get(b"labels")) if type(batch) is dict else (None, None)
+    pictures, labels = (
+        (batch.get(b"data"), batch.get(b"labels")) if type(batch) is dict else (None, None)
+    )
     if not isinstance(pictures, _Array) or len(pictures.shape) != 2 or pictures.shape[1] != _VALUES:
         raise ArchiveError(f"the pictures in {name} are not an array of N × {_VALUES} bytes")
     if type(labels) is not list or len(labels) != pictures.shape[0] or not labels:
-        raise ArchiveError(f"{name} needs one label for each of its {pictures.shape[0]} pictures, in a list")
+        raise ArchiveError(
+            f"{name} needs one label for each of its {pictures.shape[0]} pictures, in a list"
+        )
     if not all(type(label) is int and 0 <= label < _CLASSES for label in labels):
-        raise ArchiveError(f"{name} has a label that is not a whole number from 0 to {_CLASSES - 1}")
+        raise ArchiveError(
+            f"{name} has a label that is not a whole number from 0 to {_CLASSES - 1}"
+        )
 
 
 def _reason(problem: Exception) -> str:
@@ -106,7 +116,10 @@ class _Dtype:
     __slots__ = ()
 
     def __setstate__(self, state: object) -> None:
-        if state not in ((3, "|", None, None, None, -1, -1, 0), (3, b"|", None, None, None, -1, -1, 0)):
+        if state not in (
+            (3, "|", None, None, None, -1, -1, 0),
+            (3, b"|", None, None, None, -1, -1, 0),
+        ):
             raise _Refused("its pickle holds an array that is not made of bytes")
 
 
@@ -130,7 +143,9 @@ class _Array:
             and len(content) == math.prod(shape)
         )
         if not is_array:
-            raise _Refused("its pickle holds an array that does not fit its shape, or is not made of bytes")
+            raise _Refused(
+                "its pickle holds an array that does not fit its shape, or is not made of bytes"
+            )
         self.shape = shape
 
 

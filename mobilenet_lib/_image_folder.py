@@ -26,7 +26,9 @@ _PICTURES = {
 Image.init()  # register every reader, so that those wanted can be named
 # Not all that Pillow knows: its EPS reader would start another program. Older Pillows have no AVIF.
 _FORMATS = [
-    name for name in ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF") if name in Image.OPEN
+    name
+    for name in ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")
+    if name in Image.OPEN
 ]
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
 _LAYOUT = (
@@ -72,7 +74,9 @@ def read(root: Path, split: str, size: int) -> Pictures:
         tqdm(paths, desc=f"reading {root.name}", delay=2, disable=not interactive())
     ):
         images[place] = _read_picture(path, size)
-    labels = np.repeat(np.arange(len(files), dtype=np.int64), [len(group) for group in files.values()])
+    labels = np.repeat(
+        np.arange(len(files), dtype=np.int64), [len(group) for group in files.values()]
+    )
 
     rule = (
         f"{split}/ folder"
@@ -122,7 +126,9 @@ def _files_by_class(root: Path) -> tuple[dict[str, list[Path]], int]:
     for folder in folders:
         entries = _visible(folder)
         if inner := [entry.name for entry in entries if entry.is_dir()]:
-            raise FolderError(f"The class folder {folder} has a folder inside: {inner[0]}/. {_LAYOUT}")
+            raise FolderError(
+                f"The class folder {folder} has a folder inside: {inner[0]}/. {_LAYOUT}"
+            )
         files[folder.name] = [entry for entry in entries if entry.suffix.lower() in _PICTURES]
         skipped += len(entries) - len(files[folder.name])
         if not files[folder.name]:
@@ -167,7 +173,9 @@ def _read_picture(path: Path, size: int) -> np.ndarray:
             with Image.open(path, formats=_FORMATS) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise Image.DecompressionBombError(f"{image.width}×{image.height}")
-                image.draft(None, (2 * size, 2 * size))  # JPEG only: decode no more detail than is needed
+                image.draft(
+                    None, (2 * size, 2 * size)
+                )  # JPEG only: decode no more detail than is needed
                 upright = _as_rgb(ImageOps.exif_transpose(image))
                 square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
     except Image.DecompressionBombError as problem:

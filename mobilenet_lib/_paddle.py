@@ -28,6 +28,8 @@ with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         ) from problem
 
 # Every batch norm in train mode repeats this note, which says no more than its documentation.
-warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
+warnings.filterwarnings(
+    "ignore", message="When training, we now always track global mean and variance"
+)
 
 __all__ = ["paddle"]

@@ -247,12 +247,17 @@ def mobilenet_v1(
     builder.add("classifier", "linear", num_classes, bias=True)
     form = ("" if separable else ", full convolutions") + (", shallow" if shallow else "")
     return Table(
-        _title("MobileNet V1", width_multiplier, resolution) + form, resolution, tuple(builder.blocks)
+        _title("MobileNet V1", width_multiplier, resolution) + form,
+        resolution,
+        tuple(builder.blocks),
     )
 
 
 def mobilenet_v2(
-    width_multiplier: float = 1.0, resolution: int = 224, num_classes: int = 1000, stem_stride: int = 2
+    width_multiplier: float = 1.0,
+    resolution: int = 224,
+    num_classes: int = 1000,
+    stem_stride: int = 2,
 ) -> Table:
     """MobileNet V2 (arXiv 1801.04381, Table 2).
 
@@ -285,11 +290,17 @@ def mobilenet_v2(
                 shortcut="identity" if same_shape else "none",
             )
     builder.add(
-        "head", "conv", make_divisible(1280 * max(1.0, width_multiplier)), kernel_size=1, activation="relu6"
+        "head",
+        "conv",
+        make_divisible(1280 * max(1.0, width_multiplier)),
+        kernel_size=1,
+        activation="relu6",
     )
     builder.add("pool", "pool", builder.channels)
     builder.add("classifier", "linear", num_classes, bias=True)
-    return Table(_title("MobileNet V2", width_multiplier, resolution), resolution, tuple(builder.blocks))
+    return Table(
+        _title("MobileNet V2", width_multiplier, resolution), resolution, tuple(builder.blocks)
+    )
 
 
 def seed_mobilenet_v2(resolution: int = 224, num_classes: int = 10) -> Table:
@@ -337,9 +348,13 @@ def vgg16(resolution: int = 224, num_classes: int = 1000) -> Table:
     """
     _check(1.0, resolution, num_classes, 1)
     if resolution % 32:
-        raise ValueError(f"resolution must be a multiple of 32 for VGG16's five pools, not {resolution}")
+        raise ValueError(
+            f"resolution must be a multiple of 32 for VGG16's five pools, not {resolution}"
+        )
     builder = _Builder(resolution)
-    for stage, (repeats, channels) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), start=1):
+    for stage, (repeats, channels) in enumerate(
+        ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), start=1
+    ):
         for repeat in range(1, repeats + 1):
             builder.add(f"conv{stage}_{repeat}", "conv", channels, batch_norm=False, bias=True)
         builder.add(f"pool{stage}", "pool", channels, windows=(2,))
@@ -394,7 +409,13 @@ def _bottleneck_rows(block: Block) -> Iterator[Row]:
         yield expand
         shape, held = expand.output_shape, kept
     depthwise = _row(
-        block, ".depthwise", "depthwise", shape, block.hidden_channels, stride=block.stride, held=held
+        block,
+        ".depthwise",
+        "depthwise",
+        shape,
+        block.hidden_channels,
+        stride=block.stride,
+        held=held,
     )
     yield depthwise
     project = _row(
@@ -479,7 +500,9 @@ def _row(
 def _check(width_multiplier: float, resolution: int, num_classes: int, stem_stride: int) -> None:
     number = isinstance(width_multiplier, Real) and not isinstance(width_multiplier, bool)
     if not number or not 0 < width_multiplier < math.inf:
-        raise ValueError(f"width_multiplier must be a number above 0, such as 0.5, not {width_multiplier!r}")
+        raise ValueError(
+            f"width_multiplier must be a number above 0, such as 0.5, not {width_multiplier!r}"
+        )
     whole_number("resolution", resolution)
     whole_number("num_classes", num_classes)
     if stem_stride not in (1, 2):

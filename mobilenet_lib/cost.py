@@ -87,7 +87,9 @@ def conv2d(
     Raises ValueError for a number that is not a positive integer, groups that do not divide both
     channel counts, and a kernel larger than the padded input.
     """
-    layer = _Layer.checked(in_channels, out_channels, kernel_size, input_size, stride, padding, groups)
+    layer = _Layer.checked(
+        in_channels, out_channels, kernel_size, input_size, stride, padding, groups
+    )
     height, width = layer.output_size
     weights = out_channels * (in_channels // groups) * layer.kernel[0] * layer.kernel[1]
     return Cost(
@@ -113,7 +115,14 @@ def depthwise_separable(
     padding belong to the depthwise part. Raises ValueError as `conv2d` does.
     """
     depthwise = conv2d(
-        in_channels, in_channels, kernel_size, input_size, stride, padding, groups=in_channels, bias=bias
+        in_channels,
+        in_channels,
+        kernel_size,
+        input_size,
+        stride,
+        padding,
+        groups=in_channels,
+        bias=bias,
     )
     pointwise = conv2d(in_channels, out_channels, 1, depthwise.output_shape[1:], bias=bias)
     return SeparableCost(depthwise, pointwise)
@@ -149,7 +158,9 @@ def brute_force(
     would leave it. Multiplications with padding zeros count, because the loops perform them. Slow on purpose; keep
     the layer small. Raises ValueError as `conv2d` does.
     """
-    layer = _Layer.checked(in_channels, out_channels, kernel_size, input_size, stride, padding, groups)
+    layer = _Layer.checked(
+        in_channels, out_channels, kernel_size, input_size, stride, padding, groups
+    )
     tops = list(range(0, layer.padded[0] - layer.kernel[0] + 1, layer.stride[0]))
     lefts = list(range(0, layer.padded[1] - layer.kernel[1] + 1, layer.stride[1]))
     group_of_input = [channel * groups // in_channels for channel in range(in_channels)]
@@ -165,13 +176,19 @@ def brute_force(
                 weights.add((out_channel, in_channel, row, column))
                 macs += 1
     biases = {out_channel for out_channel, _, _ in outputs} if bias else set()
-    return Cost(macs, len(weights) + len(biases), (out_channels, len(tops), len(lefts)), len(outputs))
+    return Cost(
+        macs, len(weights) + len(biases), (out_channels, len(tops), len(lefts)), len(outputs)
+    )
 
 
 def whole_number(name: str, value: int, minimum: int = 1) -> int:
     """`value` as an int; ValueError that names the argument where it is not a whole number, or too small."""
     # True and False are ints in Python, but never what somebody meant as a channel count.
-    if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < minimum:
+    if (
+        isinstance(value, bool)
+        or not hasattr(value, "__index__")
+        or operator.index(value) < minimum
+    ):
         raise ValueError(f"{name} must be a whole number of at least {minimum}, not {value!r}")
     return operator.index(value)
 
@@ -204,7 +221,11 @@ class _Layer:
         padding: Pair | str,
         groups: int,
     ) -> _Layer:
-        for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
+        for name, value in (
+            ("in_channels", in_channels),
+            ("out_channels", out_channels),
+            ("groups", groups),
+        ):
             whole_number(name, value)
         if in_channels % groups or out_channels % groups:
             raise ValueError(
@@ -213,7 +234,11 @@ class _Layer:
             )
         kernel, size, step = (
             _pair(name, value)
-            for name, value in (("kernel_size", kernel_size), ("input_size", input_size), ("stride", stride))
+            for name, value in (
+                ("kernel_size", kernel_size),
+                ("input_size", input_size),
+                ("stride", stride),
+            )
         )
         padded = _padded(size, kernel, step, padding)
         if kernel[0] > padded[0] or kernel[1] > padded[1]:

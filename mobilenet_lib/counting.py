@@ -122,7 +122,9 @@ class Count:
         """The rows as a pandas table."""
         import pandas as pd
 
-        return pd.DataFrame([vars(row) for row in self.layers], columns=list(Row.__dataclass_fields__))
+        return pd.DataFrame(
+            [vars(row) for row in self.layers], columns=list(Row.__dataclass_fields__)
+        )
 
 
 def count(
@@ -146,7 +148,9 @@ def count(
             f"model must be a paddle.nn.Layer, not {type(model).__name__}: pass the network itself"
         )
     recorder = _Recorder(model)
-    with ExitStack() as undo:  # each change registers its own undoing; all of them run, the last change first
+    with (
+        ExitStack() as undo
+    ):  # each change registers its own undoing; all of them run, the last change first
         undo.enter_context(paddle.no_grad())
         _keep_random_state(undo)
         _keep_buffers(undo, model)
@@ -188,7 +192,9 @@ class _Recorder:
         self.open: list[_Call] = []
         self.calls: list[_Call] = []
         self.unlisted: Counter[str] = Counter()
-        self.enter(model, None)  # by hand, not by a hook: a hook of the model's own may compute before ours
+        self.enter(
+            model, None
+        )  # by hand, not by a hook: a hook of the model's own may compute before ours
 
     def enter(self, layer: paddle.nn.Layer, _inputs: Any) -> None:
         call = _Call(self.names.get(id(layer), _ROOT), type(layer).__name__, layer)
@@ -207,7 +213,9 @@ class _Recorder:
         """`operation`, but counted into the innermost open layer."""
 
         def counted(*args: Any, **kwargs: Any) -> Any:
-            paddle.set_flags({_LAUNCHES: 0})  # the witness looks away: what is launched here is counted
+            paddle.set_flags(
+                {_LAUNCHES: 0}
+            )  # the witness looks away: what is launched here is counted
             try:
                 output = operation(*args, **kwargs)
             finally:
@@ -237,9 +245,19 @@ class _Recorder:
             own = call.target.parameters(include_sublayers=False)
             params = _trainable(own, seen)
             if call.ops or own or not call.target.sublayers():
-                op = " + ".join(op if n == 1 else f"{op} ×{n}" for op, n in Counter(call.ops).items())
+                op = " + ".join(
+                    op if n == 1 else f"{op} ×{n}" for op, n in Counter(call.ops).items()
+                )
                 rows.append(
-                    Row(call.name, call.layer, op, call.output_shape, call.macs, params, call.activations)
+                    Row(
+                        call.name,
+                        call.layer,
+                        op,
+                        call.output_shape,
+                        call.macs,
+                        params,
+                        call.activations,
+                    )
                 )
         return Count(
             macs=sum(call.macs for call in self.calls),
@@ -247,7 +265,9 @@ class _Recorder:
             activations=sum(call.activations for call in self.calls),
             layers=tuple(rows),
             uncounted={
-                name: launched[name] for name in sorted(launched) if name.removesuffix("_v2") not in _FREE
+                name: launched[name]
+                for name in sorted(launched)
+                if name.removesuffix("_v2") not in _FREE
             },
         )
 
@@ -347,7 +367,9 @@ def _prepare(undo: ExitStack, model: paddle.nn.Layer, recorder: _Recorder) -> No
     # `@` is bound to C++ and passes by all of these. In __rmatmul__(right, left) the left operand comes second.
     for name, position in (("__matmul__", 0), ("__rmatmul__", 1)):
         original = getattr(paddle.Tensor, name)
-        _replace(undo, paddle.Tensor, name, recorder.counting("matmul", original, _product(position)))
+        _replace(
+            undo, paddle.Tensor, name, recorder.counting("matmul", original, _product(position))
+        )
     old_style = [name for name in paddle._legacy_C_ops.__all__ if not name.startswith("_")]
     for module, names in ((paddle._C_ops, [_CUSTOM]), (paddle._legacy_C_ops, old_style)):
         for name in names:
@@ -375,10 +397,14 @@ def _keep_random_state(undo: ExitStack) -> None:
 def _keep_buffers(undo: ExitStack, model: paddle.nn.Layer) -> None:
     """Put buffers and batch-norm statistics back, which BatchNorm(use_global_stats=False) changes even in eval mode."""
     for layer in model.sublayers(include_self=True):
-        undo.callback(layer._buffers.update, dict(layer._buffers))  # a forward may assign another tensor
+        undo.callback(
+            layer._buffers.update, dict(layer._buffers)
+        )  # a forward may assign another tensor
     # Paddle keeps the running statistics among the parameters, as ones that are not trained.
     kept = [*model.buffers(), *(p for p in model.parameters() if p.stop_gradient)]
-    for tensor in filter(paddle.Tensor._is_initialized, kept):  # an LSTM has a buffer without memory
+    for tensor in filter(
+        paddle.Tensor._is_initialized, kept
+    ):  # an LSTM has a buffer without memory
         undo.callback(paddle.assign, tensor.clone(), tensor)
 
 
@@ -393,7 +419,9 @@ def _input(input_shape: tuple[int, ...] | paddle.Tensor, dtype: str) -> paddle.T
         return input_shape.clone()  # a forward may write into its input
     if not isinstance(input_shape, (tuple, list)) or not input_shape:
         raise ValueError(f"input_shape must be (channels, height, width), not {input_shape!r}")
-    sizes = [whole_number(f"each size in input_shape {tuple(input_shape)}", size) for size in input_shape]
+    sizes = [
+        whole_number(f"each size in input_shape {tuple(input_shape)}", size) for size in input_shape
+    ]
     return paddle.zeros([1, *sizes] if len(sizes) == 3 else sizes, dtype)
 
 
@@ -405,6 +433,8 @@ def _shape(outputs: Any) -> tuple[int, ...]:
 
 def _trainable(parameters: list[paddle.Tensor], seen: set[int]) -> int:
     """How many trainable numbers, without those of parameters already `seen`; notes the new ones there."""
-    fresh = {id(p): math.prod(p.shape) for p in parameters if not p.stop_gradient and id(p) not in seen}
+    fresh = {
+        id(p): math.prod(p.shape) for p in parameters if not p.stop_gradient and id(p) not in seen
+    }
     seen.update(fresh)
     return sum(fresh.values())

@@ -68,7 +68,9 @@ class ImageSet:
         Raises ValueError if `n` is not between 1 and the number of pictures.
         """
         if not 1 <= n <= len(self):
-            raise ValueError(f"Cannot take {n} of {len(self)} pictures. Take from 1 to {len(self)}.")
+            raise ValueError(
+                f"Cannot take {n} of {len(self)} pictures. Take from 1 to {len(self)}."
+            )
         order = np.random.default_rng(seed).permutation(len(self))
         # One of each class, then the next of each class, and so on.
         chosen = order[np.argsort(_turns(self.labels[order]), kind="stable")[:n]]
@@ -81,7 +83,9 @@ class ImageSet:
         0 and 1, or for fewer than two pictures.
         """
         if not 0 < fraction < 1:
-            raise ValueError(f"fraction is {fraction}; it must lie between 0 and 1, for example 0.1.")
+            raise ValueError(
+                f"fraction is {fraction}; it must lie between 0 and 1, for example 0.1."
+            )
         if len(self) < 2:
             raise ValueError(f"Cannot divide {len(self)} picture(s); it takes two or more.")
         order = np.random.default_rng(seed).permutation(len(self))
@@ -104,9 +108,9 @@ class ImageSet:
         images = _image_folder.allocate(len(self), size)
         for place, image in enumerate(self.images):
             picture = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
-            images[place] = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC)).transpose(
-                2, 0, 1
-            )
+            images[place] = np.asarray(
+                picture.resize((size, size), Image.Resampling.BICUBIC)
+            ).transpose(2, 0, 1)
         height, width = self.images.shape[2:]
         return replace(
             self, images=images, source=f"{self.source}; {width}×{height} resized to {size}×{size}"
@@ -114,12 +118,18 @@ class ImageSet:
 
     def _select(self, places: np.ndarray, note: str) -> ImageSet:
         return replace(
-            self, images=self.images[places], labels=self.labels[places], source=f"{self.source}; {note}"
+            self,
+            images=self.images[places],
+            labels=self.labels[places],
+            source=f"{self.source}; {note}",
         )
 
 
 def load(
-    name: str, split: str = "train", path: str | os.PathLike[str] | None = None, size: int | None = None
+    name: str,
+    split: str = "train",
+    path: str | os.PathLike[str] | None = None,
+    size: int | None = None,
 ) -> ImageSet:
     """Load one split of a data set as bytes.
 
@@ -145,12 +155,16 @@ def load(
     ArchiveError and FolderError (both ValueErrors) where one is damaged or laid out wrongly.
     """
     if name not in NAMES:
-        raise ValueError(f"There is no data set {name!r}. Choose one of {', '.join(map(repr, NAMES))}.")
+        raise ValueError(
+            f"There is no data set {name!r}. Choose one of {', '.join(map(repr, NAMES))}."
+        )
     if split not in SPLITS:
         raise ValueError(f"There is no split {split!r}. Choose 'train' or 'test'.")
     if name == "folder":
         if path is None:
-            raise ValueError("A folder of pictures needs `path`, for example load('folder', path='pets').")
+            raise ValueError(
+                "A folder of pictures needs `path`, for example load('folder', path='pets')."
+            )
         pictures = _image_folder.read(Path(path).expanduser(), split, 32 if size is None else size)
         return ImageSet(name, split, *pictures)
     if name == "fashion_mnist" and path is not None:
@@ -225,7 +239,9 @@ def _load_fashion_mnist(split: str) -> ImageSet:
         labels = part[f"{split}_labels"].astype(np.int64)
     padded = np.pad(grey, ((0, 0), (2, 2), (2, 2)))
     images = np.repeat(padded[:, np.newaxis], 3, axis=1)
-    return ImageSet("fashion_mnist", split, images, labels, _FASHION_MNIST_CLASSES, _FASHION_MNIST_SOURCE)
+    return ImageSet(
+        "fashion_mnist", split, images, labels, _FASHION_MNIST_CLASSES, _FASHION_MNIST_SOURCE
+    )
 
 
 # --- CIFAR-10 --------------------------------------------------------------------------------------------------

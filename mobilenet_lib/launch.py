@@ -43,7 +43,9 @@ def serve(folder: Path, port: int | None = None, browser: bool = True) -> None:
     folder: holds `notebooks/`. port: the port to use, or None for 8888 or the next free one. browser: open one.
     """
     path = os.environ.get("JUPYTER_CONFIG_PATH")
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(_CONFIGURATION)] + ([path] if path else []))
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
+        [str(_CONFIGURATION)] + ([path] if path else [])
+    )
 
     from jupyterlab.labapp import LabApp
 
@@ -93,12 +95,19 @@ def _parser() -> argparse.ArgumentParser:
         description="Open the MobileNet course in JupyterLab, on this machine only, at lesson 00.",
     )
     parser.add_argument(
-        "--check", action="store_true", help="only say whether this machine is ready, and what it lacks"
+        "--check",
+        action="store_true",
+        help="only say whether this machine is ready, and what it lacks",
     )
     parser.add_argument(
-        "--no-browser", dest="browser", action="store_false", help="print the address, open no browser"
+        "--no-browser",
+        dest="browser",
+        action="store_false",
+        help="print the address, open no browser",
     )
-    parser.add_argument("--port", type=int, help="port to use (default: 8888, or the next free one)")
+    parser.add_argument(
+        "--port", type=int, help="port to use (default: 8888, or the next free one)"
+    )
     return parser
 
 
@@ -106,7 +115,8 @@ def _warn_about_paddle() -> None:
     wheel = readiness.check_wheel()
     problem = readiness.check_paddle()[0] if wheel.ok else wheel
     print(
-        f"mobilenet-course: PaddlePaddle is missing ({problem.detail}).\n{problem.advice}\n", file=sys.stderr
+        f"mobilenet-course: PaddlePaddle is missing ({problem.detail}).\n{problem.advice}\n",
+        file=sys.stderr,
     )
 
 

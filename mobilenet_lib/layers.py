@@ -114,20 +114,30 @@ class InvertedResidual(nn.Layer):
                 f"in_channels={in_channels} must equal out_channels={out_channels}"
             )
         if shortcut == "projection" and stride != 1:
-            raise ValueError(f"a projection shortcut is built for stride 1 only, not stride={stride}")
+            raise ValueError(
+                f"a projection shortcut is built for stride 1 only, not stride={stride}"
+            )
         hidden = in_channels * expansion
-        self.expand = ConvBNReLU(in_channels, hidden, 1, activation=activation, bias=bias) if expand else None
+        self.expand = (
+            ConvBNReLU(in_channels, hidden, 1, activation=activation, bias=bias) if expand else None
+        )
         self.depthwise = ConvBNReLU(
             hidden, hidden, kernel_size, stride, groups=hidden, activation=activation, bias=bias
         )
         self.project = ConvBNReLU(hidden, out_channels, 1, activation="none", bias=bias)
         self.shortcut = shortcut
         if shortcut == "projection":
-            self.shortcut_projection = ConvBNReLU(in_channels, out_channels, 1, activation="none", bias=bias)
+            self.shortcut_projection = ConvBNReLU(
+                in_channels, out_channels, 1, activation="none", bias=bias
+            )
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        out = x if self.expand is None else self.expand(x)  # [batch, expansion · in_channels, height, width]
-        out = self.depthwise(out)  # [batch, expansion · in_channels, height / stride, width / stride]
+        out = (
+            x if self.expand is None else self.expand(x)
+        )  # [batch, expansion · in_channels, height, width]
+        out = self.depthwise(
+            out
+        )  # [batch, expansion · in_channels, height / stride, width / stride]
         out = self.project(out)  # [batch, out_channels, height / stride, width / stride]
         if self.shortcut == "identity":
             return x + out

@@ -51,7 +51,9 @@ class MobileNetV1(TableNetwork):
         num_classes: int = 1000,
         stem_stride: int = 2,
     ) -> None:
-        super().__init__(architectures.mobilenet_v1(width_multiplier, resolution, num_classes, stem_stride))
+        super().__init__(
+            architectures.mobilenet_v1(width_multiplier, resolution, num_classes, stem_stride)
+        )
 
 
 class MobileNetV2(TableNetwork):
@@ -64,7 +66,9 @@ class MobileNetV2(TableNetwork):
         num_classes: int = 1000,
         stem_stride: int = 2,
     ) -> None:
-        super().__init__(architectures.mobilenet_v2(width_multiplier, resolution, num_classes, stem_stride))
+        super().__init__(
+            architectures.mobilenet_v2(width_multiplier, resolution, num_classes, stem_stride)
+        )
 
 
 class SeedMobileNetV2(TableNetwork):
@@ -111,7 +115,15 @@ def layer_of(block: Block) -> nn.Layer:
     raise ValueError(f"no layer for a block of kind {block.kind!r}")
 
 
-NAMES = ("mobilenet_v1", "mobilenet_v2", "seed_mobilenet_v2", "resnet50", "resnet152", "vgg16", "vgg19")
+NAMES = (
+    "mobilenet_v1",
+    "mobilenet_v2",
+    "seed_mobilenet_v2",
+    "resnet50",
+    "resnet152",
+    "vgg16",
+    "vgg19",
+)
 
 
 def build(

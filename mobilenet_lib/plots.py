@@ -87,7 +87,8 @@ def show(fig: Figure, alt: str) -> None:
     # for exports that need one (PDF, slides).
     page = f'<img alt="{html.escape(alt)}" style="max-width: 100%; background: white" src="data:image/png;base64,{picture}">'
     publish_display_data(
-        {"image/png": picture, "text/html": page, "text/plain": alt}, metadata={"image/png": {"alt": alt}}
+        {"image/png": picture, "text/html": page, "text/plain": alt},
+        metadata={"image/png": {"alt": alt}},
     )
 
 
@@ -156,7 +157,11 @@ def learning_curves(runs: Sequence[Run]) -> tuple[Figure, str]:
     loss.legend()
     modes, sources, seeds = (
         sorted({str(value) for value in values})
-        for values in ([r.mode for r in runs], [r.data["source"] for r in runs], [r.seed for r in runs])
+        for values in (
+            [r.mode for r in runs],
+            [r.data["source"] for r in runs],
+            [r.seed for r in runs],
+        )
     )
     conditions = f"mode: {', '.join(modes)} · {'; '.join(sources)} · seed {', '.join(seeds)}"
     fig.suptitle(textwrap.fill(conditions, 110), fontsize=9)

@@ -56,7 +56,14 @@ class Check:
 
 def readiness() -> list[Check]:
     """Look at everything the course needs. Takes about three seconds, nearly all of them Paddle's import."""
-    return [check_python(), check_packages(), check_wheel(), *check_paddle(), check_disk(), check_notebooks()]
+    return [
+        check_python(),
+        check_packages(),
+        check_wheel(),
+        *check_paddle(),
+        check_disk(),
+        check_notebooks(),
+    ]
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -109,9 +116,7 @@ def check_paddle() -> list[Check]:
                 Check(names[1], False, "needs PaddlePaddle", "See the line before.")]  # fmt: skip
     found, problem = _run_tiny_convolution()
     if problem:
-        advice = (
-            "Lessons 01 and 02 work without it. Reinstall it with `uv sync --reinstall-package paddlepaddle`."
-        )
+        advice = "Lessons 01 and 02 work without it. Reinstall it with `uv sync --reinstall-package paddlepaddle`."
         return [Check(names[0], False, problem, advice),
                 Check(names[1], False, "needs PaddlePaddle", "See the line before.")]  # fmt: skip
     right_version = found["version"] == PADDLE_VERSION
@@ -180,7 +185,9 @@ def as_text(checks: list[Check], details: bool = False) -> str:
             + (f": {check.detail}" if details else "")
         )
         if not check.ok:
-            lines += ([] if details else [f"         {check.detail}"]) + [f"         {check.advice}"]
+            lines += ([] if details else [f"         {check.detail}"]) + [
+                f"         {check.advice}"
+            ]
     return "\n".join([*lines, "", _verdict(checks)])
 
 
@@ -194,7 +201,9 @@ def as_html(checks: list[Check]) -> str:
         + "</td></tr>"
         for check in checks
     )
-    heads = "".join(f"<th scope='col' {left}>{head}</th>" for head in ("state", "needed", "found here"))
+    heads = "".join(
+        f"<th scope='col' {left}>{head}</th>" for head in ("state", "needed", "found here")
+    )
     return (
         f"<table><caption {left}>{html.escape(_verdict(checks))}</caption>"
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"

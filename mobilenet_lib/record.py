@@ -17,7 +17,12 @@ from mobilenet_lib import data, models, results, training
 
 # Full CIFAR-10, four epochs. Both networks at width 0.25, where they cost about the same: 3.3 M MACs (V1), 2.9 M (V2).
 RUNS = {
-    f"cifar10_{name}_seed{seed}": {"network": name, "width_multiplier": 0.25, "epochs": 4, "seed": seed}
+    f"cifar10_{name}_seed{seed}": {
+        "network": name,
+        "width_multiplier": 0.25,
+        "epochs": 4,
+        "seed": seed,
+    }
     for seed in (0, 1, 2)
     for name in ("mobilenet_v1", "mobilenet_v2")
 }
@@ -39,7 +44,10 @@ def record(run_name: str, archive: str | None = None, label: str | None = None) 
 
     training.seed_everything(recipe["seed"])
     model = models.build(
-        recipe["network"], len(train.classes), recipe["width_multiplier"], resolution=train.images.shape[-1]
+        recipe["network"],
+        len(train.classes),
+        recipe["width_multiplier"],
+        resolution=train.images.shape[-1],
     )
     checkpoint = Path("runs") / f"{run_name}.npz"
     checkpoint.parent.mkdir(exist_ok=True)
@@ -52,6 +60,7 @@ def record(run_name: str, archive: str | None = None, label: str | None = None) 
         checkpoint=checkpoint,
         run_name=recipe["network"],
         mode="recorded",
+        notes="Times are those of a machine that may have done other work as well; they are no benchmark.",
     )
     if not run.interrupted:
         run.test = training.evaluate(model, test).as_dict()
@@ -64,7 +73,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="which runs; see --list")
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     parser.add_argument("--archive", help="the CIFAR-10 archive (default: as data.load finds it)")
-    parser.add_argument("--label", help="what to call the data where the archive is not the official one")
+    parser.add_argument(
+        "--label", help="what to call the data where the archive is not the official one"
+    )
     arguments = parser.parse_args()
     if arguments.list or not arguments.names:
         print("\n".join(RUNS))

@@ -94,7 +94,9 @@ class Run:
         import pandas as pd
 
         frame = pd.DataFrame(self.epochs, columns=list(_EPOCH_FIELDS))
-        return frame.astype({column: "int64" if column == "epoch" else "float64" for column in frame})
+        return frame.astype(
+            {column: "int64" if column == "epoch" else "float64" for column in frame}
+        )
 
     def to_json(self) -> str:
         """The run as JSON text. ValueError where a field is missing, of a wrong type, NaN or infinite."""
@@ -204,9 +206,13 @@ def student_interval(values: Sequence[float], confidence: float = 0.95) -> tuple
     ValueError for fewer than two values: one run does not show how much runs differ.
     """
     if len(values) < 2:
-        raise ValueError(f"values must be at least two to show a spread, not {len(values)}. Run more seeds.")
+        raise ValueError(
+            f"values must be at least two to show a spread, not {len(values)}. Run more seeds."
+        )
     half = (
-        _student_t(_share("confidence", confidence), len(values) - 1) * stdev(values) / math.sqrt(len(values))
+        _student_t(_share("confidence", confidence), len(values) - 1)
+        * stdev(values)
+        / math.sqrt(len(values))
     )
     return fmean(values) - half, fmean(values) + half
 
@@ -223,7 +229,9 @@ def summary(runs: Sequence[Run]) -> pd.DataFrame:
     import pandas as pd
 
     if not runs:
-        raise ValueError("runs must hold at least one run, not none. Train one, or load recorded ones.")
+        raise ValueError(
+            "runs must hold at least one run, not none. Train one, or load recorded ones."
+        )
     groups: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.name, run.data["name"], run.mode), []).append(run)
@@ -248,7 +256,9 @@ def _summary_row(runs: list[Run]) -> dict[str, Any]:
         "high": high,
         "interval": interval,
         "seconds": fmean(sum(epoch["seconds"] for epoch in run.epochs) for run in runs),
-        "images_per_second": fmean(epoch["images_per_second"] for run in runs for epoch in run.epochs),
+        "images_per_second": fmean(
+            epoch["images_per_second"] for run in runs for epoch in run.epochs
+        ),
     }
 
 
@@ -278,7 +288,9 @@ def _check_comparable(runs: list[Run]) -> None:
     name = runs[0].name
     for run in runs:
         if not run.epochs:
-            raise ValueError(f"a run named {name!r} has no finished epoch (seed {run.seed}). Leave it out.")
+            raise ValueError(
+                f"a run named {name!r} has no finished epoch (seed {run.seed}). Leave it out."
+            )
     seeds = [run.seed for run in runs]
     for seed in seeds:
         if seeds.count(seed) > 1:
@@ -305,7 +317,9 @@ def _student_t(confidence: float, degrees: int) -> float:
     low, high = 0.0, math.pi / 2
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if _student_share(middle, degrees) < confidence else (low, middle)
+        low, high = (
+            (middle, high) if _student_share(middle, degrees) < confidence else (low, middle)
+        )
     return math.sqrt(degrees) * math.tan(low)
 
 
@@ -333,7 +347,9 @@ def _check_run(record: object, where: str) -> None:
     for number, epoch in enumerate(run["epochs"], start=1):
         _check_fields(epoch, _EPOCH_FIELDS, f"{where}, epochs[{number - 1}]")
         if epoch["epoch"] != number:
-            raise ValueError(f"{where}, epochs[{number - 1}]: epoch should be {number}, not {epoch['epoch']}")
+            raise ValueError(
+                f"{where}, epochs[{number - 1}]: epoch should be {number}, not {epoch['epoch']}"
+            )
     if run["mode"] not in MODES:
         raise ValueError(f"{where}: mode should be one of {', '.join(MODES)}, not {run['mode']!r}")
 
@@ -343,7 +359,9 @@ def _check_fields(
 ) -> dict[str, Any]:
     """`record` as a dictionary with the expected fields; `others` allows fields beside them."""
     if not isinstance(record, dict):
-        raise ValueError(f"{where} should hold the fields {', '.join(expected)}, not {record!r:.60}")
+        raise ValueError(
+            f"{where} should hold the fields {', '.join(expected)}, not {record!r:.60}"
+        )
     for name, types in expected.items():
         if name not in record:
             raise ValueError(
@@ -358,7 +376,9 @@ def _check_fields(
             raise ValueError(f"{where}: the field {name!r} should be a finite number, not {value}")
     unknown = sorted(record.keys() - expected.keys())
     if unknown and not others:
-        raise ValueError(f"{where}: the field {unknown[0]!r} is unknown. Expected: {', '.join(expected)}.")
+        raise ValueError(
+            f"{where}: the field {unknown[0]!r} is unknown. Expected: {', '.join(expected)}."
+        )
     return record
 
 

@@ -44,8 +44,15 @@ class TrainingDiverged(RuntimeError):
     `history` is the `Run` with the epochs finished before.
     """
 
-    def __init__(self, what: str, epoch: int, batch: int | None, learning_rate: float, history: Run) -> None:
-        self.epoch, self.batch, self.learning_rate, self.history = epoch, batch, learning_rate, history
+    def __init__(
+        self, what: str, epoch: int, batch: int | None, learning_rate: float, history: Run
+    ) -> None:
+        self.epoch, self.batch, self.learning_rate, self.history = (
+            epoch,
+            batch,
+            learning_rate,
+            history,
+        )
         place = f"epoch {epoch}" if batch is None else f"epoch {epoch}, batch {batch}"
         super().__init__(
             f"{what} in {place}, at learning rate {learning_rate:.3g}. Try a smaller learning_rate, such as "
@@ -158,7 +165,11 @@ def fit(
     settings = _settings(epochs, batch_size, learning_rate, optimizer, schedule, augment)
     history = Run(
         name=run_name or type(model).__name__,
-        settings={**settings, **_describe_model(model), "validation": _describe_validation(validation)},
+        settings={
+            **settings,
+            **_describe_model(model),
+            "validation": _describe_validation(validation),
+        },
         data=_describe_data(train, validation),
         seed=whole_number("seed", seed, minimum=0),
         mode=mode,
@@ -239,7 +250,9 @@ class _DynamicGraph:
         self._optimizer = _make_optimizer(optimizer, list(self._parameters.values()))
         model.clear_gradients()  # left from a backward() by hand, or a step that was interrupted
 
-    def step(self, images: np.ndarray, labels: np.ndarray, learning_rate: float) -> tuple[float, int]:
+    def step(
+        self, images: np.ndarray, labels: np.ndarray, learning_rate: float
+    ) -> tuple[float, int]:
         """Learn from a batch: normalised float32 [N, 3, H, W], int64 [N]. Mean loss and number of correct answers,
         both of the weights before the step."""
         logits = self.model(paddle.to_tensor(images))
@@ -292,7 +305,10 @@ def _make_optimizer(name: str, parameters: list[paddle.Tensor]) -> paddle.optimi
         if group
     ]
     return paddle.optimizer.Momentum(
-        recipe["learning_rate"], recipe["momentum"], parameters=groups, use_nesterov=recipe["nesterov"]
+        recipe["learning_rate"],
+        recipe["momentum"],
+        parameters=groups,
+        use_nesterov=recipe["nesterov"],
     )
 
 
@@ -353,7 +369,9 @@ def _validate(
     record |= {"validation_loss": result.loss, "validation_accuracy": result.accuracy}
 
 
-def _finite_state(engine: _DynamicGraph, history: Run, record: dict[str, Any]) -> dict[str, np.ndarray]:
+def _finite_state(
+    engine: _DynamicGraph, history: Run, record: dict[str, Any]
+) -> dict[str, np.ndarray]:
     """The model's state, checked, so that no checkpoint ever holds a NaN: the last step's comes after its loss."""
     state = engine.model_state()
     for name, values in state.items():
@@ -407,7 +425,11 @@ def _resume(path: Path, engine: _DynamicGraph, history: Run) -> None:
     arrays = _read(path)
     saved = Run.from_json(str(arrays.pop("run")), f"the history in the checkpoint {path}")
     _check_same(path, saved, history)
-    state = {key.removeprefix("model/"): value for key, value in arrays.items() if key.startswith("model/")}
+    state = {
+        key.removeprefix("model/"): value
+        for key, value in arrays.items()
+        if key.startswith("model/")
+    }
     shapes = {name: value.shape for name, value in engine.model_state().items()}
     for name in sorted(shapes.keys() | state.keys()):
         if name not in state or shapes.get(name) != state[name].shape:
@@ -454,7 +476,12 @@ def _check_same(path: Path, saved: Run, history: Run) -> None:
 
 
 def _settings(
-    epochs: int, batch_size: int, learning_rate: float | None, optimizer: str, schedule: str, augment: bool
+    epochs: int,
+    batch_size: int,
+    learning_rate: float | None,
+    optimizer: str,
+    schedule: str,
+    augment: bool,
 ) -> dict[str, Any]:
     """The arguments that a run's figures depend on, checked, with the recipe's constants beside them."""
     if optimizer not in RECIPES:
@@ -494,7 +521,11 @@ def _describe_validation(validation: ImageSet | float | None) -> str | float | N
         return None
     if isinstance(validation, ImageSet):
         return f"{validation.name} {validation.split}"
-    if isinstance(validation, bool) or not isinstance(validation, int | float) or not 0 < validation < 1:
+    if (
+        isinstance(validation, bool)
+        or not isinstance(validation, int | float)
+        or not 0 < validation < 1
+    ):
         raise ValueError(
             f"validation must be an ImageSet, a share between 0 and 1, or None for none, not {validation!r}"
         )
@@ -576,7 +607,9 @@ def _check_outputs(model: paddle.nn.Layer, train: ImageSet) -> None:
         raise ValueError(_wrong_outputs(model, logits, 2, train))
 
 
-def _wrong_outputs(model: paddle.nn.Layer, logits: paddle.Tensor, count: int, images: ImageSet) -> str:
+def _wrong_outputs(
+    model: paddle.nn.Layer, logits: paddle.Tensor, count: int, images: ImageSet
+) -> str:
     classes = len(images.classes)
     return (
         f"{type(model).__name__} must give an output of shape {[count, classes]} for {count} images of {classes} classes, "

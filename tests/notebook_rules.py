@@ -53,7 +53,11 @@ class Lesson:
 
     def cells(self, kind: str) -> list[tuple[int, nbformat.NotebookNode]]:
         """The cells of a kind ("code", "markdown"), each with its place in the notebook."""
-        return [(place, cell) for place, cell in enumerate(self.notebook.cells) if cell.cell_type == kind]
+        return [
+            (place, cell)
+            for place, cell in enumerate(self.notebook.cells)
+            if cell.cell_type == kind
+        ]
 
     def outputs(self) -> Iterator[tuple[int, nbformat.NotebookNode, nbformat.NotebookNode]]:
         """Every output, with its cell and the cell's place."""
@@ -102,7 +106,9 @@ def cell_ids(lesson: Lesson) -> list[str]:
     for place, cell in enumerate(lesson.notebook.cells):
         identity = cell.get("id")
         if not identity:
-            problems.append(f"cell {place} has no id: give it a short one that stays, such as 'macs-by-hand'")
+            problems.append(
+                f"cell {place} has no id: give it a short one that stays, such as 'macs-by-hand'"
+            )
         elif identity in seen:
             problems.append(f"cell {place} repeats the id {identity!r}: give it one of its own")
         seen.add(identity)
@@ -136,7 +142,9 @@ def plain_python(lesson: Lesson) -> list[str]:
         try:
             ast.parse(cell.source)
         except SyntaxError as problem:
-            problems.append(f"cell {place} is not plain Python: {problem.msg} in line {problem.lineno}")
+            problems.append(
+                f"cell {place} is not plain Python: {problem.msg} in line {problem.lineno}"
+            )
     return problems
 
 
@@ -148,7 +156,11 @@ def no_absolute_paths(lesson: Lesson) -> list[str]:
         f"cell {place} holds the absolute path {found.group(0)!r}: it exists on one machine; use a relative path or its name"
         for place, text in texts
         for found in [
-            re.search(r"(?:(?<=^)|(?<=[\s'\"`(=]))/(?:[\w.-]+/)+[\w.-]*|\b[A-Za-z]:\\\w+", text, re.MULTILINE)
+            re.search(
+                r"(?:(?<=^)|(?<=[\s'\"`(=]))/(?:[\w.-]+/)+[\w.-]*|\b[A-Za-z]:\\\w+",
+                text,
+                re.MULTILINE,
+            )
         ]
         if found
     ]
@@ -171,13 +183,19 @@ def no_widget_state(lesson: Lesson) -> list[str]:
 def normal_metadata(lesson: Lesson) -> list[str]:
     problems = []
     if lesson.notebook.metadata != NOTEBOOK_METADATA:
-        problems.append(f"the notebook's metadata names one machine's kernel or versions: {_refresh(lesson)}")
+        problems.append(
+            f"the notebook's metadata names one machine's kernel or versions: {_refresh(lesson)}"
+        )
     if (lesson.notebook.nbformat, lesson.notebook.nbformat_minor) != (4, 5):
-        problems.append(f"the notebook is not in format 4.5, the one with cell ids: {_refresh(lesson)}")
+        problems.append(
+            f"the notebook is not in format 4.5, the one with cell ids: {_refresh(lesson)}"
+        )
     for place, cell in enumerate(lesson.notebook.cells):
         extra = sorted(cell.metadata.keys() - CELL_METADATA)
         if extra:
-            problems.append(f"cell {place} carries the metadata {', '.join(extra)}: {_refresh(lesson)}")
+            problems.append(
+                f"cell {place} carries the metadata {', '.join(extra)}: {_refresh(lesson)}"
+            )
     return problems
 
 
@@ -209,7 +227,9 @@ def compared_by_nbval(lesson: Lesson) -> list[str]:
         if {"nbval-skip", "skip-execution"} & tags:
             problems.append(f"cell {place} is skipped by the tests: a lesson's every cell must run")
         if re.search(r"#\s*(?:NBVAL|PYTEST_VALIDATE)_", cell.source):
-            problems.append(f"cell {place} steers nbval by a comment, which learners see: use a tag")
+            problems.append(
+                f"cell {place} steers nbval by a comment, which learners see: use a tag"
+            )
     allowed = IGNORED_OUTPUTS.get(lesson.number, 0)
     if ignored != allowed:
         problems.append(
@@ -234,7 +254,9 @@ def figures_have_words(lesson: Lesson) -> list[str]:
                 problems.append(
                     f"cell {place} shows a figure whose plain text is not its alternative text: use plots.show"
                 )
-        if any(not _alt(picture) for picture in re.findall(r"<img\b[^>]*>", data.get("text/html", ""))):
+        if any(
+            not _alt(picture) for picture in re.findall(r"<img\b[^>]*>", data.get("text/html", ""))
+        ):
             problems.append(f"cell {place} shows an <img> without alt: say in words what it shows")
     for place, cell in lesson.cells("markdown"):
         pictures = re.findall(r"<img\b[^>]*>", cell.source)
@@ -247,7 +269,9 @@ def figures_have_words(lesson: Lesson) -> list[str]:
 
 @rule
 def slides(lesson: Lesson) -> list[str]:
-    kinds = [cell.metadata.get("slideshow", {}).get("slide_type", "-") for cell in lesson.notebook.cells]
+    kinds = [
+        cell.metadata.get("slideshow", {}).get("slide_type", "-") for cell in lesson.notebook.cells
+    ]
     problems = [
         f"cell {place} has the unknown slide type {kind!r}: use one of {', '.join(sorted(SLIDE_TYPES))}"
         for place, kind in enumerate(kinds)
@@ -284,7 +308,9 @@ def opening(lesson: Lesson) -> list[str]:
     if not re.search(rf"(?i)\b{planned.minutes} minutes|minutes:\** {planned.minutes}\b", text):
         problems.append(f"the opening lacks the time that course.py has: {planned.minutes} minutes")
     if not re.search(r"(?i)prerequisites|before this", text):
-        problems.append("the opening lacks the prerequisites: say what is needed, or that nothing is")
+        problems.append(
+            "the opening lacks the prerequisites: say what is needed, or that nothing is"
+        )
     problems += [
         f"the opening links to no lesson {number}, which course.py has as a prerequisite"
         for number in planned.prerequisites
@@ -318,7 +344,9 @@ def file_size(lesson: Lesson) -> list[str]:
     size = len(nbformat.writes(lesson.notebook).encode())
     if size < LARGEST_FILE:
         return []
-    return [f"{size / 1e6:.1f} MB is more than {LARGEST_FILE / 1e6:.1f} MB: show fewer or smaller figures"]
+    return [
+        f"{size / 1e6:.1f} MB is more than {LARGEST_FILE / 1e6:.1f} MB: show fewer or smaller figures"
+    ]
 
 
 @rule
@@ -333,7 +361,9 @@ def links_lead_somewhere(lesson: Lesson) -> list[str]:
             if not target or re.match(r"[a-z]+:", target):
                 continue
             if not (lesson.path.parent / target).exists():
-                problems.append(f"cell {place} links to {link!r}, which does not exist beside the lessons")
+                problems.append(
+                    f"cell {place} links to {link!r}, which does not exist beside the lessons"
+                )
     return problems
 
 
@@ -358,7 +388,9 @@ def asks_its_questions(lesson: Lesson) -> list[str]:
 @rule
 def sets_its_exercises(lesson: Lesson) -> list[str]:
     """Each exercise of this lesson has its untouched stub and a check; nothing is named that does not exist."""
-    known = {name: exercise for name, exercise in EXERCISES.items() if exercise.lesson == lesson.number}
+    known = {
+        name: exercise for name, exercise in EXERCISES.items() if exercise.lesson == lesson.number
+    }
     problems = [
         f"{function}({name}) names no exercise of lesson {lesson.number}: add it to mobilenet_lib/exercises"
         for function in ("check", "hint", "solution")
@@ -368,7 +400,9 @@ def sets_its_exercises(lesson: Lesson) -> list[str]:
     stubs = {node.name: ast.unparse(node) for node in _nodes(lesson, ast.FunctionDef)}
     for name, exercise in known.items():
         if stubs.get(name) != ast.unparse(ast.parse(exercise.starter)):
-            problems.append(f"the stub of {name} is missing or changed; it reads\n{exercise.starter}")
+            problems.append(
+                f"the stub of {name} is missing or changed; it reads\n{exercise.starter}"
+            )
         if name not in _names_given(lesson, "check"):
             problems.append(f"nothing checks the exercise {name}: add check({name}) below its stub")
     return problems
@@ -378,7 +412,9 @@ def _names_given(lesson: Lesson, function: str) -> list[str]:
     """The first argument of every call of `function`: the name or the string that stands there."""
     found = []
     for call in _nodes(lesson, ast.Call):
-        called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        called = (
+            call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        )
         if called == function and call.args:
             first = call.args[0]
             found.append(first.value if isinstance(first, ast.Constant) else ast.unparse(first))

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mobilenet_lib import architectures, cost
-from mobilenet_lib.architectures import make_divisible, mobilenet_v1, mobilenet_v2, seed_mobilenet_v2, vgg16
+from mobilenet_lib.architectures import (
+    make_divisible,
+    mobilenet_v1,
+    mobilenet_v2,
+    seed_mobilenet_v2,
+    vgg16,
+)
 
 # V1 paper, Table 1, the "Input Size" column from the first convolution to the classifier, as (channels, size).
 V1_INPUTS = [
@@ -66,7 +72,9 @@ def test_the_misprinted_stride_would_cost_533_8_million_macs():
     last = mobilenet_v1().blocks[-3]
     with_stride_2 = cost.depthwise_separable(1024, 1024, 3, 7, stride=2)
     assert (
-        round((mobilenet_v1().macs - sum(row.macs for row in last.rows) + with_stride_2.macs) / 1e6, 1)
+        round(
+            (mobilenet_v1().macs - sum(row.macs for row in last.rows) + with_stride_2.macs) / 1e6, 1
+        )
         == 533.8
     )
 
@@ -96,7 +104,15 @@ def test_peak_activations_by_hand():
 def test_frame_has_a_row_per_layer_and_the_same_totals():
     table = mobilenet_v2(0.5, 96, 10)
     frame = table.to_frame()
-    assert list(frame.columns[:7]) == ["name", "kind", "input", "output", "stride", "macs", "params"]
+    assert list(frame.columns[:7]) == [
+        "name",
+        "kind",
+        "input",
+        "output",
+        "stride",
+        "macs",
+        "params",
+    ]
     assert len(frame) == len(table.rows)
     assert frame["macs"].sum() == table.macs
     assert frame["params"].sum() == table.params
@@ -115,7 +131,10 @@ networks = st.sampled_from([mobilenet_v1, mobilenet_v2])
 
 @settings(max_examples=40, deadline=None)
 @given(
-    networks, st.sampled_from([0.25, 0.35, 0.5, 0.75, 1.0, 1.4]), st.integers(1, 256), st.sampled_from([1, 2])
+    networks,
+    st.sampled_from([0.25, 0.35, 0.5, 0.75, 1.0, 1.4]),
+    st.integers(1, 256),
+    st.sampled_from([1, 2]),
 )
 def test_every_layer_begins_where_the_one_before_ends(network, width, resolution, stem_stride):
     table = network(width, resolution, 10, stem_stride)

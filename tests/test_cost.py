@@ -16,7 +16,9 @@ def small_layers(draw):
     kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
     size = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
     padding = draw(
-        st.one_of(st.just("same"), st.integers(0, 2), st.tuples(st.integers(0, 2), st.integers(0, 2)))
+        st.one_of(
+            st.just("same"), st.integers(0, 2), st.tuples(st.integers(0, 2), st.integers(0, 2))
+        )
     )
     if padding != "same":
         pads = padding if isinstance(padding, tuple) else (padding, padding)
@@ -40,7 +42,11 @@ def test_closed_form_equals_the_counted_loops(layer):
 
 @given(size=st.integers(1, 60), kernel=st.integers(1, 9), stride=st.integers(1, 5))
 def test_same_padding_gives_input_over_stride_rounded_up(size, kernel, stride):
-    assert cost.conv2d(1, 1, kernel, size, stride).output_shape == (1, -(-size // stride), -(-size // stride))
+    assert cost.conv2d(1, 1, kernel, size, stride).output_shape == (
+        1,
+        -(-size // stride),
+        -(-size // stride),
+    )
 
 
 @given(small_layers(), st.integers(1, 4))

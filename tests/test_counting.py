@@ -52,7 +52,8 @@ def convolve(image, weight, stride, padding, dilation, groups):
         first = o // (out_channels // groups) * in_share
         for i, r, c in np.ndindex(in_share, rows, columns):
             output[o, y, x] += (
-                weight[o, i, r, c] * image[first + i, y * stride + r * dilation, x * stride + c * dilation]
+                weight[o, i, r, c]
+                * image[first + i, y * stride + r * dilation, x * stride + c * dilation]
             )
             macs += 1
     return output, macs
@@ -110,7 +111,9 @@ def test_conv2d_equals_the_loops_and_the_ledger(arguments_and_size, bias):
     )
     counted = count(layer, image.shape)
     # The loops are a convolution (the new layer's bias is zero), so what they count is what a convolution costs.
-    np.testing.assert_allclose(layer(paddle.to_tensor(image[None], "float32"))[0].numpy(), output, atol=1e-4)
+    np.testing.assert_allclose(
+        layer(paddle.to_tensor(image[None], "float32"))[0].numpy(), output, atol=1e-4
+    )
     assert counted.macs == macs
     assert counted.flops == 2 * macs
     assert counted.activations == output.size
@@ -128,7 +131,9 @@ def test_conv2d_equals_the_loops_and_the_ledger(arguments_and_size, bias):
 @given(convolutions())
 def test_transposed_conv2d_equals_the_loops(arguments_and_size):
     arguments, (height, width) = arguments_and_size
-    image = np.random.default_rng(0).standard_normal((arguments["in_channels"], height + 2, width + 2))
+    image = np.random.default_rng(0).standard_normal(
+        (arguments["in_channels"], height + 2, width + 2)
+    )
     arguments["padding"] = min(
         arguments["padding"], 1
     )  # so that something is left after the border is cropped
@@ -141,7 +146,9 @@ def test_transposed_conv2d_equals_the_loops(arguments_and_size):
         arguments["dilation"],
         arguments["groups"],
     )
-    np.testing.assert_allclose(layer(paddle.to_tensor(image[None], "float32"))[0].numpy(), output, atol=1e-4)
+    np.testing.assert_allclose(
+        layer(paddle.to_tensor(image[None], "float32"))[0].numpy(), output, atol=1e-4
+    )
     assert count(layer, image.shape).macs == macs
 
 
@@ -158,7 +165,11 @@ def test_asymmetric_padding_equals_the_loops(padding):
         (nn.Conv1D(4, 6, 3, groups=2), tensor(2, 4, 10), 2 * 8 * 6 * 2 * 3),
         (nn.Conv3D(2, 4, (1, 2, 3)), tensor(1, 2, 3, 4, 5), 3 * 3 * 3 * 4 * 2 * 6),
         (nn.Conv3D(4, 4, 2, groups=4), tensor(1, 4, 3, 3, 3), 2**3 * 4 * 2**3),
-        (nn.Conv2D(4, 8, 3, padding="SAME", data_format="NHWC"), tensor(1, 5, 5, 4), 25 * 8 * 4 * 9),
+        (
+            nn.Conv2D(4, 8, 3, padding="SAME", data_format="NHWC"),
+            tensor(1, 5, 5, 4),
+            25 * 8 * 4 * 9,
+        ),
         (nn.Conv2D(4, 4, 3, groups=4), tensor(3, 4, 6, 6), 3 * 16 * 4 * 9),
         (nn.Conv2D(4, 12, 3, groups=4), tensor(1, 4, 6, 6), 16 * 12 * 9),
         (nn.Conv1DTranspose(4, 6, 3, stride=2), tensor(1, 4, 10), 10 * 4 * 6 * 3),
@@ -214,9 +225,15 @@ raw_matmul = paddle._C_ops.matmul
         (lambda x: paddle.einsum("bij,bjk->bik", x, RIGHT), 120),
         (lambda x: paddle.einsum("...ij,...jk", x, RIGHT), 120),
         (lambda x: paddle.einsum("bij,bjk->ik", x, RIGHT), 120),
-        (lambda x: paddle.einsum("ij,kl->jl", x[0], RIGHT[0]), 4 * 5),  # i and k are summed first, for free
+        (
+            lambda x: paddle.einsum("ij,kl->jl", x[0], RIGHT[0]),
+            4 * 5,
+        ),  # i and k are summed first, for free
         (lambda x: paddle.einsum("bij->ji", x), 0),
-        (lambda x: paddle.einsum("ij,jk,kl->il", tensor(2, 3), tensor(3, 4), tensor(4, 5)), 24 + 40),
+        (
+            lambda x: paddle.einsum("ij,jk,kl->il", tensor(2, 3), tensor(3, 4), tensor(4, 5)),
+            24 + 40,
+        ),
         (lambda x: F.scaled_dot_product_attention(*[tensor(1, 3, 2, 4)] * 3), 2 * (2 * 3 * 3 * 4)),
         (lambda x: F.relu(x * 2 + 1).sum(), 0),
     ],
@@ -338,7 +355,15 @@ def test_a_caught_error_of_a_layer_does_not_confuse_the_names():
 def test_frame_and_totals():
     counted = count(paddle.vision.models.mobilenet_v2(scale=0.25, num_classes=10), (3, 32, 32))
     frame = counted.to_frame()
-    assert list(frame.columns) == ["name", "layer", "op", "output_shape", "macs", "params", "activations"]
+    assert list(frame.columns) == [
+        "name",
+        "layer",
+        "op",
+        "output_shape",
+        "macs",
+        "params",
+        "activations",
+    ]
     assert tuple(frame[["macs", "params", "activations"]].sum()) == (
         counted.macs,
         counted.params,
@@ -356,7 +381,10 @@ def test_batch():
 
 
 def test_dtype():
-    assert count(nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 2)), (1, 7), dtype="int64").macs == 7 * 8
+    assert (
+        count(nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 2)), (1, 7), dtype="int64").macs
+        == 7 * 8
+    )
     assert count(nn.Linear(4, 2).to(dtype="float64"), (1, 4), dtype="float64").macs == 8
 
 
@@ -460,7 +488,10 @@ class Troubled(nn.Layer):
         super().__init__()
         self.fail = fail
         self.body = nn.Sequential(
-            nn.Conv2D(3, 4, 3), nn.BatchNorm2D(4, use_global_stats=False), nn.Dropout(0.5), nn.ReLU()
+            nn.Conv2D(3, 4, 3),
+            nn.BatchNorm2D(4, use_global_stats=False),
+            nn.Dropout(0.5),
+            nn.ReLU(),
         )
         self.frozen = nn.BatchNorm2D(4)
         self.inner = Function(self.end)
@@ -487,10 +518,18 @@ class Troubled(nn.Layer):
 
 def state(model):
     """Everything that must not change."""
-    patched = [paddle._C_ops, paddle._legacy_C_ops, paddle.tensor, paddle.tensor.linalg, paddle.linalg]
+    patched = [
+        paddle._C_ops,
+        paddle._legacy_C_ops,
+        paddle.tensor,
+        paddle.tensor.linalg,
+        paddle.linalg,
+    ]
     return {
         "modes": {name: layer.training for name, layer in model.named_sublayers(include_self=True)},
-        "attributes": {name: set(vars(layer)) for name, layer in model.named_sublayers(include_self=True)},
+        "attributes": {
+            name: set(vars(layer)) for name, layer in model.named_sublayers(include_self=True)
+        },
         "hooks": {
             name: (list(layer._forward_pre_hooks), list(layer._forward_post_hooks))
             for name, layer in model.named_sublayers(include_self=True)
@@ -568,7 +607,9 @@ def test_it_prints_nothing(capfd):
 
 def test_batch_norm_activations_and_pools_are_not_mixed_into_macs():
     conv = nn.Conv2D(3, 4, 3)
-    around = nn.Sequential(conv, nn.BatchNorm2D(4), nn.LeakyReLU(), nn.AvgPool2D(2), nn.AdaptiveAvgPool2D(1))
+    around = nn.Sequential(
+        conv, nn.BatchNorm2D(4), nn.LeakyReLU(), nn.AvgPool2D(2), nn.AdaptiveAvgPool2D(1)
+    )
     assert count(around, (3, 8, 8)).macs == count(conv, (3, 8, 8)).macs
 
 
@@ -592,7 +633,14 @@ def test_a_subclass_a_functional_call_and_a_transposed_convolution_are_not_zero_
 def test_no_buffers_stay_and_results_are_plain_ints():
     model = nn.Sequential(nn.Conv2D(3, 4, 3), nn.BatchNorm2D(4))
     counted = count(model, (3, 8, 8))  # paddle.flops raises here under numpy 2.4
-    assert list(model.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias", "1._mean", "1._variance"]
+    assert list(model.state_dict()) == [
+        "0.weight",
+        "0.bias",
+        "1.weight",
+        "1.bias",
+        "1._mean",
+        "1._variance",
+    ]
     assert model.buffers() == []
     assert {type(counted.macs), type(counted.params), type(counted.activations)} == {int}
 

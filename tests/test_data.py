@@ -34,7 +34,9 @@ def image_set(labels, classes=4):
     labels = np.asarray(labels, np.int64)
     images = np.zeros((len(labels), 3, 2, 2), np.uint8)
     images[:, 0, 0, 0] = np.arange(len(labels))
-    return data.ImageSet("made", "train", images, labels, tuple("abcdefgh"[:classes]), "made for a test")
+    return data.ImageSet(
+        "made", "train", images, labels, tuple("abcdefgh"[:classes]), "made for a test"
+    )
 
 
 def numbers(images):
@@ -150,7 +152,10 @@ def test_augment_is_a_shift_and_perhaps_a_mirror_image(flip):
             for down in range(5)
             for right in range(5)
             for mirrored in (False, True)
-            if (padded[:, down : down + 8, right : right + 8][:, :, :: -1 if mirrored else 1] == result).all()
+            if (
+                padded[:, down : down + 8, right : right + 8][:, :, :: -1 if mirrored else 1]
+                == result
+            ).all()
         }
         assert len(ways) == 1
         seen |= ways
@@ -169,7 +174,9 @@ def test_augment_repeats_with_the_same_generator_state():
 
 
 def test_load_names_what_it_knows():
-    with pytest.raises(ValueError, match=r"no data set 'cifar'.*'cifar10', 'fashion_mnist', 'folder'"):
+    with pytest.raises(
+        ValueError, match=r"no data set 'cifar'.*'cifar10', 'fashion_mnist', 'folder'"
+    ):
         data.load("cifar")
     with pytest.raises(ValueError, match="no split 'validation'"):
         data.load("fashion_mnist", "validation")
@@ -220,7 +227,8 @@ def test_bundled_classes_are_named_in_the_order_of_their_labels():
 
 def test_no_bundled_test_picture_is_in_the_training_part():
     train, test = (
-        {image.tobytes() for image in data.load("fashion_mnist", split).images} for split in data.SPLITS
+        {image.tobytes() for image in data.load("fashion_mnist", split).images}
+        for split in data.SPLITS
     )
     assert not train & test
 
@@ -235,7 +243,9 @@ def test_a_changed_bundle_is_refused(tmp_path, monkeypatch):
     changed = tmp_path / "fashion-mnist-part.npz"
     changed.write_bytes(content)
     monkeypatch.setattr(data, "_FASHION_MNIST", changed)
-    with pytest.raises(data.ArchiveError, match=r"fashion-mnist-part\.npz has changed.*SHA-256.*Restore it"):
+    with pytest.raises(
+        data.ArchiveError, match=r"fashion-mnist-part\.npz has changed.*SHA-256.*Restore it"
+    ):
         data.load("fashion_mnist")
     changed.unlink()
     with pytest.raises(FileNotFoundError, match=r"fashion-mnist-part\.npz cannot be read"):
@@ -245,7 +255,10 @@ def test_a_changed_bundle_is_refused(tmp_path, monkeypatch):
 def test_the_bundle_holds_no_time_and_packs_to_the_same_bytes(monkeypatch):
     with zipfile.ZipFile(data._FASHION_MNIST) as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
-    arrays = {"train_images": np.arange(1000, dtype=np.uint8), "train_labels": np.zeros(3, np.uint8)}
+    arrays = {
+        "train_images": np.arange(1000, dtype=np.uint8),
+        "train_labels": np.zeros(3, np.uint8),
+    }
     first = make_fashion_mnist.pack(arrays)
     monkeypatch.setattr("time.localtime", lambda *_: pytest.fail("the time of day was asked for"))
     assert make_fashion_mnist.pack(arrays) == first
@@ -309,10 +322,14 @@ def write_archive(path, members, mode="w:gz", links=()):
 def test_cifar10_gives_back_what_was_stored(tmp_path, batches, mode):
     path = write_archive(tmp_path / "cifar-10-python.tar.gz", batches, mode)
     train, test = data.load("cifar10", "train", path=path), data.load("cifar10", "test", path=path)
-    expected = np.concatenate([batches[name][b"data"] for name in TRAIN_BATCHES]).reshape(20, 3, 32, 32)
+    expected = np.concatenate([batches[name][b"data"] for name in TRAIN_BATCHES]).reshape(
+        20, 3, 32, 32
+    )
     assert (train.images == expected).all()
     assert train.images.dtype == np.uint8
-    assert train.labels.tolist() == [label for name in TRAIN_BATCHES for label in batches[name][b"labels"]]
+    assert train.labels.tolist() == [
+        label for name in TRAIN_BATCHES for label in batches[name][b"labels"]
+    ]
     assert train.labels.dtype == np.int64
     assert (test.images.reshape(4, 3072) == batches[TEST_BATCH][b"data"]).all()
     assert (test.split, len(test), test.classes[3], len(test.classes)) == ("test", 4, "cat", 10)
@@ -336,19 +353,25 @@ def test_the_official_checksum_is_paddles():
 
 def test_where_the_archive_may_be_named(tmp_path, batches, monkeypatch):
     path = write_archive(tmp_path / "cifar-10-python.tar.gz", batches)
-    other = write_archive(tmp_path / "other.tar", {**batches, TEST_BATCH: batches[TRAIN_BATCHES[0]]})
+    other = write_archive(
+        tmp_path / "other.tar", {**batches, TEST_BATCH: batches[TRAIN_BATCHES[0]]}
+    )
     first = data.load("cifar10", "test", path=tmp_path).images
     for place in (tmp_path, path):
         monkeypatch.setenv("MOBILENET_DATA", str(place))
         assert (data.load("cifar10", "test").images == first).all()
-    assert (data.load("cifar10", "test", path=other).images != first).any()  # path goes before MOBILENET_DATA
+    assert (
+        data.load("cifar10", "test", path=other).images != first
+    ).any()  # path goes before MOBILENET_DATA
 
 
 def test_a_named_archive_that_is_not_there(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"path is '.*gone\.tar'.*there is no file"):
         data.load("cifar10", path=tmp_path / "gone.tar")
     monkeypatch.setenv("MOBILENET_DATA", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"MOBILENET_DATA is .*no file .*cifar-10-python\.tar\.gz"):
+    with pytest.raises(
+        FileNotFoundError, match=r"MOBILENET_DATA is .*no file .*cifar-10-python\.tar\.gz"
+    ):
         data.load("cifar10")
 
 
@@ -444,7 +467,9 @@ def test_wrong_shapes_and_labels_are_refused(tmp_path, batches, change, match):
     refused(path, match, split="test")
 
 
-@pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps([1, 2], protocol=2), pickle.dumps(7)])
+@pytest.mark.parametrize(
+    "content", [b"", b"no pickle", pickle.dumps([1, 2], protocol=2), pickle.dumps(7)]
+)
 def test_a_batch_that_is_no_dictionary_is_refused(tmp_path, content):
     path = write_archive(tmp_path / "cifar.tar", {TEST_BATCH: content})
     refused(path, "truncated, damaged|not an array", split="test")
@@ -480,7 +505,10 @@ def test_a_call_in_a_batch_is_refused_and_not_run(tmp_path, batches, place, prot
     key, value = (attack(marker), 1) if place == "key" else (place, attack(marker))
     last = TRAIN_BATCHES[-1]
     batches[last] = pickle.dumps({**batches[last], key: value}, protocol=protocol)
-    refused(write_archive(tmp_path / "cifar.tar.gz", batches), r"asks for (posix|nt)\.mkdir.*could run code")
+    refused(
+        write_archive(tmp_path / "cifar.tar.gz", batches),
+        r"asks for (posix|nt)\.mkdir.*could run code",
+    )
     assert not marker.exists()
 
 
@@ -499,8 +527,12 @@ def test_a_call_in_a_batch_is_refused_and_not_run(tmp_path, batches, place, prot
     ids=repr,
 )
 def test_names_that_a_batch_does_not_need_are_refused(tmp_path, batches, value):
-    path = write_archive(tmp_path / "cifar.tar", {TEST_BATCH: {**batches[TEST_BATCH], b"extra": value}})
-    refused(path, "its pickle (asks for|holds an array that is not made of bytes|builds)", split="test")
+    path = write_archive(
+        tmp_path / "cifar.tar", {TEST_BATCH: {**batches[TEST_BATCH], b"extra": value}}
+    )
+    refused(
+        path, "its pickle (asks for|holds an array that is not made of bytes|builds)", split="test"
+    )
 
 
 OBJECT_DTYPE = b"cnumpy\ndtype\nU\x01OK\x00K\x01\x87R"
@@ -533,7 +565,9 @@ BYTE_STATE = b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
     ],
 )
 def test_misuse_of_the_names_a_batch_may_use_is_refused(tmp_path, batches, opcodes):
-    path = write_archive(tmp_path / "cifar.tar", {TEST_BATCH: batch_with_extra(batches[TEST_BATCH], opcodes)})
+    path = write_archive(
+        tmp_path / "cifar.tar", {TEST_BATCH: batch_with_extra(batches[TEST_BATCH], opcodes)}
+    )
     refused(path, "its pickle|damaged", split="test")
 
 
@@ -577,7 +611,9 @@ def test_doubled_and_linked_members_are_refused(tmp_path, batches):
     del batches[TRAIN_BATCHES[0]]
     members = {"payload": {b"data": attack(marker)}, **batches}
     for kind, target in ((tarfile.SYMTYPE, "../payload"), (tarfile.LNKTYPE, "payload")):
-        path = write_archive(tmp_path / "link.tar", members, links=[(TRAIN_BATCHES[0], kind, target)])
+        path = write_archive(
+            tmp_path / "link.tar", members, links=[(TRAIN_BATCHES[0], kind, target)]
+        )
         refused(path, "is a link")
     assert not marker.exists()
 
@@ -591,7 +627,8 @@ def test_nothing_is_unpacked(tmp_path, batches):
     place = tmp_path / "alone"
     place.mkdir()
     path = write_archive(
-        place / "cifar.tar", {**batches, "../escaped": b"x", "cifar-10-batches-py/readme.html": b"x"}
+        place / "cifar.tar",
+        {**batches, "../escaped": b"x", "cifar-10-batches-py/readme.html": b"x"},
     )
     data.load("cifar10", path=path)
     assert list(tmp_path.iterdir()) == [place]
@@ -623,7 +660,9 @@ def server(tmp_path, monkeypatch, batches):
     state.requests, state.status, state.sends = 0, 200, len(content)
     state.cached = tmp_path / "cache" / "cifar" / "cifar-10-python.tar.gz"
     cifar = paddle.vision.datasets.cifar
-    monkeypatch.setattr(cifar, "CIFAR10_URL", f"http://127.0.0.1:{state.server_port}/cifar-10-python.tar.gz")
+    monkeypatch.setattr(
+        cifar, "CIFAR10_URL", f"http://127.0.0.1:{state.server_port}/cifar-10-python.tar.gz"
+    )
     monkeypatch.setattr(cifar, "CIFAR10_MD5", hashlib.md5(content).hexdigest())
     monkeypatch.setattr(paddle.dataset.common, "DATA_HOME", str(tmp_path / "cache"))
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -670,7 +709,12 @@ def test_without_network_the_error_says_what_was_tried_and_what_to_do(server):
     with pytest.raises(FileNotFoundError) as caught:
         data.load("cifar10")
     text = str(caught.value)
-    for part in ("path (not given)", "MOBILENET_DATA (not set)", str(server.cached), "http://127.0.0.1:"):
+    for part in (
+        "path (not given)",
+        "MOBILENET_DATA (not set)",
+        str(server.cached),
+        "http://127.0.0.1:",
+    ):
         assert part in text
     assert "load('cifar10', path=" in text
     assert "load('fashion_mnist')" in text
@@ -704,7 +748,10 @@ def only_picture(root, split="train"):
 
 
 def test_a_folder_is_split_by_class_without_overlap(pets):
-    train, test = data.load("folder", "train", path=pets), data.load("folder", "test", path=str(pets))
+    train, test = (
+        data.load("folder", "train", path=pets),
+        data.load("folder", "test", path=str(pets)),
+    )
     assert train.classes == test.classes == ("cat", "dog")
     assert train.images.shape == (16, 3, 32, 32)
     assert train.images.dtype == np.uint8
@@ -717,7 +764,8 @@ def test_a_folder_is_split_by_class_without_overlap(pets):
         assert sorted(greens[0] + greens[1]) == list(range(0, 100, 10))
     assert data.load("folder", "test", path=pets).images.tobytes() == test.images.tobytes()
     assert (
-        test.source == "folder pets, test part, 20% of each class for test, seed 0: 4 pictures in 2 classes"
+        test.source
+        == "folder pets, test part, 20% of each class for test, seed 0: 4 pictures in 2 classes"
     )
 
 
@@ -776,7 +824,11 @@ def test_clutter_is_skipped_and_other_files_are_counted(pets):
 )
 def test_every_mode_becomes_rgb(tmp_path, mode, colour, expected, name):
     path = tmp_path / "train" / "a" / name
-    save(path, Image.new(mode, (50, 50), colour), **({"lossless": True} if name.endswith("webp") else {}))
+    save(
+        path,
+        Image.new(mode, (50, 50), colour),
+        **({"lossless": True} if name.endswith("webp") else {}),
+    )
     picture = only_picture(tmp_path).astype(int)
     tolerance = 3 if name.lower().endswith(("jpg", "jpeg")) else 0
     assert np.abs(picture - np.array(expected).reshape(3, 1, 1)).max() <= tolerance
@@ -838,7 +890,9 @@ def folder_refused(root, *parts, kind=data.FolderError):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    folder_refused(tmp_path / "gone", str(tmp_path / "gone"), "Expected two or more", kind=FileNotFoundError)
+    folder_refused(
+        tmp_path / "gone", str(tmp_path / "gone"), "Expected two or more", kind=FileNotFoundError
+    )
 
 
 def test_a_folder_without_classes(tmp_path):
@@ -851,7 +905,9 @@ def test_a_folder_without_classes(tmp_path):
 def test_an_empty_class_folder_is_named(pets):
     (pets / "fox").mkdir()
     (pets / "fox" / "movie.mp4").write_bytes(b"x")
-    folder_refused(pets, str(pets / "fox"), "has no pictures (1 other files)", "remove the folder", ".jpg")
+    folder_refused(
+        pets, str(pets / "fox"), "has no pictures (1 other files)", "remove the folder", ".jpg"
+    )
 
 
 def test_a_folder_inside_a_class_is_named(pets):
@@ -878,14 +934,22 @@ def test_train_and_test_beside_other_folders(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"not a picture", b"\xff\xd8\xff\xe0 cut", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"],
+    [
+        b"",
+        b"not a picture",
+        b"\xff\xd8\xff\xe0 cut",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    ],
 )
 def test_an_unreadable_picture_is_named(pets, content):
     (pets / "dog" / "broken.jpg").write_bytes(content)
     (pets / "dog" / "broken.jpeg").write_bytes(content)  # two, so that one is in the training part
     (pets / "dog" / "broken.png").write_bytes(content)
     folder_refused(
-        pets, str(pets / "dog" / "broken."), "cannot be read as a picture", "remove it from the folder"
+        pets,
+        str(pets / "dog" / "broken."),
+        "cannot be read as a picture",
+        "remove it from the folder",
     )
 
 
@@ -895,7 +959,9 @@ def test_no_other_program_is_started_to_read_a_picture(tmp_path, monkeypatch):
     path = path.replace(save(tmp_path / "train/a/1.png", Image.new("RGB", (8, 8))))
     with Image.open(path) as image:
         assert image.format == "EPS"
-    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("Ghostscript was called"))
+    monkeypatch.setattr(
+        "PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("Ghostscript was called")
+    )
     with pytest.raises(data.FolderError, match=r"1\.png cannot be read as a picture"):
         only_picture(tmp_path)
 
@@ -920,14 +986,20 @@ def test_a_decompression_bomb_is_refused_unread(tmp_path, extent):
 
     def chunk(kind, content):
         return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
         )
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", *extent, 8, 2, 0, 0, 0))
     path = tmp_path / "train" / "a" / "1.png"
     path.parent.mkdir(parents=True)
     path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + header
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
     )
     with pytest.raises(data.FolderError, match=r"1\.png has too many pixels.*limit is 100 million"):
         only_picture(tmp_path)

@@ -48,9 +48,13 @@ def conda() -> dict:
 def conda_problems(conda: dict, project: dict) -> list[str]:
     """What in environment.yml could disagree with pyproject.toml."""
     packages = {
-        entry.split("=")[0].strip("<>"): entry for entry in conda["dependencies"] if isinstance(entry, str)
+        entry.split("=")[0].strip("<>"): entry
+        for entry in conda["dependencies"]
+        if isinstance(entry, str)
     }
-    pip = [line for entry in conda["dependencies"] if isinstance(entry, dict) for line in entry["pip"]]
+    pip = [
+        line for entry in conda["dependencies"] if isinstance(entry, dict) for line in entry["pip"]
+    ]
     problems = []
     if set(packages) != {"python", "pip"} or pip != ["-e ."]:
         problems.append(
@@ -58,7 +62,9 @@ def conda_problems(conda: dict, project: dict) -> list[str]:
         )
     python = packages.get("python", "").partition("=")[2]
     if not python or not SpecifierSet(project["project"]["requires-python"]).contains(python):
-        problems.append(f"python={python} is outside requires-python {project['project']['requires-python']}")
+        problems.append(
+            f"python={python} is outside requires-python {project['project']['requires-python']}"
+        )
     if conda["channels"] != ["conda-forge", "nodefaults"]:
         problems.append(
             "channels must be conda-forge and nodefaults: the default channels have licence terms of their own"
@@ -79,7 +85,9 @@ def lock_problems(lock: dict, project: dict) -> list[str]:
     for wanted, known in pairs:
         ours = {_described(Requirement(line)) for line in wanted}
         theirs = {_described(_from_lock(entry)) for entry in known}
-        problems += [f"{name}{specifier} differs" for name, specifier, _ in sorted(ours ^ theirs, key=str)]
+        problems += [
+            f"{name}{specifier} differs" for name, specifier, _ in sorted(ours ^ theirs, key=str)
+        ]
         for requirement in map(Requirement, wanted):
             name = canonicalize_name(requirement.name)
             if name not in locked or not requirement.specifier.contains(locked[name]["version"]):
@@ -94,7 +102,11 @@ def _from_lock(entry: dict) -> Requirement:
 
 def _described(requirement: Requirement) -> tuple[str, str, tuple[bool, ...]]:
     """Comparable: the name, the versions, and on which machines and Pythons it applies."""
-    return canonicalize_name(requirement.name), str(requirement.specifier), _applies(requirement.marker)
+    return (
+        canonicalize_name(requirement.name),
+        str(requirement.specifier),
+        _applies(requirement.marker),
+    )
 
 
 def _applies(marker: Marker | None) -> tuple[bool, ...]:

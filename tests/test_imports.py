@@ -16,13 +16,25 @@ NEED_PADDLE = frozenset({"_paddle", "counting", "data", "layers", "models", "rec
 
 # What costs a second or more, and what a table of layers does not need.
 HEAVY = frozenset(
-    {"IPython", "anywidget", "ipywidgets", "jupyterlab", "matplotlib", "paddle", "pandas", "PIL", "tqdm"}
+    {
+        "IPython",
+        "anywidget",
+        "ipywidgets",
+        "jupyterlab",
+        "matplotlib",
+        "paddle",
+        "pandas",
+        "PIL",
+        "tqdm",
+    }
 )
 
 
 def _modules() -> list[str]:
     """Every module of the package, those of its sub-packages too, by full name."""
-    return [module.name for module in pkgutil.walk_packages(mobilenet_lib.__path__, "mobilenet_lib.")]
+    return [
+        module.name for module in pkgutil.walk_packages(mobilenet_lib.__path__, "mobilenet_lib.")
+    ]
 
 
 def _loaded_after(names: list[str]) -> dict[str, list[str]]:
@@ -51,7 +63,9 @@ def test_modules_import_without_paddle():
         "mobilenet_lib.plots",
     } <= set(names)
     # Once loaded, Paddle stays: only the first module that has it beside it is known to be at fault.
-    guilty = next((name for name, loaded in _loaded_after(names).items() if "paddle" in loaded), None)
+    guilty = next(
+        (name for name, loaded in _loaded_after(names).items() if "paddle" in loaded), None
+    )
     assert guilty is None, (
         f"{guilty} imports Paddle, perhaps through another module: do so in the function that needs it"
     )
@@ -66,7 +80,8 @@ def test_the_check_sees_a_module_that_imports_paddle():
 
 
 @pytest.mark.parametrize(
-    "name", ["mobilenet_lib", "mobilenet_lib.cost", "mobilenet_lib.architectures", "mobilenet_lib.launch"]
+    "name",
+    ["mobilenet_lib", "mobilenet_lib.cost", "mobilenet_lib.architectures", "mobilenet_lib.launch"],
 )
 def test_light_modules_import_no_heavy_package(name):
     assert not HEAVY & set(_loaded_after([name])[name])

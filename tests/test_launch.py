@@ -24,7 +24,9 @@ PACKAGE = Path(launch.__file__).parent
 def served(monkeypatch):
     """Instead of starting JupyterLab, note what would be served."""
     calls = []
-    monkeypatch.setattr(launch, "serve", lambda folder, port, browser: calls.append((folder, port, browser)))
+    monkeypatch.setattr(
+        launch, "serve", lambda folder, port, browser: calls.append((folder, port, browser))
+    )
     return calls
 
 
@@ -146,15 +148,16 @@ def test_the_command_serves_only_its_own_user(tmp_path):
         assert _get(f"{server.url}/api/contents").status == 403
         assert _get(f"{server.url}/api/contents?token=wrong").status == 403
 
-        lessons = json.loads(_get(f"{server.url}/api/contents/notebooks?token={server.token}").text)[
-            "content"
-        ]
+        lessons = json.loads(
+            _get(f"{server.url}/api/contents/notebooks?token={server.token}").text
+        )["content"]
         assert server.first_page.rsplit("/")[-1] in {lesson["name"] for lesson in lessons}
-        settings = (
-            f"{server.url}/lab/api/settings/@jupyterlab/apputils-extension:notification?token={server.token}"
-        )
+        settings = f"{server.url}/lab/api/settings/@jupyterlab/apputils-extension:notification?token={server.token}"
         defaults = json.loads(_get(settings).text)["schema"]["properties"]
-        assert (defaults["fetchNews"]["default"], defaults["checkForUpdates"]["default"]) == ("false", False)
+        assert (defaults["fetchNews"]["default"], defaults["checkForUpdates"]["default"]) == (
+            "false",
+            False,
+        )
 
         listening = {
             connection.laddr.ip

@@ -51,7 +51,9 @@ def v1() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def v2() -> dict[str, Any]:
-    return lesson_code("06", ConvBNReLU=layers.ConvBNReLU, make_divisible=architectures.make_divisible)
+    return lesson_code(
+        "06", ConvBNReLU=layers.ConvBNReLU, make_divisible=architectures.make_divisible
+    )
 
 
 def leaves(model: nn.Layer) -> list[str]:
@@ -96,7 +98,9 @@ def test_lesson_04_writes_the_librarys_conv_bn_relu(v1, arguments):
 def test_lesson_04_writes_the_librarys_separable_block(v1, stride):
     assert v1["DepthwiseSeparable"] is not layers.DepthwiseSeparable
     assert_same(
-        v1["DepthwiseSeparable"](6, 10, stride), layers.DepthwiseSeparable(6, 10, stride), [2, 6, 9, 9]
+        v1["DepthwiseSeparable"](6, 10, stride),
+        layers.DepthwiseSeparable(6, 10, stride),
+        [2, 6, 9, 9],
     )
 
 

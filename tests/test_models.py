@@ -23,7 +23,9 @@ def test_same_weights_give_the_same_output_as_paddle_vision(name, width):
     assert len(state) == len(names)
     theirs.set_state_dict(dict(zip(names, state.values(), strict=True)))
     ours.eval(), theirs.eval()
-    images = paddle.to_tensor(np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype("float32"))
+    images = paddle.to_tensor(
+        np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype("float32")
+    )
     scores = ours(images).numpy()
     assert np.abs(scores).max() > 1e-3, "an output near zero would prove nothing"
     np.testing.assert_allclose(scores, theirs(images).numpy(), rtol=1e-5, atol=1e-6)
@@ -76,8 +78,14 @@ def test_an_untrained_network_tells_pictures_apart():
     [
         ({"name": "mobilenet_v3"}, "name must be one of mobilenet_v1"),
         ({"name": "mobilenet_v1", "num_classes": 0}, "num_classes .* not 0"),
-        ({"name": "mobilenet_v1", "width_multiplier": -1}, "width_multiplier must be a number above 0"),
-        ({"name": "vgg16", "width_multiplier": 0.5}, "vgg16 has neither width_multiplier nor stem_stride"),
+        (
+            {"name": "mobilenet_v1", "width_multiplier": -1},
+            "width_multiplier must be a number above 0",
+        ),
+        (
+            {"name": "vgg16", "width_multiplier": 0.5},
+            "vgg16 has neither width_multiplier nor stem_stride",
+        ),
         ({"name": "seed_mobilenet_v2", "resolution": 32}, "resolution=32 leaves a 2×2 map"),
     ],
 )
@@ -128,7 +136,11 @@ def test_impossible_layers_are_refused(make, says):
 
 
 def test_tables_and_layers_know_the_same_kinds():
-    tables = [architectures.mobilenet_v1(), architectures.mobilenet_v2(), architectures.seed_mobilenet_v2()]
+    tables = [
+        architectures.mobilenet_v1(),
+        architectures.mobilenet_v2(),
+        architectures.seed_mobilenet_v2(),
+    ]
     for table in tables:
         for block in table.blocks:
             models.layer_of(block)

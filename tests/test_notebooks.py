@@ -23,7 +23,9 @@ COURSE = course.LESSONS
 
 ALT = "Bars of the MACs of three layers; the second is the longest."
 # The plan and the opening of a lesson that keeps every rule.
-PLANNED = course.Lesson("99_good", "A lesson that keeps every rule", "What does a layer cost?", 20, ("00",))
+PLANNED = course.Lesson(
+    "99_good", "A lesson that keeps every rule", "What does a layer cost?", 20, ("00",)
+)
 OPENING = f"""# 99 · A lesson that keeps every rule
 
 **The question:** what does a layer cost?
@@ -93,8 +95,12 @@ def good_lesson() -> Lesson:
     )  # fmt: skip
     stream = nbformat.v4.new_output("stream", name="stdout", text="14,400 MACs\n")
     notebook.cells = [
-        nbformat.v4.new_markdown_cell(OPENING, id="title", metadata={"slideshow": {"slide_type": "slide"}}),
-        nbformat.v4.new_code_cell("print(14_400, 'MACs')", id="count", execution_count=1, outputs=[stream]),
+        nbformat.v4.new_markdown_cell(
+            OPENING, id="title", metadata={"slideshow": {"slide_type": "slide"}}
+        ),
+        nbformat.v4.new_code_cell(
+            "print(14_400, 'MACs')", id="count", execution_count=1, outputs=[stream]
+        ),
         nbformat.v4.new_markdown_cell(
             "Ask first.", id="notes", metadata={"slideshow": {"slide_type": "notes"}}
         ),
@@ -160,9 +166,17 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
         "'/srv/data/x.npz'",
         _output(CODE, "stream", name="stdout", text="saved\n/srv/data/x.npz\n"),
     ),
-    (rules.no_absolute_paths, "'/opt/x/y.py'", _data(FIGURE, **{"text/html": "<p title='/opt/x/y.py'>"})),
+    (
+        rules.no_absolute_paths,
+        "'/opt/x/y.py'",
+        _data(FIGURE, **{"text/html": "<p title='/opt/x/y.py'>"}),
+    ),
     (rules.no_absolute_paths, "C:", _set(END, source=r"See C:\Users\ann")),
-    (rules.no_widget_state, "live widget", _data(FIGURE, **{"application/vnd.jupyter.widget-view+json": {}})),
+    (
+        rules.no_widget_state,
+        "live widget",
+        _data(FIGURE, **{"application/vnd.jupyter.widget-view+json": {}}),
+    ),
     (
         rules.normal_metadata,
         "metadata execution",
@@ -183,8 +197,16 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
         "without alternative",
         lambda cells: cells[FIGURE].outputs[0].metadata.clear(),
     ),
-    (rules.figures_have_words, "plain text", _data(FIGURE, **{"text/plain": "<Figure size 640x480>"})),
-    (rules.figures_have_words, "<img> without alt", _data(FIGURE, **{"text/html": "<img src='x.png'>"})),
+    (
+        rules.figures_have_words,
+        "plain text",
+        _data(FIGURE, **{"text/plain": "<Figure size 640x480>"}),
+    ),
+    (
+        rules.figures_have_words,
+        "<img> without alt",
+        _data(FIGURE, **{"text/html": "<img src='x.png'>"}),
+    ),
     (rules.figures_have_words, "without alternative text", _set(END, source="![ ](../README.md)")),
     (
         rules.figures_have_words,
@@ -193,7 +215,11 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
     ),
     (rules.slides, "first cell", _set(TITLE, metadata={})),
     (rules.slides, "speaker notes", _set(NOTES, metadata={})),
-    (rules.slides, "unknown slide type 'page'", _set(END, metadata={"slideshow": {"slide_type": "page"}})),
+    (
+        rules.slides,
+        "unknown slide type 'page'",
+        _set(END, metadata={"slideshow": {"slide_type": "page"}}),
+    ),
     (rules.opening, "title", _replace(TITLE, "# 99", "# 98")),
     (rules.opening, "question", _replace(TITLE, "what does", "why does")),
     (rules.opening, "objectives", _replace(TITLE, "What you will be able to do", "This will")),
@@ -208,18 +234,38 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
         "folded answers",
         _replace(END, "2. How? <details><summary>Answer</summary>So.</details>", ""),
     ),
-    (rules.asks_its_questions, "predict('99.gone') is no question", _set(CODE, source="predict('99.gone')")),
+    (
+        rules.asks_its_questions,
+        "predict('99.gone') is no question",
+        _set(CODE, source="predict('99.gone')"),
+    ),
     (
         rules.asks_its_questions,
         "predict('01.macs_of_4x4') is no question of lesson 99",
         _set(CODE, source="predict('01.macs_of_4x4')"),
     ),
-    (rules.sets_its_exercises, "check(gone) names no exercise", _set(CODE, source="exercises.check(gone)")),
+    (
+        rules.sets_its_exercises,
+        "check(gone) names no exercise",
+        _set(CODE, source="exercises.check(gone)"),
+    ),
     (rules.sets_its_exercises, "hint(gone) names no exercise", _set(CODE, source="hint('gone')")),
     (rules.file_size, "MB is more than", _data(FIGURE, **{"image/png": "A" * 2_500_000})),
-    (rules.links_lead_somewhere, "'02_gone.ipynb#top'", _set(END, source="[next](02_gone.ipynb#top)")),
-    (rules.links_lead_somewhere, "'figures/gone.png'", _set(END, source="![a figure](figures/gone.png)")),
-    (rules.links_lead_somewhere, "'gone.svg'", _set(END, source="<img alt='a figure' src='gone.svg'>")),
+    (
+        rules.links_lead_somewhere,
+        "'02_gone.ipynb#top'",
+        _set(END, source="[next](02_gone.ipynb#top)"),
+    ),
+    (
+        rules.links_lead_somewhere,
+        "'figures/gone.png'",
+        _set(END, source="![a figure](figures/gone.png)"),
+    ),
+    (
+        rules.links_lead_somewhere,
+        "'gone.svg'",
+        _set(END, source="<img alt='a figure' src='gone.svg'>"),
+    ),
 ]
 
 
@@ -269,7 +315,9 @@ def test_an_error_may_be_the_lesson():
 
 def test_a_question_is_asked_exactly_once(monkeypatch):
     question = SimpleNamespace(lesson="99")
-    monkeypatch.setattr(rules, "QUESTIONS", {"99.ratio": question, "98.other": SimpleNamespace(lesson="98")})
+    monkeypatch.setattr(
+        rules, "QUESTIONS", {"99.ratio": question, "98.other": SimpleNamespace(lesson="98")}
+    )
     lesson = good_lesson()
     assert "asked 0 times" in rules.asks_its_questions(lesson)[0]
     lesson.notebook.cells[CODE].source = "predict('99.ratio')"
@@ -280,7 +328,9 @@ def test_a_question_is_asked_exactly_once(monkeypatch):
 
 def test_an_exercise_has_its_untouched_stub_and_a_check(monkeypatch):
     starter = 'def twice(x):\n    """Two times x."""\n    ...'
-    monkeypatch.setattr(rules, "EXERCISES", {"twice": SimpleNamespace(lesson="99", starter=starter)})
+    monkeypatch.setattr(
+        rules, "EXERCISES", {"twice": SimpleNamespace(lesson="99", starter=starter)}
+    )
     lesson = good_lesson()
     assert len(rules.sets_its_exercises(lesson)) == 2
     lesson.notebook.cells[CODE].source = starter

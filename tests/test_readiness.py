@@ -22,7 +22,9 @@ def test_this_machine_runs_paddle_and_convolves():
 
 def test_another_paddle_is_found_out(monkeypatch):
     monkeypatch.setattr(
-        readiness, "_run_tiny_convolution", lambda: ({"version": "2.6.0", "sums": [45, 54, 81, 90]}, "")
+        readiness,
+        "_run_tiny_convolution",
+        lambda: ({"version": "2.6.0", "sums": [45, 54, 81, 90]}, ""),
     )
     version, numbers = readiness.check_paddle()
     assert not version.ok
@@ -89,7 +91,9 @@ def test_lessons_must_be_there_and_writable(monkeypatch, tmp_path):
     assert not list((tmp_path / "notebooks").iterdir())
 
 
-def test_the_course_is_found_from_its_package_and_else_from_the_working_directory(monkeypatch, tmp_path):
+def test_the_course_is_found_from_its_package_and_else_from_the_working_directory(
+    monkeypatch, tmp_path
+):
     installed = tmp_path / "site-packages" / "mobilenet_lib" / "readiness.py"
     monkeypatch.setattr(readiness, "__file__", str(installed))
     monkeypatch.chdir(tmp_path)

@@ -81,15 +81,27 @@ def test_a_missing_field_is_named_with_the_file(tmp_path, field):
     [
         (lambda r: r["epochs"][1].pop("train_loss"), r"epochs\[1\].*'train_loss' is missing"),
         (lambda r: r["epochs"][1].update(epoch=5), r"epochs\[1\].*epoch should be 2, not 5"),
-        (lambda r: r["epochs"][0].update(seconds="2 s"), r"'seconds' should be int or float, not '2 s'"),
-        (lambda r: r["epochs"][0].update(train_loss=None), "'train_loss' should be int or float, not None"),
-        (lambda r: r["epochs"][0].update(train_loss=True), "'train_loss' should be int or float, not True"),
+        (
+            lambda r: r["epochs"][0].update(seconds="2 s"),
+            r"'seconds' should be int or float, not '2 s'",
+        ),
+        (
+            lambda r: r["epochs"][0].update(train_loss=None),
+            "'train_loss' should be int or float, not None",
+        ),
+        (
+            lambda r: r["epochs"][0].update(train_loss=True),
+            "'train_loss' should be int or float, not True",
+        ),
         (lambda r: r["data"].pop("source"), "data: the field 'source' is missing"),
         (
             lambda r: r.update(test={"loss": 1.0, "accuracy": 0.5, "total": 4}),
             "test: the field 'correct' is missing",
         ),
-        (lambda r: r.update(mode="quick"), "mode should be one of smoke, recorded, full, not 'quick'"),
+        (
+            lambda r: r.update(mode="quick"),
+            "mode should be one of smoke, recorded, full, not 'quick'",
+        ),
         (lambda r: r.update(sede=3), "'sede' is unknown"),
         (lambda r: r.update(epochs={}), "'epochs' should be list"),
         (lambda r: r["epochs"].append(7), r"epochs\[2\] should hold the fields epoch, train_loss"),
@@ -209,7 +221,9 @@ def test_every_run_that_comes_with_the_course_loads():
 def test_wilson_interval_is_the_textbooks(correct, total, low, high):
     assert results.wilson_interval(correct, total) == pytest.approx((low, high), abs=5e-5)
     # Counting the wrong answers instead mirrors it.
-    assert results.wilson_interval(total - correct, total) == pytest.approx((1 - high, 1 - low), abs=5e-5)
+    assert results.wilson_interval(total - correct, total) == pytest.approx(
+        (1 - high, 1 - low), abs=5e-5
+    )
 
 
 def test_wilson_interval_ends_where_the_score_test_rejects():
@@ -266,7 +280,11 @@ def test_summary_has_a_row_per_model_with_students_interval_over_seeds():
     assert row["accuracy"] == pytest.approx(0.65)
     assert row["high"] - row["accuracy"] == pytest.approx(4.303 * 0.05 / math.sqrt(3), rel=1e-3)
     assert row["interval"] == "Student t, 3 seeds"
-    assert (row["measured_on"], row["seconds"], row["images_per_second"]) == ("validation", 4.0, 45.0)
+    assert (row["measured_on"], row["seconds"], row["images_per_second"]) == (
+        "validation",
+        4.0,
+        45.0,
+    )
     single = frame.iloc[1]
     assert (single["low"], single["high"]) == pytest.approx(results.wilson_interval(5, 10))
     assert single["interval"] == "Wilson, 10 pictures of one run"
@@ -296,7 +314,10 @@ def test_summary_without_any_measured_accuracy_says_so():
         ([], "at least one run"),
         ([run(finished=0)], "no finished epoch"),
         ([run(), run()], "2 runs named 'v1' have the seed 0"),
-        ([run(), run(seed=1, settings={"epochs": 2, "batch_size": 16})], "differ in batch_size: 8 and 16"),
+        (
+            [run(), run(seed=1, settings={"epochs": 2, "batch_size": 16})],
+            "differ in batch_size: 8 and 16",
+        ),
         ([run(), run(seed=1, data=DATA | {"train_size": 80})], "differ in train_size: 90 and 80"),
         ([run(), run(seed=1, finished=1)], "differ in finished epochs: 2 and 1"),
     ],

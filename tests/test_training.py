@@ -33,7 +33,12 @@ def stripes(count: int = 96, seed: int = 0, size: int = 12) -> ImageSet:
     for image, label in zip(images, labels, strict=True):
         image[0 if label < 2 else 2] += pattern[:, None] if label % 2 else pattern[None, :]
     return ImageSet(
-        "stripes", "train", images.astype(np.uint8), labels, ("a", "b", "c", "d"), "made in the test"
+        "stripes",
+        "train",
+        images.astype(np.uint8),
+        labels,
+        ("a", "b", "c", "d"),
+        "made in the test",
     )
 
 
@@ -122,9 +127,20 @@ def test_the_last_validation_figures_are_those_of_the_model_handed_back():
 def test_the_history_says_what_was_done(tmp_path):
     other = replace(stripes(40, seed=9), split="test")
     history = fit(
-        small_net(), validation=other, epochs=3, run_name="net", notes="a note", mode="smoke", seed=4
+        small_net(),
+        validation=other,
+        epochs=3,
+        run_name="net",
+        notes="a note",
+        mode="smoke",
+        seed=4,
     )
-    assert (history.name, history.notes, history.mode, history.seed) == ("net", "a note", "smoke", 4)
+    assert (history.name, history.notes, history.mode, history.seed) == (
+        "net",
+        "a note",
+        "smoke",
+        4,
+    )
     assert history.data["source"] == "made in the test"
     assert (history.data["train_size"], history.data["validation_size"]) == (96, 40)
     assert history.settings["validation"] == "stripes test"
@@ -176,10 +192,14 @@ def test_stopped_and_resumed_equals_never_stopped(tmp_path, optimizer):
     straight = small_net()
     expected = fit(straight, epochs=4, optimizer=optimizer, checkpoint=whole)
 
-    stopped = fit(interrupt_in_pass(small_net(), 11), epochs=4, optimizer=optimizer, checkpoint=parts)
+    stopped = fit(
+        interrupt_in_pass(small_net(), 11), epochs=4, optimizer=optimizer, checkpoint=parts
+    )
     assert stopped.interrupted
     assert len(stopped.epochs) == 2  # four batches an epoch, stopped in the third epoch
-    later = small_net(seed=99)  # as after a restart: other first weights, other names of Paddle's own
+    later = small_net(
+        seed=99
+    )  # as after a restart: other first weights, other names of Paddle's own
     history = fit(later, epochs=4, optimizer=optimizer, checkpoint=parts)
 
     assert curves(history) == curves(expected)
@@ -207,7 +227,10 @@ def test_a_finished_checkpoint_is_loaded_instead_of_trained(tmp_path):
     arrays = training._read(path)
     long_ago = "2001-01-01T00:00:00+00:00"
     with path.open("wb") as file:
-        np.savez(file, **arrays | {"run": np.array(str(arrays["run"]).replace(history.started, long_ago))})
+        np.savez(
+            file,
+            **arrays | {"run": np.array(str(arrays["run"]).replace(history.started, long_ago))},
+        )
     other = interrupt_in_pass(small_net(seed=5), 1)  # training it would stop at once
     again = fit(other, checkpoint=path)
     assert again.epochs == history.epochs
@@ -241,7 +264,9 @@ def test_an_interrupt_in_the_first_epoch_puts_the_first_weights_back(capsys):
     history = fit(interrupt_in_pass(model, 3))
     assert history.epochs == []
     assert weights(model) == before
-    assert capsys.readouterr().out == "Interrupted in epoch 1 of 2. The model has its first weights.\n"
+    assert (
+        capsys.readouterr().out == "Interrupted in epoch 1 of 2. The model has its first weights.\n"
+    )
 
 
 def test_a_nan_loss_stops_with_the_place_and_the_finished_epochs(tmp_path):
@@ -271,7 +296,9 @@ def test_weights_that_break_in_the_last_step_are_noticed():
     """ReLU turns NaN into 0, so the loss stays finite; the gradients do not, and there is no next loss to show it."""
     model = small_net()
     in_pass(1, model[0], nan_like)
-    with pytest.raises(training.TrainingDiverged, match=r"weights .* became NaN or infinite in epoch 1, at"):
+    with pytest.raises(
+        training.TrainingDiverged, match=r"weights .* became NaN or infinite in epoch 1, at"
+    ):
         fit(model, validation=None, batch_size=96)
 
 
@@ -372,7 +399,9 @@ class Trap:
 def test_a_checkpoint_from_a_stranger_runs_no_code(tmp_path, half_done):
     (tmp_path / "c").write_bytes(half_done)
     arrays = training._read(tmp_path / "c")
-    np.savez(tmp_path / "c.npz", **arrays | {"optimizer/x": np.array([Trap(str(tmp_path / "sprung"))])})
+    np.savez(
+        tmp_path / "c.npz", **arrays | {"optimizer/x": np.array([Trap(str(tmp_path / "sprung"))])}
+    )
     with pytest.raises(ValueError, match="not a whole checkpoint"):
         fit(small_net(), checkpoint=tmp_path / "c.npz")
     assert not (tmp_path / "sprung").exists()
@@ -436,9 +465,13 @@ except training.CheckpointNotSaved as problem:
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs kill -9 and a limit on the size of a file")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="needs kill -9 and a limit on the size of a file"
+)
 @pytest.mark.parametrize("way", ["full", "killed"])
-def test_a_process_that_dies_or_runs_out_of_disk_in_a_save_can_be_continued(tmp_path, half_done, way):
+def test_a_process_that_dies_or_runs_out_of_disk_in_a_save_can_be_continued(
+    tmp_path, half_done, way
+):
     """A real limit and a real kill -9 in a process of its own."""
     path = tmp_path / "c"
     # With the optimizer's memory a checkpoint grows: the one before the first epoch fits, that after it does not.
@@ -526,7 +559,9 @@ def test_sgd_is_nesterov_momentum_with_decay_on_dense_weights_only():
             values[name] = values[name] - rate * (slope + 0.9 * velocity[name])
         for name, p in model.named_parameters():
             if name in names:
-                np.testing.assert_allclose(p.numpy(), values[name], rtol=1e-5, atol=1e-6, err_msg=name)
+                np.testing.assert_allclose(
+                    p.numpy(), values[name], rtol=1e-5, atol=1e-6, err_msg=name
+                )
 
 
 def test_one_cycle_rises_to_its_peak_and_falls_to_nothing():
@@ -539,7 +574,9 @@ def test_one_cycle_rises_to_its_peak_and_falls_to_nothing():
     assert 0 < rates[-1] < 0.001
     assert training.learning_rates("constant", 0.5, 3).tolist() == [0.5] * 3
     assert training.learning_rates("one_cycle", 0.5, 1) > 0
-    with pytest.raises(ValueError, match="schedule must be one of one_cycle, constant, not 'cosine'"):
+    with pytest.raises(
+        ValueError, match="schedule must be one of one_cycle, constant, not 'cosine'"
+    ):
         training.learning_rates("cosine", 0.5, 3)
 
 
@@ -553,7 +590,9 @@ def test_evaluate_agrees_with_the_definition():
     model.eval()
     logits = model(paddle.to_tensor(data.normalise(images.images))).numpy().astype(np.float64)
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    assert result.loss == pytest.approx(-np.log(shares[np.arange(10), images.labels]).mean(), rel=1e-5)
+    assert result.loss == pytest.approx(
+        -np.log(shares[np.arange(10), images.labels]).mean(), rel=1e-5
+    )
     assert result.predictions.tolist() == logits.argmax(axis=1).tolist()
     assert result.accuracy == np.mean(logits.argmax(axis=1) == images.labels)
     right = int((logits.argmax(axis=1) == images.labels).sum())
@@ -602,7 +641,10 @@ def test_evaluate_leaves_the_model_as_it_was():
             {"validation": replace(stripes(8), classes=tuple("abce"))},
             "validation must have the classes of train",
         ),
-        ({"images": stripes(1), "validation": None}, r"training needs at least 2 image\(s\), and has 1 left"),
+        (
+            {"images": stripes(1), "validation": None},
+            r"training needs at least 2 image\(s\), and has 1 left",
+        ),
     ],
 )
 def test_fit_refuses(change, message):
@@ -631,8 +673,14 @@ GOOD = stripes(8)
         ({"images": GOOD.images[0]}, r"not uint8 of shape \[3, 12, 12\]"),
         ({"labels": GOOD.labels[:5]}, r"labels must be int64 of shape \[8\].*shape \[5\]"),
         ({"labels": GOOD.labels.astype(np.float32)}, "labels must be int64 .*not float32"),
-        ({"labels": GOOD.labels + 1}, "between 0 and 3 for 4 classes, but 2 do not, the first is 4"),
-        ({"labels": GOOD.labels - 1}, "between 0 and 3 for 4 classes, but 2 do not, the first is -1"),
+        (
+            {"labels": GOOD.labels + 1},
+            "between 0 and 3 for 4 classes, but 2 do not, the first is 4",
+        ),
+        (
+            {"labels": GOOD.labels - 1},
+            "between 0 and 3 for 4 classes, but 2 do not, the first is -1",
+        ),
         ({"images": GOOD.images[:0], "labels": GOOD.labels[:0]}, "is empty"),
     ],
 )
@@ -644,9 +692,7 @@ def test_wrong_image_sets_are_refused(fields, message):
 
 
 def test_models_that_do_not_fit_are_refused():
-    outputs = (
-        r"output of shape \[2, 4\] for 2 images of 4 classes, and gave \[2, 10\]. Build it with num_classes=4"
-    )
+    outputs = r"output of shape \[2, 4\] for 2 images of 4 classes, and gave \[2, 10\]. Build it with num_classes=4"
     with pytest.raises(ValueError, match=outputs):
         fit(small_net(classes=10))
     with pytest.raises(ValueError, match="Build it with num_classes=4"):

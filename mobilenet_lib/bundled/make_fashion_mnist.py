@@ -49,7 +49,9 @@ def read_idx(path: Path, header: int) -> np.ndarray:
     """The values of an IDX file as bytes; raises ValueError if it is not the file the part was made from."""
     content = gzip.decompress(path.read_bytes())
     if hashlib.sha256(content).hexdigest() != SHA256[path.stem]:
-        raise ValueError(f"{path} is not the {path.stem} of Fashion-MNIST: its unpacked SHA-256 differs.")
+        raise ValueError(
+            f"{path} is not the {path.stem} of Fashion-MNIST: its unpacked SHA-256 differs."
+        )
     return np.frombuffer(content, np.uint8, offset=header)
 
 
@@ -57,7 +59,9 @@ def choose(labels: np.ndarray, per_class: int) -> np.ndarray:
     """Places of `per_class` pictures of each class, in ascending order."""
     generator = np.random.default_rng(SEED)
     places = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    return np.sort(np.concatenate([generator.choice(group, per_class, replace=False) for group in places]))
+    return np.sort(
+        np.concatenate([generator.choice(group, per_class, replace=False) for group in places])
+    )
 
 
 def pack(arrays: dict[str, np.ndarray]) -> bytes:

@@ -105,19 +105,30 @@ def _macs(
         if standard:
             macs += out_size**2 * channels * out_channels * 9
         else:
-            macs += places[depthwise_map] * {"in": channels, "out": out_channels}[depthwise_channels] * 9
+            macs += (
+                places[depthwise_map]
+                * {"in": channels, "out": out_channels}[depthwise_channels]
+                * 9
+            )
             macs += places[pointwise_map] * channels * out_channels
         channels, size = out_channels, out_size
     return macs + channels * num_classes
 
 
 def _params(
-    table, num_classes: int, *, per_channel: int = 2, depthwise_norm: bool = True, full: bool = False
+    table,
+    num_classes: int,
+    *,
+    per_channel: int = 2,
+    depthwise_norm: bool = True,
+    full: bool = False,
 ) -> int:
     """Wrong counts of `table_params`; per_channel: how many numbers go with each channel of a convolution."""
     channels, params = 32, 864 + per_channel * 32
     for _, out_channels in table:
-        params += 9 * channels * (channels if full else 1) + (per_channel * channels if depthwise_norm else 0)
+        params += 9 * channels * (channels if full else 1) + (
+            per_channel * channels if depthwise_norm else 0
+        )
         params += channels * out_channels + per_channel * out_channels
         channels = out_channels
     return params + channels * num_classes + num_classes

@@ -50,7 +50,9 @@ def _random_block(generator: np.random.Generator) -> Arguments:
 
 def _random_table(generator: np.random.Generator) -> Arguments:
     stages = int(generator.integers(2, 6))
-    channels = generator.choice([16, 24, 32], size=stages)  # few, so that stages of equal channels meet
+    channels = generator.choice(
+        [16, 24, 32], size=stages
+    )  # few, so that stages of equal channels meet
     return (
         tuple(
             (6, int(width), int(repeats), int(stride))
@@ -82,7 +84,11 @@ def _macs(
     """Wrong counts of `bottleneck_macs`, by what goes wrong in them."""
     hidden = expansion * {"in": in_channels, "out": out_channels}[hidden_from]
     out_size = -(-size // stride) if up else size // stride
-    first, last = {"right": (size, out_size), "input": (size, size), "output": (out_size, out_size)}[maps]
+    first, last = {
+        "right": (size, out_size),
+        "input": (size, size),
+        "output": (out_size, out_size),
+    }[maps]
     expand = first**2 * in_channels * hidden if expansion > 1 or always_expand else 0
     kernels = {"hidden": hidden, "thin": in_channels, "pairs": hidden**2}[filtered]
     return (
@@ -92,7 +98,9 @@ def _macs(
     )
 
 
-def _blocks_where(table, joins: Callable[[int, bool, bool, int], bool], *, every: bool = False) -> list[int]:
+def _blocks_where(
+    table, joins: Callable[[int, bool, bool, int], bool], *, every: bool = False
+) -> list[int]:
     """Numbers of the blocks for which `joins(stride, equal channels, is the first of its stage)` holds."""
     found, number, in_channels = [], 0, 32
     for _, out_channels, repeats, first_stride in table:
@@ -209,7 +217,12 @@ SHORTCUT_BLOCKS = Exercise(
     prompt="Write which blocks of a V2 table add their input to their output: their numbers, from 1, as a list.",
     reference=shortcut_blocks,
     returns="shape",
-    cases=((_V2,), (((6, 32, 2, 1), (6, 32, 2, 2)),), (((1, 16, 1, 1), (6, 24, 3, 1)),), (((6, 24, 1, 2),),)),
+    cases=(
+        (_V2,),
+        (((6, 32, 2, 1), (6, 32, 2, 2)),),
+        (((1, 16, 1, 1), (6, 24, 3, 1)),),
+        (((6, 24, 1, 2),),),
+    ),
     random_case=_random_table,
     hints=(
         "An addition goes number by number. What must be equal in input and output, and which two of a block's numbers can "

@@ -32,7 +32,9 @@ def _scores(seed: int, pictures: int, classes: int) -> Arguments:
 
 def _random_scores(generator: np.random.Generator) -> Arguments:
     return _scores(
-        int(generator.integers(10**6)), int(generator.integers(20, 60)), int(generator.integers(3, 8))
+        int(generator.integers(10**6)),
+        int(generator.integers(20, 60)),
+        int(generator.integers(3, 8)),
     )
 
 
@@ -132,7 +134,8 @@ Z_SCORE = Exercise(
         Misconception(
             "share_of_first_only",
             lambda correct_a, correct_b, total: (
-                (correct_a - correct_b) / math.sqrt(2 * total * correct_a / total * (1 - correct_a / total))
+                (correct_a - correct_b)
+                / math.sqrt(2 * total * correct_a / total * (1 - correct_a / total))
             ),
             "You took p from the first network only. If there were no difference, both would be samples of one p.",
         ),

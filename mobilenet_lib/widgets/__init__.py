@@ -1,0 +1,30 @@
+"""Explorers: a layer to touch instead of a formula to read.
+
+    widgets.convolution_stepper()   a window moves over numbers, and every product is written out
+    widgets.cost_explorer()         sliders for one layer, and its cost three ways
+    widgets.groups_explorer()       which channels feed which, and the weights that this leaves
+
+In a live notebook an explorer answers at once, in the browser (the JavaScript beside this file
+repeats the arithmetic of `cost`, and a test compares the two); its sliders are its attributes in
+Python. Everywhere else, in tests and on pages, the same cell shows its static twin: a figure and a
+table from the ledger.
+
+Introduced in lesson 01; groups in lesson 02.
+"""
+
+from mobilenet_lib.widgets._costs import CostExplorer, cost_explorer
+from mobilenet_lib.widgets._explorer import Explorer
+from mobilenet_lib.widgets._groups import GroupsExplorer, groups_explorer
+from mobilenet_lib.widgets._passes import KINDS
+from mobilenet_lib.widgets._stepper import ConvolutionStepper, convolution_stepper
+
+__all__ = [
+    "KINDS",
+    "ConvolutionStepper",
+    "CostExplorer",
+    "Explorer",
+    "GroupsExplorer",
+    "convolution_stepper",
+    "cost_explorer",
+    "groups_explorer",
+]

@@ -1,0 +1,119 @@
+"""The cost explorer: sliders for one layer; its cost as standard, grouped and separable layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import traitlets
+
+from mobilenet_lib import cost, plots
+from mobilenet_lib.widgets._explorer import LayerExplorer, module
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+_BYTES_OF_FLOAT32 = 4
+
+
+class CostExplorer(LayerExplorer):
+    """Made by `cost_explorer`. Sliders are attributes: `in_channels`, `out_channels`, `input_size`, …"""
+
+    name = "cost_explorer"
+    # Up to here JavaScript's numbers are exact.
+    limits: ClassVar = {
+        "in_channels": (1, 4096), "out_channels": (1, 4096), "input_size": (1, 512),
+        "kernel_size": (1, 15), "stride": (1, 16), "groups": (1, 4096),
+    }  # fmt: skip
+    _esm = module(name)
+
+    in_channels = traitlets.Int().tag(sync=True)
+    out_channels = traitlets.Int().tag(sync=True)
+    input_size = traitlets.Int().tag(sync=True)
+    kernel_size = traitlets.Int().tag(sync=True)
+    stride = traitlets.Int().tag(sync=True)
+    groups = traitlets.Int().tag(sync=True)
+
+    _possible = traitlets.validate(*limits)(LayerExplorer._accept)
+
+    @property
+    def cost(self) -> cost.Cost:
+        """The ledger's cost of the convolution as the sliders stand, with its groups."""
+        return cost.conv2d(**self.settings)
+
+    @property
+    def separable(self) -> cost.SeparableCost:
+        """The ledger's cost of the depthwise separable layer that could replace it."""
+        return cost.depthwise_separable(**_without_groups(self.settings))
+
+    def frame(self) -> pd.DataFrame:
+        """A row per kind of layer: its output shape and costs; activations also in KB of 1000 bytes."""
+        import pandas as pd
+
+        rows = [
+            (layer.output_shape, layer.macs, layer.flops, layer.params, layer.activations,
+             round(layer.activations * _BYTES_OF_FLOAT32 / 1000, 1))
+            for layer in self._layers().values()
+        ]  # fmt: skip
+        columns = ["output", "MACs", "FLOPs", "parameters", "activations", "KB (float32)"]
+        return pd.DataFrame(rows, index=list(self._layers()), columns=columns)
+
+    def figure(self) -> tuple[Figure, str]:
+        layers = self._layers()
+        fig, axes = plots.figure(3, 1, width=8, height=7)
+        for one, title, name in zip(
+            axes,
+            ("MACs", "Parameters", "Activations"),
+            ("macs", "params", "activations"),
+            strict=True,
+        ):
+            plots.bars(
+                one, list(layers), [getattr(layer, name) for layer in layers.values()], unit=""
+            )
+            one.set_title(title)
+            one.xaxis.set_visible(False)  # each bar has its number
+        channels = f"{self.in_channels} to {self.out_channels} channels"
+        k, size = self.kernel_size, self.input_size
+        layer = f"{channels}, {k}×{k} kernel, stride {self.stride}, input {size}×{size}"
+        fig.suptitle(layer)
+        ratio = self.separable.macs / layers["standard"].macs
+        macs = "; ".join(f"{name}: {layer.macs:,}" for name, layer in layers.items())
+        return fig, (
+            f"Bars of the MACs, parameters and activations of one layer: {layer}, padding same. "
+            f"MACs: {macs}. Separable over standard is {ratio:.4f}, as the law says: "
+            f"1/{self.out_channels} + 1/{k**2}. The table has all numbers."
+        )
+
+    def _layers(self) -> dict[str, cost.Cost | cost.SeparableCost]:
+        separable = self.separable
+        return {
+            "standard": cost.conv2d(**_without_groups(self.settings)),
+            f"grouped, groups={self.groups}": self.cost,
+            "depthwise separable": separable,
+            "· depthwise part": separable.depthwise,
+            "· pointwise part": separable.pointwise,
+        }
+
+
+def cost_explorer(
+    in_channels: int = 64,
+    out_channels: int = 128,
+    input_size: int = 112,
+    kernel_size: int = 3,
+    stride: int = 1,
+    groups: int = 1,
+) -> CostExplorer:
+    """Sliders for one convolution with padding "same" and without bias; see what each of them costs.
+
+    `explorer.cost` and `explorer.frame()` give the ledger's numbers for the sliders as they stand.
+    Raises ValueError for numbers that no layer can have, as `cost.conv2d` does, or that are larger
+    than `CostExplorer.limits`.
+    """
+    return CostExplorer(
+        in_channels=in_channels, out_channels=out_channels, input_size=input_size,
+        kernel_size=kernel_size, stride=stride, groups=groups,
+    )  # fmt: skip
+
+
+def _without_groups(settings: dict[str, int]) -> dict[str, int]:
+    return {name: value for name, value in settings.items() if name != "groups"}

@@ -1,0 +1,386 @@
+"""The live explorers in a real browser: arithmetic, controls, and the way to Python and back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from mobilenet_lib import cost, widgets
+from mobilenet_lib.widgets._explorer import Explorer
+from mobilenet_lib.widgets._passes import KINDS, passes
+
+EXPLORERS = (widgets.convolution_stepper, widgets.cost_explorer, widgets.groups_explorer)
+
+_IMPORT = """
+async (code) => { window.module = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" }))); }
+"""
+_RENDER = """
+(settings) => {
+  window.model = window.module.plainModel(settings);
+  window.module.default.render({ model: window.model, el: document.getElementById("here") });
+}
+"""
+
+
+@pytest.fixture
+def mount(page: Page) -> Iterator[Callable[..., Locator]]:
+    """Puts an explorer's live view on an empty page that has no Python behind it, and returns it.
+
+    style: CSS of that page.
+    """
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+
+    def mounted(explorer: Explorer, style: str = "") -> Locator:
+        page.set_content(
+            f'<!doctype html><style>body {{ margin: 0 }} {style} {explorer._css}</style><div id="here"></div>'
+        )
+        page.evaluate(_IMPORT, explorer._esm)
+        page.evaluate(_RENDER, explorer.settings)
+        return page.locator(".mnx")
+
+    yield mounted
+    assert not errors
+
+
+# --- Arithmetic ---
+
+
+def _random_layers(count: int) -> list[dict]:
+    """Arguments of cost.conv2d, legal, from a fixed seed."""
+    rng = random.Random(0)
+    layers = []
+    while len(layers) < count:
+        groups = rng.choice((1, 1, 2, 3, 8, 32))
+        layer = {
+            "in_channels": groups * rng.randint(1, 32),
+            "out_channels": groups * rng.randint(1, 32),
+            "kernel_size": rng.choice((rng.randint(1, 11), (rng.randint(1, 7), rng.randint(1, 7)))),
+            "input_size": rng.choice(
+                (rng.randint(1, 224), (rng.randint(1, 64), rng.randint(1, 64)))
+            ),
+            "stride": rng.choice((1, 2, 3, (rng.randint(1, 4), rng.randint(1, 4)))),
+            "padding": rng.choice(
+                ("same", "valid", rng.randint(0, 5), (rng.randint(0, 3), rng.randint(0, 3)))
+            ),
+            "groups": groups,
+            "bias": rng.random() < 0.5,
+        }
+        try:
+            cost.conv2d(**layer)
+        except ValueError:  # the kernel does not fit
+            continue
+        layers.append(layer)
+    return layers
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _as_javascript(layer: cost.Cost | cost.SeparableCost) -> dict:
+    """A cost as the JavaScript functions return it."""
+    written = {
+        "macs": layer.macs, "flops": layer.flops, "params": layer.params,
+        "outputShape": list(layer.output_shape), "activations": layer.activations,
+    }  # fmt: skip
+    if isinstance(layer, cost.SeparableCost):
+        written |= {
+            part: _as_javascript(getattr(layer, part)) for part in ("depthwise", "pointwise")
+        }
+    return written
+
+
+def test_javascript_counts_exactly_what_the_ledger_counts(mount, page):
+    mount(widgets.cost_explorer())
+    layers = _random_layers(200)
+    arguments = [{_camel(name): value for name, value in layer.items()} for layer in layers]
+    counted = page.evaluate(
+        "(all) => all.map((layer) => window.module.conv2dCost(layer))", arguments
+    )
+    assert counted == [_as_javascript(cost.conv2d(**layer)) for layer in layers]
+
+    for layer, argument in zip(layers, arguments, strict=True):
+        del layer["groups"], argument["groups"]
+    counted = page.evaluate(
+        "(all) => all.map((layer) => window.module.separableCost(layer))", arguments
+    )
+    assert counted == [_as_javascript(cost.depthwise_separable(**layer)) for layer in layers]
+
+
+def test_javascript_steps_through_the_same_numbers_as_python(mount, page):
+    mount(widgets.convolution_stepper())
+    rng = random.Random(1)
+    cases = []
+    while len(cases) < 60:
+        sizes = {
+            name: rng.randint(*ends) for name, ends in widgets.ConvolutionStepper.limits.items()
+        }
+        if sizes["kernel_size"] <= sizes["input_size"] + 2 * sizes["padding"]:
+            cases.append((rng.choice(KINDS), widgets.convolution_stepper(**sizes).settings))
+    own = widgets.convolution_stepper(
+        input_size=3, in_channels=1, out_channels=1, kernel_size=2, picture=[[1, 2, 3], [4, 5, 6], [7, 8, 9]],
+        kernel=[[1, 0], [-1, 2]],
+    )  # fmt: skip
+    cases += [(kind, own.settings) for kind in KINDS]
+
+    run = """(cases) => cases.map(([kind, settings]) => {
+      const passes = window.module.plan(kind, settings);
+      return { macs: passes.map((layer) => layer.cost.macs), planes: window.module.run(passes, settings) };
+    })"""
+    for (kind, settings), shown in zip(cases, page.evaluate(run, cases), strict=True):
+        layers = passes(kind, settings)
+        assert shown["macs"] == [layer.cost.macs for layer in layers], (kind, settings)
+        planes = [layers[0].inputs, *(layer.outputs for layer in layers)]
+        assert shown["planes"] == [plane.tolist() for plane in planes], (kind, settings)
+
+
+def test_the_stepper_offers_what_python_allows(mount, page):
+    mount(widgets.convolution_stepper())
+    offered = page.evaluate(
+        "() => Object.entries(window.module.SIZES).map(([name, { choices }]) => [name, choices])"
+    )
+    allowed = widgets.ConvolutionStepper.limits.items()
+    assert {name: tuple(choices) for name, choices in offered} == {
+        name: tuple(range(least, most + 1)) for name, (least, most) in allowed
+    }
+    assert tuple(page.evaluate("() => window.module.kinds")) == KINDS
+
+
+# --- Controls ---
+
+
+@pytest.mark.parametrize("make", EXPLORERS)
+def test_every_control_has_a_name_and_the_tab_key_reaches_it(make, mount, page):
+    view = mount(make())
+    controls = view.locator("button, select, input")
+    names = controls.evaluate_all(
+        "(all) => all.map((one) => one.getAttribute('aria-label') ?? one.textContent)"
+    )
+    assert all(name.strip() for name in names)
+    reached = []
+    for _ in range(len(names) + 5):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate(
+                "() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"
+            )
+        )
+    usable = controls.evaluate_all(
+        "(all) => all.filter((one) => !one.disabled).map((one) => one.getAttribute('aria-label') ?? one.textContent)"
+    )
+    assert [name for name in reached if name in usable][: len(usable)] == usable
+
+
+@pytest.mark.parametrize("make", EXPLORERS)
+@pytest.mark.parametrize("width", [360, 700, 1200])
+def test_nothing_makes_the_page_wider_than_the_window(make, width, mount, page):
+    page.set_viewport_size({"width": width, "height": 800})
+    mount(make())
+    assert page.evaluate("() => document.documentElement.scrollWidth") == width
+    if make is widgets.convolution_stepper:
+        mount(make("spatially separable", 8, 4, 6, 5, padding=2, beside="standard"))
+        assert page.evaluate("() => document.documentElement.scrollWidth") == width
+
+
+# The text and page colours of JupyterLab's two themes.
+_THEMES = {
+    "light": ":root { --jp-content-font-color1: rgba(0, 0, 0, 0.87); --jp-layout-color0: white }",
+    "dark": ":root { --jp-content-font-color1: rgba(255, 255, 255, 1); --jp-layout-color0: #111111 }",
+}
+# The lowest contrast (WCAG 2: 1 to 21) of a text with what lies behind it, and that text.
+_LOWEST_CONTRAST = """
+() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const luminance = (...colours) => {
+    canvas.clearRect(0, 0, 1, 1);
+    for (const colour of colours) { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); }
+    const [r, g, b] = Array.from(canvas.getImageData(0, 0, 1, 1).data)
+      .map((value) => value / 255).map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => (element ? [...behind(element.parentElement), getComputedStyle(element).backgroundColor] : ["white"]);
+  const texts = Array.from(document.querySelectorAll(".mnx *")).filter((element) => (
+    Array.from(element.childNodes).some((node) => node.nodeType === 3 && node.textContent.trim())));
+  return texts.map((element) => {
+    const style = getComputedStyle(element);
+    const back = behind(element);
+    const [low, high] = [luminance(...back), luminance(...back, element.closest("svg") ? style.fill : style.color)].sort((a, b) => a - b);
+    return [(high + 0.05) / (low + 0.05), element.textContent];
+  }).sort(([a], [b]) => a - b)[0];
+}
+"""
+
+
+@pytest.mark.parametrize("theme", _THEMES)
+@pytest.mark.parametrize("make", EXPLORERS)
+def test_every_text_stands_out_from_what_lies_behind_it(make, theme, mount, page):
+    mount(make(), _THEMES[theme])
+    contrast, text = page.evaluate(_LOWEST_CONTRAST)
+    assert contrast >= 4.5, text
+    if make is widgets.convolution_stepper:
+        mount(make("depthwise", padding=1, position=30), _THEMES[theme])
+        contrast, text = page.evaluate(_LOWEST_CONTRAST)
+        assert contrast >= 4.5, text
+
+
+def test_stepping_writes_the_products_and_counts_the_macs(mount, page):
+    stepper = widgets.convolution_stepper(position=35)
+    view = mount(stepper)
+    (layer,) = stepper.passes
+    products = view.locator(".mnx-products")
+    written = [text.replace("−", "-") for text in products.all_inner_texts()]
+    window = layer.inputs[:, 2:5, 1:4]
+    for text, sum_of_channel in zip(
+        written, (window * layer.weights[3]).sum(axis=(1, 2)), strict=True
+    ):
+        assert text.count("·") == 9
+        assert text.split("=")[1].strip() == str(sum_of_channel)
+    assert view.locator(".mnx-counter").inner_text().startswith(f"{35 * 27} of 972 MACs")
+
+    page.get_by_role("button", name="Step").focus()
+    page.keyboard.press("Enter")
+    expect(view.locator(".mnx-counter")).to_contain_text("972 of 972 MACs")
+    value = layer.outputs[3, 2, 2]
+    expect(view.locator("[aria-live]")).to_have_text(
+        f"Step 36 of 36. standard: map 3, row 2, column 2 is {value}. 972 of 972 MACs."
+    )
+    page.keyboard.press("Enter")  # there is no step behind the last
+    assert page.evaluate("() => window.model.get('position')") == 36
+    page.get_by_label("Position").focus()
+    page.keyboard.press("Home")
+    expect(view.locator(".mnx-counter")).to_contain_text("27 of 972 MACs")
+
+
+def test_play_fills_the_output_and_stops_at_the_end(mount, page):
+    page.emulate_media(reduced_motion="reduce")
+    view = mount(
+        widgets.convolution_stepper(input_size=4, in_channels=1, out_channels=1, beside="pointwise")
+    )
+    assert (
+        view.locator(".mnx-frame").first.evaluate(
+            "(frame) => getComputedStyle(frame).transitionDuration"
+        )
+        == "0s"
+    )
+    page.get_by_label("Numbers per second").select_option("30")
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    counters = view.locator(".mnx-counter").all_inner_texts()
+    assert [text.split(" MACs")[0] for text in counters] == ["36 of 36", "16 of 16"]
+
+
+def test_a_kernel_that_no_longer_fits_is_made_smaller_and_that_is_said(mount, page):
+    view = mount(widgets.convolution_stepper(kernel_size=5))
+    page.get_by_label("Input size").select_option("3")
+    expect(view.get_by_role("status")).to_contain_text("A kernel of 5 does not fit into 3 numbers")
+    assert page.get_by_label("Kernel size").input_value() == "3"
+    assert page.get_by_label("Kernel size").locator("option:not(:disabled)").all_inner_texts() == [
+        "1",
+        "2",
+        "3",
+    ]
+
+
+def test_a_slider_changes_the_costs_beside_the_law(mount, page):
+    view = mount(widgets.cost_explorer())
+    expect(view).to_contain_text("109,985,792 ÷ 924,844,032 = 0.1189")
+    expect(view).to_contain_text("1/128 + 1/9 = 0.0078 + 0.1111 = 0.1189")
+    page.get_by_label("Output channels N").focus()
+    page.keyboard.press("Home")
+    separable, standard = (
+        cost.depthwise_separable(64, 1, 3, 112).macs,
+        cost.conv2d(64, 1, 3, 112).macs,
+    )
+    expect(view).to_contain_text(f"{separable:,} ÷ {standard:,} = {separable / standard:.4f}")
+    expect(view).to_contain_text("saves nothing here: it needs 1.11 times the MACs")
+
+
+def test_groups_that_become_impossible_are_replaced_and_that_is_said(mount, page):
+    view = mount(widgets.cost_explorer(in_channels=64, out_channels=128, groups=64))
+    page.get_by_label("Input channels M").focus()
+    page.keyboard.press("ArrowRight")  # 96
+    expect(view.locator(".mnx-note")).to_have_text(
+        "64 groups are impossible now (96 input channels ÷ 64 = 1 remainder 32), so groups is 32."
+    )
+    layer = cost.conv2d(96, 128, 3, 112, groups=32)
+    expect(view.get_by_role("row", name="grouped, groups=32")).to_contain_text(f"{layer.macs:,}")
+
+
+def test_an_impossible_number_of_groups_says_why(mount, page):
+    view = mount(widgets.groups_explorer(4, 6))
+    four = view.get_by_role("button", name="4")
+    expect(four).to_have_attribute("aria-disabled", "true")
+    four.focus()
+    page.keyboard.press("Enter")
+    expect(view.locator(".mnx-note")).to_contain_text("6 output channels ÷ 4 = 1 remainder 2")
+    view.get_by_role("button", name="2").click()
+    expect(view.locator(".mnx-note")).to_have_text("")
+    expect(view.get_by_role("button", name="2")).to_be_focused()
+    expect(view).to_contain_text("[6, 2, 3, 3]")
+    ends = "(all) => all.map((line) => `${line.getAttribute('y1')} ${line.getAttribute('y2')}`)"
+    assert len(set(view.locator(".mnx-drawing line").evaluate_all(ends))) == 2 * 2 * 3
+    assert view.get_by_role("cell", name="3×3").count() == 12
+
+
+# --- With Python ---
+
+
+def _notebook(*cells: str) -> nbformat.NotebookNode:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    return notebook
+
+
+def test_sliders_and_python_keep_the_same_settings(notebooks: Path, open_lesson, page):
+    nbformat.write(
+        _notebook(
+            "from mobilenet_lib import widgets\nexplorer = widgets.cost_explorer()\nexplorer",
+            "stepper = widgets.convolution_stepper()\nstepper",
+        ),
+        notebooks / "explorers.ipynb",
+    )
+    foreign = []
+    page.on(
+        "request",
+        lambda request: foreign.append(request.url) if "//127.0.0.1" not in request.url else None,
+    )
+    lesson = open_lesson("explorers")
+    lesson.run_all()
+    explorer, stepper = page.locator(".mnx").first, page.locator(".mnx").last
+    # Arrows and Enter belong to the control, not to JupyterLab.
+    kernel = explorer.get_by_label("Kernel size k")
+    kernel.focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowRight")
+    expect(kernel).to_be_focused()
+    expect(explorer).to_contain_text("1/128 + 1/49")
+    stepper.get_by_role("button", name="Step").focus()
+    page.keyboard.press("Enter")
+
+    _run(
+        page,
+        "explorer.out_channels = 256 if (explorer.kernel_size, stepper.position) == (7, 2) else 1",
+    )
+    expect(explorer.get_by_label("Output channels N")).to_have_attribute("aria-valuetext", "256")
+    layer = cost.conv2d(64, 256, 7, 112)
+    expect(explorer.get_by_role("row", name="standard")).to_contain_text(f"{layer.macs:,}")
+    assert not [address for address in foreign if not address.startswith(("blob:", "data:"))]
+
+
+def _run(page: Page, code: str) -> None:
+    """Run Python in the open notebook's kernel, without a cell."""
+    page.evaluate(
+        """async (code) => {
+          const session = window.jupyterapp.shell.currentWidget.context.sessionContext.session;
+          await session.kernel.requestExecute({ code }).done;
+        }""",
+        code,
+    )

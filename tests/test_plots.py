@@ -1,0 +1,133 @@
+"""Figures carry their words, differ in more than colour, and state their conditions."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mobilenet_lib import plots
+from mobilenet_lib.results import Run
+
+ALT = 'Two bars: "standard" is longer than separable & smaller than nothing.'
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Shows a figure and returns what a front end gets: the data of each kind, and the metadata."""
+    outputs = []
+    monkeypatch.setattr(
+        "IPython.display.publish_display_data",
+        lambda data, metadata: outputs.append((data, metadata)),
+    )
+
+    def show(fig, alt):
+        plots.show(fig, alt)
+        return outputs[-1]
+
+    return show
+
+
+def small_figure():
+    fig, axes = plots.figure(width=3, height=2)
+    plots.bars(axes, ["standard", "separable"], [1_228_800, 53_952], unit="MACs")
+    return fig, axes
+
+
+def test_alternative_text_is_on_the_page_in_the_metadata_and_in_the_plain_text(shown):
+    page, metadata = shown(small_figure()[0], ALT)
+    assert metadata["image/png"]["alt"] == ALT
+    assert page["text/plain"] == ALT
+    assert 'alt="Two bars: &quot;standard&quot; is longer' in page["text/html"]
+
+
+def test_the_page_shows_the_picture_itself(shown):
+    page, _ = shown(small_figure()[0], ALT)
+    picture = base64.b64decode(page["image/png"])
+    assert Image.open(io.BytesIO(picture)).format == "PNG"
+    assert page["image/png"] in page["text/html"]
+
+
+def test_the_same_figure_gives_the_same_bytes(shown):
+    first, second = (shown(small_figure()[0], ALT)[0]["image/png"] for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("alt", ["", "   ", "a plot", "x \n y"])
+def test_a_figure_without_words_is_refused(alt):
+    with pytest.raises(ValueError, match="too short: say what is plotted"):
+        plots.show(small_figure()[0], alt)
+
+
+def test_bars_say_their_numbers_and_unit():
+    _, axes = small_figure()
+    assert [text.get_text() for text in axes.texts] == ["1,228,800", "53,952"]
+    assert axes.get_xlabel() == "MACs"
+    hatches = [patch.get_hatch() for patch in axes.patches]
+    assert len(set(hatches)) == len(hatches), "bars that differ in colour alone"
+
+
+def test_lines_differ_in_colour_marker_and_dashes():
+    _, axes = plots.figure()
+    lines = [axes.plot([0, 1], [i, i])[0] for i in range(len(plots.PALETTE))]
+    assert len({line.get_color() for line in lines}) == len(lines)
+    assert len({line.get_marker() for line in lines}) == len(lines)
+    assert len({line.get_linestyle() for line in lines}) == len(plots.LINE_STYLES)
+
+
+def luminance(colour):
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def test_the_first_colours_stand_out_from_white_paper():
+    """Contrast of at least 3 to 1 for graphics (WCAG 2.1, 1.4.11) for the first three series."""
+    for colour in plots.PALETTE[:3]:
+        assert 1.05 / (luminance(colour) + 0.05) >= 3
+
+
+def run(mode, seed=0):
+    epochs = [
+        {
+            "epoch": epoch,
+            "train_loss": 2.0 / epoch,
+            "train_accuracy": 0.2 * epoch,
+            "validation_loss": 2.1 / epoch,
+            "validation_accuracy": 0.25 * epoch,
+            "seconds": 1.0,
+            "images_per_second": 100.0,
+            "learning_rate": 0.1,
+        }
+        for epoch in (1, 2, 3)
+    ]
+    source = {
+        "name": "made_up",
+        "source": "made-up pictures",
+        "train_size": 9,
+        "validation_size": 1,
+    }
+    return Run("net", {}, source, seed, epochs, mode=mode)
+
+
+def test_learning_curves_state_mode_data_and_seed():
+    fig, alt = plots.learning_curves([run("smoke"), run("smoke", seed=3)])
+    for text in (fig.get_suptitle(), alt):
+        assert "mode: smoke" in text
+        assert "made-up pictures" in text
+        assert "seed 0, 3" in text
+
+
+def test_only_recorded_curves_quote_their_figures():
+    """Those of a run that was just trained differ from machine to machine, and the text is compared."""
+    assert "75.0 %" in plots.learning_curves([run("recorded")])[1]
+    assert "75.0 %" not in plots.learning_curves([run("smoke")])[1]
+
+
+def test_learning_curves_need_an_epoch():
+    with pytest.raises(ValueError, match="none of the runs has a finished epoch"):
+        plots.learning_curves([dataclasses.replace(run("smoke"), epochs=[])])
