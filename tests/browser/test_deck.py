@@ -52,6 +52,10 @@ def walk(open_lesson):
             lesson.page.evaluate(_COMMAND, ["deck:go", {"direction": "forward"}])
             if len(steps) > 1 and steps[-1]["active"] == steps[-2]["active"]:
                 break
+        # JupyterLab keeps the deck open over a reload, and the next test would begin in it.
+        lesson.page.evaluate(_COMMAND, ["deck:stop", {}])
+        lesson.page.wait_for_function("() => document.body.dataset.jpDeckMode !== 'presenting'")
+        lesson.page.wait_for_timeout(1000)
         return lesson.cells(), steps
 
     return walked
