@@ -171,7 +171,7 @@ def learning_curves(runs: Sequence[Run]) -> tuple[Figure, str]:
         )
     )
     conditions = f"mode: {', '.join(modes)} · {'; '.join(sources)} · seed {', '.join(seeds)}"
-    fig.suptitle(textwrap.fill(conditions, 110), fontsize=9)
+    fig.suptitle(textwrap.fill(conditions, 130), fontsize=8)
 
     alt = (
         f"Two line plots over {max(len(run.epochs) for run in runs)} epochs for {' and '.join(run.name for run in runs)}: "
