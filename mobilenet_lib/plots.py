@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from mobilenet_lib.results import Run
@@ -184,4 +185,34 @@ def learning_curves(runs: Sequence[Run]) -> tuple[Figure, str]:
             for run in runs
         )
         alt += f" {'; '.join(last)}."
+    return fig, alt
+
+
+def accuracies(summary: pd.DataFrame) -> tuple[Figure, str]:
+    """The accuracies of a frame of `results.summary` with their intervals, a row per network.
+
+    Returns the figure and its alternative text, for `show`. The text gives the figures of recorded runs only, as that of
+    `learning_curves` does.
+    """
+    fig, axes = figure(width=7, height=1 + 0.6 * len(summary))
+    rows = list(summary.itertuples())
+    for place, row in enumerate(rows):
+        below, above = row.accuracy - row.low, row.high - row.accuracy
+        axes.errorbar(
+            100 * row.accuracy, place, xerr=[[100 * below], [100 * above]],
+            color=PALETTE[place % len(PALETTE)], marker=MARKERS[place % len(MARKERS)], capsize=6,
+        )  # fmt: skip
+    axes.set_yticks(range(len(rows)), [row.name for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlabel("accuracy (%) with its 95 % interval")
+    conditions = "; ".join(sorted({f"mode: {row.mode} · {row.data}" for row in rows}))
+    axes.set_title(conditions, fontsize=9, weight="normal")
+
+    alt = f"A point with its 95 % interval for {' and '.join(row.name for row in rows)}. Conditions: {conditions}."
+    if all(row.mode == "recorded" for row in rows):
+        told = (
+            f"{row.name} {100 * row.accuracy:.1f} % ({100 * row.low:.1f} to {100 * row.high:.1f})"
+            for row in rows
+        )
+        alt += f" {'; '.join(told)}."
     return fig, alt

@@ -245,7 +245,7 @@ def _summary_row(runs: list[Run]) -> dict[str, Any]:
     low, high, interval = _interval(accuracies, totals)
     return {
         "name": runs[0].name,
-        "data": runs[0].data["name"],
+        "data": runs[0].data["source"],
         "mode": runs[0].mode,
         "runs": len(runs),
         "epochs": len(runs[0].epochs),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mobilenet_lib import plots
+from mobilenet_lib import plots, results
 from mobilenet_lib.results import Run
 
 ALT = 'Two bars: "standard" is longer than separable & smaller than nothing.'
@@ -131,3 +131,18 @@ def test_only_recorded_curves_quote_their_figures():
 def test_learning_curves_need_an_epoch():
     with pytest.raises(ValueError, match="none of the runs has a finished epoch"):
         plots.learning_curves([dataclasses.replace(run("smoke"), epochs=[])])
+
+
+def test_accuracies_show_their_intervals_and_conditions():
+    frame = results.summary([run("recorded")])
+    fig, alt = plots.accuracies(frame)
+    (container,) = fig.axes[0].containers
+    drawn = container.lines[2][0].get_segments()[0][
+        :, 0
+    ]  # where the bar of the interval begins and ends
+    assert drawn == pytest.approx([100 * frame["low"][0], 100 * frame["high"][0]])
+    for text in (fig.axes[0].get_title(), alt):
+        assert "mode: recorded" in text
+        assert "made" in text
+    assert "75.0 %" in alt
+    assert "75.0 %" not in plots.accuracies(results.summary([run("smoke")]))[1]
