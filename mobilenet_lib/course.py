@@ -33,7 +33,7 @@ LESSONS = (
         "00_start_here",
         "Start here",
         "What will I learn, and does everything run on my machine?",
-        minutes=10,
+        minutes=15,
     ),
     Lesson(
         "01_what_a_convolution_costs",

@@ -401,6 +401,22 @@ _TRAINING = (
         "take apart.",
     ),
     Question(
+        "00.weights_of_v1",
+        "VGG16 has 138 million weights. How many weights does MobileNet V1 have?",
+        lambda: architectures.mobilenet_v1().params / 1e6,
+        default=40,
+        unit="million weights",
+        why="Thin layers and a single fully connected layer hold 4.2 million, a 33rd of VGG16's.",
+    ),
+    Question(
+        "00.v2_share_of_v1",
+        "MobileNet V2 came a year later. How many MACs does it take, in percent of V1's?",
+        lambda: 100 * architectures.mobilenet_v2().macs / architectures.mobilenet_v1().macs,
+        default=90,
+        unit="%",
+        why="Its blocks carry few channels from one to the next and are wide only inside, which lesson 06 takes apart.",
+    ),
+    Question(
         "08.which_costs_more",
         "MobileNet V1 and V2 at a quarter of the width, on 32×32 pictures in ten classes: which takes more MACs?",
         _dearer_small_network,

@@ -33,9 +33,6 @@ SHORTEST_ALT = 20  # characters, as in plots.show
 # a smaller one too, so that this list stays true.
 IGNORED_OUTPUTS: dict[str, int] = {"08": 1}  # the table with seconds and images/s
 
-# The start page teaches nothing yet, so it has no recap and no questions.
-WITHOUT_CLOSING = frozenset({"00"})
-
 SLIDE_TYPES = frozenset({"slide", "subslide", "fragment", "skip", "notes", "-"})
 
 
@@ -322,8 +319,6 @@ def opening(lesson: Lesson) -> list[str]:
 @rule
 def closing(lesson: Lesson) -> list[str]:
     """After the last code come a recap, three questions with folded answers, and references, each with a heading."""
-    if lesson.number in WITHOUT_CLOSING:
-        return []
     last_code = max((place for place, _ in lesson.cells("code")), default=-1)
     text = "\n".join(cell.source for place, cell in lesson.cells("markdown") if place > last_code)
     headings = [heading.lower() for heading in re.findall(r"^##+ (.+)$", text, re.MULTILINE)]

@@ -1,4 +1,4 @@
-"""The exercise of lesson 00, which shows how exercises work."""
+"""Exercises of lesson 00: small ones, which show how exercises work."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ from mobilenet_lib.exercises._exercise import Arguments, Exercise, Misconception
 def macs_to_flops(macs):
     """FLOPs of that many MACs."""
     return 2 * macs
+
+
+def times_fewer(macs_before, macs_after):
+    """How many times fewer MACs `macs_after` is than `macs_before`."""
+    return macs_before / macs_after
+
+
+def megabytes(params):
+    """Megabytes (millions of bytes) of that many parameters, as numbers of 32 bits."""
+    return params * 4 / 1_000_000
 
 
 def _random_macs(generator: np.random.Generator) -> Arguments:
@@ -47,4 +57,76 @@ MACS_TO_FLOPS = Exercise(
     points=4,
 )
 
-EXERCISES = (MACS_TO_FLOPS,)
+TIMES_FEWER = Exercise(
+    lesson="00",
+    prompt="Write how many times fewer MACs a network takes after a change than before it.",
+    reference=times_fewer,
+    returns="number",
+    cases=((10, 5), (15_470_264_320, 568_740_352), (7, 2)),
+    random_case=lambda generator: tuple(int(number) for number in generator.integers(2, (999, 99))),
+    hints=(
+        "From 10 to 5 is 2 times fewer. Which of the four operations gives 2?",
+        "A ratio: the larger number is divided by the smaller one.",
+    ),
+    misconceptions=(
+        Misconception(
+            "upside_down",
+            lambda macs_before, macs_after: macs_after / macs_before,
+            "You divided the other way round: this is the share that is left.",
+        ),
+        Misconception(
+            "difference",
+            lambda macs_before, macs_after: macs_before - macs_after,
+            "You took the difference, which says how many fewer. How many *times* fewer is a ratio.",
+        ),
+        Misconception(
+            "share_saved",
+            lambda macs_before, macs_after: 1 - macs_after / macs_before,
+            "This is the share that is saved.",
+        ),
+        Misconception(
+            "whole_times",
+            lambda macs_before, macs_after: macs_before // macs_after,
+            "You cut off what stands behind the point.",
+        ),
+    ),
+    points=4,
+)
+
+MEGABYTES = Exercise(
+    lesson="00",
+    prompt="Write how many megabytes the parameters of a network take on disk, with 32 bits for each.",
+    reference=megabytes,
+    returns="number",
+    cases=((1_000_000,), (4_231_976,), (250,)),
+    random_case=_random_macs,
+    hints=(
+        "How many bytes are 32 bits? And how many bytes are a megabyte?",
+        "First the bytes of all parameters together, then how many millions that is.",
+    ),
+    misconceptions=(
+        Misconception(
+            "bits",
+            lambda params: params * 32 / 1_000_000,
+            "You counted bits. A byte has 8 of them.",
+        ),
+        Misconception(
+            "a_byte_each",
+            lambda params: params / 1_000_000,
+            "You gave each parameter one byte. 32 bits are more.",
+        ),
+        Misconception(
+            "mebibytes",
+            lambda params: params * 4 / 2**20,
+            "You divided by 1024 · 1024, which gives mebibytes (MiB). A megabyte is a million bytes.",
+        ),
+        Misconception(
+            "bytes",
+            lambda params: params * 4,
+            "These are bytes. How many of them make a megabyte?",
+        ),
+    ),
+    points=4,
+)
+
+EXERCISES = (MACS_TO_FLOPS, TIMES_FEWER, MEGABYTES)
