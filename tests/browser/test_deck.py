@@ -22,6 +22,7 @@ _SLIDE = """
   };
 }
 """
+_MOVED = "(before) => window.jupyterapp.shell.currentWidget.content.activeCellIndex !== before"
 MOST_STEPS = 200
 # Walked live: what is stored in an explorer's place is its static form, figure and table, which is for a page.
 WITH_EXPLORERS = frozenset({"00", "01", "02"})
@@ -45,18 +46,22 @@ def walk(open_lesson):
         lesson.page.evaluate(_BACK_TO_TOP)
         lesson.page.evaluate(_COMMAND, ["deck:start", {}])
         lesson.page.wait_for_function("() => document.body.dataset.jpDeckMode === 'presenting'")
-        steps = []
+        cells, steps = lesson.cells(), []
+        last = max(
+            place for place, cell in enumerate(cells) if slide_type(cell) in ("slide", "fragment")
+        )
         while len(steps) < MOST_STEPS:
-            lesson.page.wait_for_timeout(80)  # the next slide is laid out
+            lesson.page.wait_for_timeout(40)  # the slide is laid out
             steps.append(lesson.page.evaluate(_SLIDE))
-            lesson.page.evaluate(_COMMAND, ["deck:go", {"direction": "forward"}])
-            if len(steps) > 1 and steps[-1]["active"] == steps[-2]["active"]:
+            if steps[-1]["active"] == last:
                 break
+            lesson.page.evaluate(_COMMAND, ["deck:go", {"direction": "forward"}])
+            lesson.page.wait_for_function(_MOVED, arg=steps[-1]["active"])
         # JupyterLab keeps the deck open over a reload, and the next test would begin in it.
         lesson.page.evaluate(_COMMAND, ["deck:stop", {}])
         lesson.page.wait_for_function("() => document.body.dataset.jpDeckMode !== 'presenting'")
-        lesson.page.wait_for_timeout(1000)
-        return lesson.cells(), steps
+        lesson.page.wait_for_timeout(500)
+        return cells, steps
 
     return walked
 
