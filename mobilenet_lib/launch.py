@@ -51,9 +51,10 @@ def serve(folder: Path, port: int | None = None, browser: bool = True) -> None:
 
     token = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
     server = LabApp.initialize_server(server_arguments(folder, token, port, browser))
-    print(
-        f"The course is open at\n\n    {server.local_url.split('?')[0]}?token={token}\n\nStop it with Ctrl+C.",
-        flush=True,
+    address = f"{server.local_url.split('?')[0]}?token={token}"
+    # The server begins to listen when its loop starts. An address printed before that may refuse the first visit.
+    server.io_loop.add_callback(
+        print, f"The course is open at\n\n    {address}\n\nStop it with Ctrl+C.", flush=True
     )
     server.start()
 
