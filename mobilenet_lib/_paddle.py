@@ -31,5 +31,7 @@ with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
 warnings.filterwarnings(
     "ignore", message="When training, we now always track global mean and variance"
 )
+# A static graph's tensors have no place, and Paddle's own operators ask for it.
+warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")
 
 __all__ = ["paddle"]

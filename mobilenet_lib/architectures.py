@@ -10,7 +10,7 @@ Introduced in lesson 04 (V1) and lesson 06 (V2).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING
@@ -46,6 +46,15 @@ V2_BOTTLENECKS = (
     (6, 320, 1, 1),
 )
 
+# What the seed article's V2 does differently from the paper's, in the order of its code.
+SEED_DEVIATIONS = (
+    "stem of stride 1",
+    "expansion at t = 1",
+    "1×1 on the shortcut",
+    "biases",
+    "two pools",
+)
+
 KINDS = {
     "conv": "standard convolution",
     "depthwise": "depthwise convolution",
@@ -62,6 +71,7 @@ class Row:
     name: block and part, such as "separable3.depthwise". kind: a key of `KINDS`. input_shape and output_shape:
     (channels, height, width). batch_norm: whether a batch norm follows. activation: "relu", "relu6" or "none".
     held: numbers that must be kept in memory for a shortcut while this layer works, beside its input and output.
+    kernel_size: side of the window; for a fully connected layer, which sees all of its input, the input's side.
     """
 
     name: str
@@ -73,6 +83,7 @@ class Row:
     bias: bool = False
     activation: str = "none"
     held: int = 0
+    kernel_size: int = 1
 
     @property
     def output_shape(self) -> Shape:
@@ -104,7 +115,8 @@ class Block:
 
     kind: "conv" (k×k, batch norm, activation), "separable" (V1: depthwise, pointwise), "bottleneck" (V2: expand,
     depthwise, project), "pool" (over the map, or over windows one after another) or "linear" (fully connected).
-    expand: whether a bottleneck has its 1×1 expansion; the paper leaves it out where expansion is 1.
+    expand: whether a bottleneck has its 1×1 expansion; the paper leaves it out where expansion is 1. linear: whether its
+    projection has no activation, as in the paper.
     shortcut: "none", "identity" (input added to output), or "projection" (input through a 1×1 convolution first).
     """
 
@@ -118,6 +130,7 @@ class Block:
     activation: str = "relu"
     expansion: int = 1
     expand: bool = False
+    linear: bool = True
     shortcut: str = "none"
     batch_norm: bool = True
     bias: bool = False
@@ -182,6 +195,20 @@ class Table:
         return max(row.live_activations for row in self.rows)
 
     @property
+    def receptive_fields(self) -> tuple[int, ...]:
+        """For each row, the side in pixels of the square of the picture on which one number of its output depends.
+
+        Each window adds (k − 1) steps of the map it moves on, and each stride makes the steps longer. The picture's
+        border is not looked at, so deep in the network the square is larger than the picture; what lies outside is padding.
+        """
+        side, step, sides = 1, 1, []
+        for row in self.rows:
+            side += (row.kernel_size - 1) * step
+            step *= row.stride
+            sides.append(side)
+        return tuple(sides)
+
+    @property
     def num_classes(self) -> int:
         return self.blocks[-1].out_channels
 
@@ -223,29 +250,35 @@ def mobilenet_v1(
     *,
     separable: bool = True,
     shallow: bool = False,
+    activation: str = "relu",
+    pairs: Sequence[tuple[int, int]] = V1_SEPARABLE,
 ) -> Table:
     """MobileNet V1 (arXiv 1704.04861, Table 1).
 
     width_multiplier: the paper's α; every channel count becomes int(α · channels). resolution: height and width of the
     input in pixels. stem_stride: 2 in the paper; 1 keeps 32×32 pictures from shrinking to a single 1×1 map.
     separable=False has a standard 3×3 convolution in place of each separable one (Table 4); shallow=True leaves out the
-    five layers of 14×14×512 (Table 5). Raises ValueError for numbers that make no network: a width that leaves a layer without channels, a
-    resolution or class count below 1, a stem stride other than 1 and 2.
+    five layers of 14×14×512 (Table 5). activation: "relu" in the paper; its authors' code has "relu6". pairs: the
+    (stride, channels) of the separable layers, for a network that is not the paper's. Raises ValueError for numbers that make no network: a width that leaves a layer without channels, a
+    resolution or class count below 1, a stem stride other than 1 and 2, an unknown activation.
     """
     _check(width_multiplier, resolution, num_classes, stem_stride)
+    if activation not in ("relu", "relu6"):
+        raise ValueError(f'activation must be "relu" or "relu6", not {activation!r}')
 
     def width(channels: int) -> int:
         return _at_least_one(int(channels * width_multiplier), channels, width_multiplier)
 
     builder = _Builder(resolution)
-    builder.add("stem", "conv", width(32), stride=stem_stride)
-    layers = V1_SEPARABLE[:6] + V1_SEPARABLE[11:] if shallow else V1_SEPARABLE
+    builder.add("stem", "conv", width(32), stride=stem_stride, activation=activation)
+    layers = [*pairs[:6], *pairs[11:]] if shallow else pairs
     kind = "separable" if separable else "conv"
     for number, (stride, channels) in enumerate(layers, start=1):
-        builder.add(f"{kind}{number}", kind, width(channels), stride=stride)
+        builder.add(f"{kind}{number}", kind, width(channels), stride=stride, activation=activation)
     builder.add("pool", "pool", builder.channels)
     builder.add("classifier", "linear", num_classes, bias=True)
     form = ("" if separable else ", full convolutions") + (", shallow" if shallow else "")
+    form += "" if activation == "relu" else f", {activation}"
     return Table(
         _title("MobileNet V1", width_multiplier, resolution) + form,
         resolution,
@@ -258,12 +291,18 @@ def mobilenet_v2(
     resolution: int = 224,
     num_classes: int = 1000,
     stem_stride: int = 2,
+    *,
+    linear: bool = True,
+    shortcuts: bool = True,
+    bottlenecks: Sequence[tuple[int, int, int, int]] = V2_BOTTLENECKS,
 ) -> Table:
     """MobileNet V2 (arXiv 1801.04381, Table 2).
 
     width_multiplier: channel counts are α · channels rounded by `make_divisible`; below α = 1 the last convolution
     keeps its 1280 channels. The paper's 300 M MACs need the first bottleneck (t = 1) without an expansion.
-    stem_stride: 2 in the paper; 1 keeps 32×32 pictures from shrinking to a single 1×1 map. Raises ValueError as
+    stem_stride: 2 in the paper; 1 keeps 32×32 pictures from shrinking to a single 1×1 map. linear=False puts a ReLU6
+    behind every projection, shortcuts=False leaves all shortcuts out: the comparisons of the paper's figure 6.
+    bottlenecks: the (t, c, n, s) of the stages, for a network that is not the paper's. Raises ValueError as
     `mobilenet_v1` does.
     """
     _check(width_multiplier, resolution, num_classes, stem_stride)
@@ -274,7 +313,7 @@ def mobilenet_v2(
     builder = _Builder(resolution)
     builder.add("stem", "conv", width(32), stride=stem_stride, activation="relu6")
     number = 0
-    for expansion, channels, repeats, first_stride in V2_BOTTLENECKS:
+    for expansion, channels, repeats, first_stride in bottlenecks:
         for repeat in range(repeats):
             number += 1
             stride = first_stride if repeat == 0 else 1
@@ -287,7 +326,8 @@ def mobilenet_v2(
                 activation="relu6",
                 expansion=expansion,
                 expand=expansion != 1,
-                shortcut="identity" if same_shape else "none",
+                linear=linear,
+                shortcut="identity" if shortcuts and same_shape else "none",
             )
     builder.add(
         "head",
@@ -298,27 +338,47 @@ def mobilenet_v2(
     )
     builder.add("pool", "pool", builder.channels)
     builder.add("classifier", "linear", num_classes, bias=True)
+    form = ("" if linear else ", ReLU6 projections") + ("" if shortcuts else ", no shortcuts")
     return Table(
-        _title("MobileNet V2", width_multiplier, resolution), resolution, tuple(builder.blocks)
+        _title("MobileNet V2", width_multiplier, resolution) + form,
+        resolution,
+        tuple(builder.blocks),
     )
 
 
-def seed_mobilenet_v2(resolution: int = 224, num_classes: int = 10) -> Table:
+def seed_mobilenet_v2(
+    resolution: int = 224,
+    num_classes: int = 10,
+    *,
+    deviations: Collection[str] = SEED_DEVIATIONS,
+) -> Table:
     """The MobileNet V2 of the article this course started from, which is not the paper's.
 
-    Its stem has stride 1, its first bottleneck keeps an expansion, every convolution has a bias, a 1×1 convolution
-    stands on the shortcut where only the channels differ, and two average pools (4, then 3) end it. Raises ValueError for
-    pictures so small that nothing is left for those pools.
+    deviations: which of `SEED_DEVIATIONS` to apply; with none of them it is the paper's V2, layer by layer. Its stem has
+    stride 1, its first bottleneck keeps an expansion, a 1×1 convolution stands on the shortcut where only the channels
+    differ, every convolution has a bias, and two average pools (4, then 3) end it. Raises ValueError for an unknown
+    deviation, and for a last map so small that nothing is left for those pools.
     """
+    unknown = sorted(set(deviations) - set(SEED_DEVIATIONS))
+    if unknown:
+        raise ValueError(
+            f"deviations must be among {', '.join(SEED_DEVIATIONS)}, not {', '.join(unknown)}"
+        )
     _check(1.0, resolution, num_classes, 1)
+    bias = "biases" in deviations
     builder = _Builder(resolution)
-    builder.add("stem", "conv", 32, activation="relu6", bias=True)
+    stem_stride = 1 if "stem of stride 1" in deviations else 2
+    builder.add("stem", "conv", 32, stride=stem_stride, activation="relu6", bias=bias)
     number = 0
     for expansion, channels, repeats, first_stride in V2_BOTTLENECKS:
         for repeat in range(repeats):
             number += 1
             stride = first_stride if repeat == 0 else 1
-            joined = "identity" if builder.channels == channels else "projection"
+            shortcut = "none"
+            if stride == 1 and builder.channels == channels:
+                shortcut = "identity"
+            elif stride == 1 and "1×1 on the shortcut" in deviations:
+                shortcut = "projection"
             builder.add(
                 f"bottleneck{number}",
                 "bottleneck",
@@ -326,17 +386,18 @@ def seed_mobilenet_v2(resolution: int = 224, num_classes: int = 10) -> Table:
                 stride=stride,
                 activation="relu6",
                 expansion=expansion,
-                expand=True,
-                shortcut=joined if stride == 1 else "none",
-                bias=True,
+                expand=expansion != 1 or "expansion at t = 1" in deviations,
+                shortcut=shortcut,
+                bias=bias,
             )
-    builder.add("head", "conv", 1280, kernel_size=1, activation="relu6", bias=True)
-    if builder.size < 12:
+    builder.add("head", "conv", 1280, kernel_size=1, activation="relu6", bias=bias)
+    windows = (4, 3) if "two pools" in deviations else ()
+    if windows and builder.size < 12:
         raise ValueError(
             f"resolution={resolution} leaves a {builder.size}×{builder.size} map for pools of 4 and then 3, which need 12: "
-            "use 177 pixels or more"
+            f"use {176 * stem_stride + 1} pixels or more"
         )
-    builder.add("pool", "pool", 1280, windows=(4, 3))
+    builder.add("pool", "pool", 1280, windows=windows)
     builder.add("classifier", "linear", num_classes, bias=True)
     return Table("MobileNet V2 of the seed article", resolution, tuple(builder.blocks))
 
@@ -424,7 +485,7 @@ def _bottleneck_rows(block: Block) -> Iterator[Row]:
         "pointwise",
         depthwise.output_shape,
         block.out_channels,
-        activation="none",
+        activation="none" if block.linear else block.activation,
         held=kept,
     )
     yield project
@@ -446,13 +507,14 @@ def _pool_rows(block: Block) -> Iterator[Row]:
         suffix = str(number) if len(block.windows) > 1 else ""
         size = shape[1] // window
         out = Cost(0, 0, (shape[0], size, size), shape[0] * size * size)
-        yield Row(block.name + suffix, "pool", shape, window, out)
+        yield Row(block.name + suffix, "pool", shape, window, out, kernel_size=window)
         shape = out.output_shape
 
 
 def _linear_rows(block: Block) -> Iterator[Row]:
     price = cost.linear(math.prod(block.input_shape), block.out_channels, bias=block.bias)
-    yield Row(block.name, "linear", block.input_shape, 1, price, bias=block.bias)
+    side = block.input_size
+    yield Row(block.name, "linear", block.input_shape, 1, price, bias=block.bias, kernel_size=side)
 
 
 _UNFOLD = {
@@ -475,10 +537,11 @@ def _row(
     held: int = 0,
 ) -> Row:
     """A convolution followed by a batch norm, as one row of the ledger."""
+    kernel_size = 1 if kind == "pointwise" else block.kernel_size
     price = cost.conv2d(
         input_shape[0],
         out_channels,
-        1 if kind == "pointwise" else block.kernel_size,
+        kernel_size,
         input_shape[1:],
         stride,
         groups=input_shape[0] if kind == "depthwise" else 1,
@@ -494,6 +557,7 @@ def _row(
         block.bias,
         activation or block.activation,
         held,
+        kernel_size,
     )
 
 

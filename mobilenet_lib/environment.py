@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -21,6 +22,14 @@ def interactive() -> bool:
     if forced in {"0", "1"}:
         return forced == "1"
     return "JPY_SESSION_NAME" in os.environ or "VSCODE_PID" in os.environ
+
+
+def in_notebook() -> bool:
+    """Does this process answer a notebook, live or in a run without a reader? Not in a terminal, nor under pytest."""
+    if "IPython" not in sys.modules:
+        return False
+    shell = sys.modules["IPython"].get_ipython()
+    return getattr(shell, "kernel", None) is not None
 
 
 def versions() -> dict[str, str]:

@@ -88,8 +88,8 @@ class InvertedResidual(nn.Layer):
 
     expand: whether the 1×1 expansion is there; the paper leaves it out where expansion is 1. shortcut: "identity" adds the
     input to the output, which needs stride 1 and equal channels; "projection" sends it through a 1×1 convolution first
-    (not in the paper); "none". By default both follow the paper's rules. Raises ValueError for a shortcut between
-    unequal shapes.
+    (not in the paper); "none". By default both follow the paper's rules. linear=False puts the activation behind the
+    projection too, before the sum. Raises ValueError for a shortcut between unequal shapes.
     """
 
     def __init__(
@@ -103,6 +103,7 @@ class InvertedResidual(nn.Layer):
         kernel_size: int = 3,
         activation: str = "relu6",
         bias: bool = False,
+        linear: bool = True,
     ) -> None:
         super().__init__()
         same_shape = stride == 1 and in_channels == out_channels
@@ -124,7 +125,9 @@ class InvertedResidual(nn.Layer):
         self.depthwise = ConvBNReLU(
             hidden, hidden, kernel_size, stride, groups=hidden, activation=activation, bias=bias
         )
-        self.project = ConvBNReLU(hidden, out_channels, 1, activation="none", bias=bias)
+        self.project = ConvBNReLU(
+            hidden, out_channels, 1, activation="none" if linear else activation, bias=bias
+        )
         self.shortcut = shortcut
         if shortcut == "projection":
             self.shortcut_projection = ConvBNReLU(

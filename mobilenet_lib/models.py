@@ -6,6 +6,7 @@ Introduced in lesson 04 (V1) and lesson 06 (V2).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from mobilenet_lib import architectures
 from mobilenet_lib._paddle import paddle
@@ -50,9 +51,12 @@ class MobileNetV1(TableNetwork):
         resolution: int = 224,
         num_classes: int = 1000,
         stem_stride: int = 2,
+        **variant: Any,
     ) -> None:
         super().__init__(
-            architectures.mobilenet_v1(width_multiplier, resolution, num_classes, stem_stride)
+            architectures.mobilenet_v1(
+                width_multiplier, resolution, num_classes, stem_stride, **variant
+            )
         )
 
 
@@ -65,9 +69,12 @@ class MobileNetV2(TableNetwork):
         resolution: int = 224,
         num_classes: int = 1000,
         stem_stride: int = 2,
+        **variant: Any,
     ) -> None:
         super().__init__(
-            architectures.mobilenet_v2(width_multiplier, resolution, num_classes, stem_stride)
+            architectures.mobilenet_v2(
+                width_multiplier, resolution, num_classes, stem_stride, **variant
+            )
         )
 
 
@@ -105,6 +112,7 @@ def layer_of(block: Block) -> nn.Layer:
             block.kernel_size,
             block.activation,
             block.bias,
+            block.linear,
         )
     if block.kind == "pool" and not block.windows:
         return nn.AdaptiveAvgPool2D(1)  # the whole map, whatever its size
@@ -132,13 +140,15 @@ def build(
     width_multiplier: float = 1.0,
     resolution: int = 224,
     stem_stride: int | None = None,
+    **variant: Any,
 ) -> nn.Layer:
     """A network of the course by name, untrained.
 
     mobilenet_v1 and mobilenet_v2 are ours, built from the papers' tables; seed_mobilenet_v2 is the seed article's own
     variant; resnet50, resnet152, vgg16 and vgg19 come from `paddle.vision`. stem_stride: default 2, or 1 for pictures of
-    at most 64 pixels, which a stride-2 stem would shrink to a single 1×1 map. Raises ValueError for an unknown name, and
-    for a width or a stem stride given to a network that has none.
+    at most 64 pixels, which a stride-2 stem would shrink to a single 1×1 map. variant: other arguments of
+    `architectures.mobilenet_v1` and `mobilenet_v2`, such as activation="relu6" or linear=False. Raises ValueError for an
+    unknown name, and for a width, a stem stride or a variant given to a network that has none.
     """
     whole_number("num_classes", num_classes)
     whole_number("resolution", resolution)
@@ -147,9 +157,11 @@ def build(
     if name in ("mobilenet_v1", "mobilenet_v2"):
         stride = stem_stride or (1 if resolution <= 64 else 2)
         network = MobileNetV1 if name == "mobilenet_v1" else MobileNetV2
-        return network(width_multiplier, resolution, num_classes, stride)
-    if width_multiplier != 1.0 or stem_stride is not None:
-        raise ValueError(f"{name} has neither width_multiplier nor stem_stride: leave them out")
+        return network(width_multiplier, resolution, num_classes, stride, **variant)
+    if width_multiplier != 1.0 or stem_stride is not None or variant:
+        raise ValueError(
+            f"{name} has neither width_multiplier nor stem_stride nor variants: leave them out"
+        )
     if name == "seed_mobilenet_v2":
         return SeedMobileNetV2(resolution, num_classes)
     baseline: Callable[..., nn.Layer] = getattr(paddle.vision.models, name)

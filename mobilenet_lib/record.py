@@ -1,31 +1,80 @@
-"""Make the recorded runs that lesson 08 loads, each with one command.
+"""Make the recorded runs that lessons load, each with one command.
 
     uv run python -m mobilenet_lib.record --list
+    uv run python -m mobilenet_lib.record fashion_v1_relu_seed0
     uv run python -m mobilenet_lib.record cifar10_mobilenet_v1_seed0 --archive cifar-10-python.tar.gz
 
-A run is saved in `mobilenet_lib/recorded/` with its settings, seed, versions and machine. It keeps a checkpoint in
-`runs/` after every epoch, so the same command continues after an interrupt.
+A run is saved in `mobilenet_lib/recorded/` with its settings, seed, versions and machine; those that a lesson looks into
+also with their weights. It keeps a checkpoint in `runs/` after every epoch, so the same command continues after an
+interrupt.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from mobilenet_lib import data, models, results, training
+from mobilenet_lib import data, models, results, training, weights
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One recorded run: `network` holds the arguments of `models.build`, `fit` those of `training.fit`."""
+
+    name: str
+    data: str
+    network: dict[str, Any]
+    epochs: int
+    seed: int
+    fit: dict[str, Any] = field(default_factory=dict)
+    keep_weights: bool = False
+
 
 # Full CIFAR-10, four epochs. Both networks at width 0.25, where they cost about the same: 3.3 M MACs (V1), 2.9 M (V2).
-RUNS = {
-    f"cifar10_{name}_seed{seed}": {
-        "network": name,
-        "width_multiplier": 0.25,
-        "epochs": 4,
-        "seed": seed,
-    }
+_COMPARED = {
+    f"cifar10_{name}_seed{seed}": Recipe(
+        name, "cifar10", {"name": name, "width_multiplier": 0.25}, epochs=4, seed=seed
+    )
     for seed in (0, 1, 2)
     for name in ("mobilenet_v1", "mobilenet_v2")
 }
+
+# Lesson 03: V1 with either activation, on the bundled pictures, with the weights to look into.
+_ACTIVATIONS = {
+    f"fashion_v1_{activation}_seed{seed}": Recipe(
+        f"V1, {activation}",
+        "fashion_mnist",
+        {"name": "mobilenet_v1", "width_multiplier": 0.25, "activation": activation},
+        epochs=8,
+        seed=seed,
+        keep_weights=True,
+    )
+    for seed in (0, 1, 2)
+    for activation in ("relu", "relu6")
+}
+
+# Lesson 05: V2 with and without linear projections and shortcuts, on the bundled pictures.
+_ABLATIONS = {
+    f"fashion_v2_{variant}_seed{seed}": Recipe(
+        f"V2, {title}",
+        "fashion_mnist",
+        {"name": "mobilenet_v2", "width_multiplier": 0.25, **options},
+        epochs=6,
+        seed=seed,
+    )
+    for seed in (0, 1, 2, 3)
+    for variant, title, options in (
+        ("paper", "as in the paper", {}),
+        ("relu6_projections", "ReLU6 projections", {"linear": False}),
+        ("no_shortcuts", "no shortcuts", {"shortcuts": False}),
+        ("neither", "neither", {"linear": False, "shortcuts": False}),
+    )
+}
+
+RUNS = _COMPARED | _ACTIVATIONS | _ABLATIONS
 
 
 def record(run_name: str, archive: str | None = None, label: str | None = None) -> results.Run:
@@ -38,32 +87,37 @@ def record(run_name: str, archive: str | None = None, label: str | None = None) 
     if run_name not in RUNS:
         raise ValueError(f"run_name must be one of {', '.join(RUNS)}, not {run_name!r}")
     recipe = RUNS[run_name]
-    train, test = (data.load("cifar10", split, path=archive) for split in ("train", "test"))
-    if label:
+    path = archive if recipe.data == "cifar10" else None
+    train, test = (data.load(recipe.data, split, path=path) for split in ("train", "test"))
+    if label and recipe.data == "cifar10":
         train, test = (dataclasses.replace(images, source=label) for images in (train, test))
 
-    training.seed_everything(recipe["seed"])
-    model = models.build(
-        recipe["network"],
-        len(train.classes),
-        recipe["width_multiplier"],
-        resolution=train.images.shape[-1],
-    )
+    network = {
+        **recipe.network,
+        "num_classes": len(train.classes),
+        "resolution": train.images.shape[-1],
+    }
+    training.seed_everything(recipe.seed)
+    model = models.build(**network)
     checkpoint = Path("runs") / f"{run_name}.npz"
     checkpoint.parent.mkdir(exist_ok=True)
     run = training.fit(
         model,
         train,
         validation=test,
-        epochs=recipe["epochs"],
-        seed=recipe["seed"],
+        epochs=recipe.epochs,
+        seed=recipe.seed,
         checkpoint=checkpoint,
-        run_name=recipe["network"],
+        run_name=recipe.name,
         mode="recorded",
         notes="Times are those of a machine that may have done other work as well; they are no benchmark.",
+        **recipe.fit,
     )
     if not run.interrupted:
+        run.settings["network"] = network
         run.test = training.evaluate(model, test).as_dict()
+        if recipe.keep_weights:
+            weights.save(model, results.RECORDED / f"{run_name}.npz")
         run.save(results.RECORDED / f"{run_name}.json")
     return run
 

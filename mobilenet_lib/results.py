@@ -309,7 +309,9 @@ def _check_comparable(runs: list[Run]) -> None:
 
 
 def _conditions(run: Run) -> dict[str, Any]:
-    return {**run.settings, **run.data, "finished epochs": len(run.epochs)}
+    # Not the engine: it decides how fast the same steps are taken.
+    settings = {name: value for name, value in run.settings.items() if name != "engine"}
+    return {**settings, **run.data, "finished epochs": len(run.epochs)}
 
 
 def _student_t(confidence: float, degrees: int) -> float:

@@ -1,7 +1,8 @@
 """Training that can be repeated, watched, stopped and continued, with a history of what happened.
 
 `fit` trains and returns a `mobilenet_lib.results.Run`; `evaluate` measures a model on images. The step itself, the
-part that Paddle computes, is the small class `_DynamicGraph`; everything around it is bookkeeping.
+part that Paddle computes, is in `mobilenet_lib.engines`; everything around it is bookkeeping. Checkpoints are
+in `mobilenet_lib.checkpoints`.
 
 Introduced in lesson 08.
 """
@@ -12,9 +13,9 @@ import math
 import random
 import sys
 import time
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,28 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from mobilenet_lib import data, environment
+from mobilenet_lib import _training_inputs as inputs
+from mobilenet_lib import checkpoints, data, engines, environment
 from mobilenet_lib._paddle import paddle
+from mobilenet_lib.checkpoints import CheckpointNotSaved
 from mobilenet_lib.cost import whole_number
 from mobilenet_lib.data import ImageSet
-from mobilenet_lib.results import MODES, Run, atomic_write
+from mobilenet_lib.engines import ENGINES, RECIPES, Engine, cross_entropy
+from mobilenet_lib.results import MODES, Run
 
-# What an optimizer is given beside the learning rate. The decay spares batch norm and biases, as is usual, and
-# depthwise filters, as the V1 paper advises at the end of its section 3.2.
-RECIPES: dict[str, dict[str, Any]] = {
-    "sgd": {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4},
-    "adam": {"learning_rate": 1e-3, "weight_decay": 0.0},
-}
+__all__ = [
+    "ENGINES",
+    "RECIPES",
+    "SCHEDULES",
+    "CheckpointNotSaved",
+    "Evaluation",
+    "TrainingDiverged",
+    "evaluate",
+    "fit",
+    "learning_rates",
+    "seed_everything",
+]
+
 SCHEDULES = ("one_cycle", "constant")
 
 
@@ -58,19 +69,6 @@ class TrainingDiverged(RuntimeError):
             f"{what} in {place}, at learning rate {learning_rate:.3g}. Try a smaller learning_rate, such as "
             f"{history.settings['learning_rate'] / 10:.3g}; if it fails in the first batch, look at the model instead. "
             f"{_where_the_model_is(history)}"
-        )
-
-
-class CheckpointNotSaved(OSError):
-    """The disk refused a checkpoint. The model keeps its weights, `history` the epochs finished so far."""
-
-    def __init__(self, problem: OSError, path: Path, history: Run) -> None:
-        self.history = history
-        super().__init__(
-            problem.errno,
-            f"the checkpoint could not be written ({problem.strerror or problem}); an older one there is still whole. "
-            "Free some space or give another path, then run the same call again",
-            str(path),
         )
 
 
@@ -135,6 +133,8 @@ def fit(
     run_name: str | None = None,
     notes: str = "",
     mode: str = "full",
+    engine: str = "auto",
+    on_epoch_end: Callable[[Run], None] | None = None,
 ) -> Run:
     """Train `model` on `train` and return the history, a `Run` with a record per epoch.
 
@@ -148,6 +148,10 @@ def fit(
     checkpoint: a file written before the first epoch and after each one; resume: continue from it where it exists.
     progress: show a bar, in a live notebook or a terminal; elsewhere nothing is printed.
     run_name (default: the model's class), notes, mode ("smoke", "recorded" or "full") are kept in the history.
+    engine: "dynamic" is Paddle's dynamic graph; "static" its static graph with oneDNN, several times faster on a CPU, but
+    taken only where it agrees with the dynamic graph, see `engines.choose`; "auto" takes the faster one for runs that
+    are not very short. The history says in its settings which one it was.
+    on_epoch_end: called with the history after each epoch, when the model has that epoch's weights.
 
     Train loss and accuracy are running figures: means over the epoch's batches in train mode, while the weights change
     and on augmented pictures. Validation loss and accuracy are measured in eval mode at the end of the epoch.
@@ -167,31 +171,41 @@ def fit(
         name=run_name or type(model).__name__,
         settings={
             **settings,
-            **_describe_model(model),
-            "validation": _describe_validation(validation),
+            **inputs.describe_model(model),
+            "validation": inputs.describe_validation(validation),
         },
-        data=_describe_data(train, validation),
+        data=inputs.describe_data(train, validation),
         seed=whole_number("seed", seed, minimum=0),
         mode=mode,
         notes=notes,
     )
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
-    train, validation_set = _split(train, validation, seed)
+    train, validation_set = inputs.split(train, validation, seed)
     history.data |= {
         "train_size": len(train),
         "validation_size": len(validation_set) if validation_set else 0,
     }
-    _check_outputs(model, train)
+    inputs.check_outputs(model, train)
 
-    engine = _DynamicGraph(model, optimizer)
-    path = None if checkpoint is None else Path(checkpoint)
-    if path is not None and resume and path.exists():
-        _resume(path, engine, history)
-    elif path is not None:
-        _save(path, engine, history)  # shows now, not after an hour, that it can be written
     steps = max(1, len(train) // batch_size)
     rates = learning_rates(schedule, settings["learning_rate"], epochs * steps)
+    engine = engines.choose(
+        engine,
+        model,
+        optimizer,
+        lambda: (data.normalise(train.images[:batch_size]), train.labels[:batch_size]),
+        settings["learning_rate"],
+        len(rates),
+    )
+    history.settings["engine"] = engine.name
+    path = None if checkpoint is None else Path(checkpoint)
+    if path is not None and resume and path.exists():
+        checkpoints.resume(path, engine, history)
+    elif path is not None:
+        checkpoints.save(
+            path, engine, history
+        )  # shows now, not after an hour, that it can be written
 
     kept = engine.model_state()
     try:
@@ -199,14 +213,15 @@ def fit(
             for epoch in range(len(history.epochs) + 1, epochs + 1):
                 epoch_rates = rates[(epoch - 1) * steps : epoch * steps]
                 record = _train_epoch(engine, train, history, epoch, epoch_rates, bar)
-                _validate(model, validation_set, history, record)
+                _validate(engine, validation_set, history, record)
                 kept = _finite_state(engine, history, record)
                 history.epochs.append(record)
                 if path is not None:
-                    _save(path, engine, history)
+                    checkpoints.save(path, engine, history)
+                if on_epoch_end is not None:
+                    model.set_state_dict(kept)
+                    on_epoch_end(history)
     except (KeyboardInterrupt, TrainingDiverged) as stop:
-        # Half an epoch is in no history: put the model back to where the history says it is.
-        model.set_state_dict(kept)
         if isinstance(stop, TrainingDiverged):
             raise
         history.interrupted = True
@@ -215,6 +230,8 @@ def fit(
         again = "" if path is None else " Run the same call again to continue."
         print(f"{place} {_where_the_model_is(history)}{again}")
     finally:
+        # Half an epoch is in no history: the model goes back to where the history says it is.
+        model.set_state_dict(kept)
         model.eval()
     return history
 
@@ -224,105 +241,27 @@ def evaluate(model: paddle.nn.Layer, images: ImageSet, batch_size: int = 64) -> 
 
     Each layer's mode is put back afterwards. ValueError where the model's outputs are not one per class.
     """
+    return _evaluate(engines.DynamicGraph(model, optimizer=None), images, batch_size)
+
+
+def _evaluate(engine: Engine, images: ImageSet, batch_size: int) -> Evaluation:
     batch_size = whole_number("batch_size", batch_size)
-    _check_images("images", images)
+    inputs.check_images("images", images)
     loss, predictions = 0.0, []
-    with _eval_mode(model), paddle.no_grad():
-        for start in range(0, len(images), batch_size):
-            batch = slice(start, start + batch_size)
-            logits = model(paddle.to_tensor(data.normalise(images.images[batch])))
-            labels = images.labels[batch]
-            if list(logits.shape) != [len(labels), len(images.classes)]:
-                raise ValueError(_wrong_outputs(model, logits, len(labels), images))
-            loss += float(_cross_entropy(logits, labels, "sum"))
-            predictions.append(logits.numpy().argmax(axis=1))
+    for start in range(0, len(images), batch_size):
+        batch = slice(start, start + batch_size)
+        logits = engine.logits(data.normalise(images.images[batch]))
+        labels = images.labels[batch]
+        if list(logits.shape) != [len(labels), len(images.classes)]:
+            raise ValueError(inputs.wrong_outputs(engine.model, logits, len(labels), images))
+        loss += float(cross_entropy(paddle.to_tensor(logits), labels, "sum"))
+        predictions.append(logits.argmax(axis=1))
     answers = np.concatenate(predictions)
     return Evaluation(loss / len(images), float(np.mean(answers == images.labels)), answers)
 
 
-class _DynamicGraph:
-    """One optimisation step in Paddle's dynamic graph, and the optimizer's memory: all that an engine has to do."""
-
-    def __init__(self, model: paddle.nn.Layer, optimizer: str) -> None:
-        self.model = model
-        # Paddle counts batch norm's running statistics among the parameters; they have no gradient.
-        self._parameters = {name: p for name, p in model.named_parameters() if not p.stop_gradient}
-        self._optimizer = _make_optimizer(optimizer, list(self._parameters.values()))
-        model.clear_gradients()  # left from a backward() by hand, or a step that was interrupted
-
-    def step(
-        self, images: np.ndarray, labels: np.ndarray, learning_rate: float
-    ) -> tuple[float, int]:
-        """Learn from a batch: normalised float32 [N, 3, H, W], int64 [N]. Mean loss and number of correct answers,
-        both of the weights before the step."""
-        logits = self.model(paddle.to_tensor(images))
-        loss = _cross_entropy(logits, labels, "mean")
-        loss.backward()
-        self._optimizer.set_lr(float(learning_rate))
-        # The first step names the optimizer's memory from a global counter. In a guard it counts from 0, so that
-        # `load_optimizer_state` knows the names beforehand.
-        with paddle.utils.unique_name.guard():
-            self._optimizer.step()
-        self._optimizer.clear_grad()
-        return float(loss), int((logits.numpy().argmax(axis=1) == labels).sum())
-
-    def model_state(self) -> dict[str, np.ndarray]:
-        """A copy of weights and running statistics, by their names in the model."""
-        return {name: value.numpy() for name, value in self.model.state_dict().items()}
-
-    def optimizer_state(self) -> dict[str, np.ndarray]:
-        """A copy of the optimizer's memory as "parameter/quantity", such as "0.weight/velocity"; empty at first.
-
-        Paddle's own names hold a count of all layers built so far, and would not fit the same model built again.
-        """
-        return {
-            f"{name}/{key.removeprefix(f'{p.name}_').removesuffix('_0')}": value.numpy()
-            for key, value in self._optimizer.state_dict().items()
-            for name, p in self._parameters.items()
-            if key.startswith(f"{p.name}_")
-        }
-
-    def load_optimizer_state(self, state: dict[str, np.ndarray]) -> None:
-        """Take over what `optimizer_state` gave, before the first step."""
-        split = [(*key.rsplit("/", 1), value) for key, value in state.items()]
-        self._optimizer.set_state_dict(
-            {
-                f"{self._parameters[name].name}_{quantity}_0": paddle.to_tensor(value)
-                for name, quantity, value in split
-            }
-        )
-
-
-def _make_optimizer(name: str, parameters: list[paddle.Tensor]) -> paddle.optimizer.Optimizer:
-    recipe = RECIPES[name]
-    if name == "adam":
-        return paddle.optimizer.Adam(recipe["learning_rate"], parameters=parameters)
-    decayed = [p for p in parameters if _is_decayed(p)]
-    spared = [p for p in parameters if not _is_decayed(p)]
-    groups = [
-        {"params": group, "weight_decay": decay}
-        for group, decay in ((decayed, recipe["weight_decay"]), (spared, 0.0))
-        if group
-    ]
-    return paddle.optimizer.Momentum(
-        recipe["learning_rate"],
-        recipe["momentum"],
-        parameters=groups,
-        use_nesterov=recipe["nesterov"],
-    )
-
-
-def _is_decayed(parameter: paddle.Tensor) -> bool:
-    depthwise = parameter.ndim == 4 and parameter.shape[1] == 1  # each filter sees one channel
-    return parameter.ndim > 1 and not depthwise
-
-
-def _cross_entropy(logits: paddle.Tensor, labels: np.ndarray, reduction: str) -> paddle.Tensor:
-    return paddle.nn.functional.cross_entropy(logits, paddle.to_tensor(labels), reduction=reduction)
-
-
 def _train_epoch(
-    engine: _DynamicGraph, train: ImageSet, history: Run, epoch: int, rates: np.ndarray, bar: _Bar
+    engine: Engine, train: ImageSet, history: Run, epoch: int, rates: np.ndarray, bar: _Bar
 ) -> dict[str, Any]:
     """Train for one epoch, a step per learning rate, and return its record, still without validation."""
     batch_size = history.settings["batch_size"]
@@ -333,16 +272,16 @@ def _train_epoch(
     engine.model.train()
     loss_sum, correct, seen = 0.0, 0, 0
     started = time.perf_counter()
-    for batch, rate in enumerate(rates, start=1):
-        chosen = order[seen : seen + batch_size]
-        images, labels = train.images[chosen], train.labels[chosen]
-        if history.settings["augment"]:
-            images = data.augment(images, augmentation)
-        loss, right = engine.step(data.normalise(images), labels, rate)
-        if not math.isfinite(loss):
-            raise TrainingDiverged(f"the loss became {loss}", epoch, batch, rate, history)
-        loss_sum, correct, seen = loss_sum + loss * len(chosen), correct + right, seen + len(chosen)
-        bar.step(epoch, loss_sum / seen, correct / seen)
+    chosen = (order[place * batch_size :][:batch_size] for place in range(len(rates)))
+    augmentation = augmentation if history.settings["augment"] else None
+    with closing(_batches(train, chosen, augmentation)) as batches:
+        for batch, (rate, (images, labels)) in enumerate(zip(rates, batches, strict=True), start=1):
+            loss, right = engine.step(images, labels, rate)
+            if not math.isfinite(loss):
+                raise TrainingDiverged(f"the loss became {loss}", epoch, batch, rate, history)
+            loss_sum, correct = loss_sum + loss * len(labels), correct + right
+            seen += len(labels)
+            bar.step(epoch, loss_sum / seen, correct / seen)
     seconds = time.perf_counter() - started
     return {
         "epoch": epoch,
@@ -356,22 +295,39 @@ def _train_epoch(
     }
 
 
+def _batches(
+    train: ImageSet, chosen: Iterator[np.ndarray], augmentation: np.random.Generator | None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Normalised pictures and labels, batch after batch; a thread prepares one while the step before it runs."""
+
+    def prepared(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        images = train.images[rows]
+        if augmentation is not None:
+            images = data.augment(images, augmentation)
+        return data.normalise(images), train.labels[rows]
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as worker:
+        waiting = worker.submit(prepared, next(chosen))
+        for rows in chosen:
+            ready, waiting = waiting, worker.submit(prepared, rows)
+            yield ready.result()
+        yield waiting.result()
+
+
 def _validate(
-    model: paddle.nn.Layer, validation: ImageSet | None, history: Run, record: dict[str, Any]
+    engine: Engine, validation: ImageSet | None, history: Run, record: dict[str, Any]
 ) -> None:
     """Fill in the validation figures, in the batches that training has shown to fit into memory."""
     if validation is None:
         return
-    result = evaluate(model, validation, history.settings["batch_size"])
+    result = _evaluate(engine, validation, history.settings["batch_size"])
     if not math.isfinite(result.loss):
         what = f"the validation loss became {result.loss}"
         raise TrainingDiverged(what, record["epoch"], None, record["learning_rate"], history)
     record |= {"validation_loss": result.loss, "validation_accuracy": result.accuracy}
 
 
-def _finite_state(
-    engine: _DynamicGraph, history: Run, record: dict[str, Any]
-) -> dict[str, np.ndarray]:
+def _finite_state(engine: Engine, history: Run, record: dict[str, Any]) -> dict[str, np.ndarray]:
     """The model's state, checked, so that no checkpoint ever holds a NaN: the last step's comes after its loss."""
     state = engine.model_state()
     for name, values in state.items():
@@ -409,72 +365,6 @@ class _Bar:
         self._bar.update()
 
 
-def _save(path: Path, engine: _DynamicGraph, history: Run) -> None:
-    """Write model, optimizer and history as arrays in one zip file; its checksums show later damage."""
-    arrays = {f"model/{name}": value for name, value in engine.model_state().items()}
-    arrays |= {f"optimizer/{name}": value for name, value in engine.optimizer_state().items()}
-    try:
-        with atomic_write(path) as file:
-            np.savez(file, run=np.array(history.to_json()), **arrays)
-    except OSError as problem:
-        raise CheckpointNotSaved(problem, path, history) from problem
-
-
-def _resume(path: Path, engine: _DynamicGraph, history: Run) -> None:
-    """Put model, optimizer and history to where the checkpoint was saved. ValueError where it does not fit."""
-    arrays = _read(path)
-    saved = Run.from_json(str(arrays.pop("run")), f"the history in the checkpoint {path}")
-    _check_same(path, saved, history)
-    state = {
-        key.removeprefix("model/"): value
-        for key, value in arrays.items()
-        if key.startswith("model/")
-    }
-    shapes = {name: value.shape for name, value in engine.model_state().items()}
-    for name in sorted(shapes.keys() | state.keys()):
-        if name not in state or shapes.get(name) != state[name].shape:
-            found = state[name].shape if name in state else None
-            raise ValueError(
-                f"{path} is the checkpoint of another model: {name} has the shape {found} there, and "
-                f"{shapes.get(name)} in this model. Build the model that it was made with, or give another path."
-            )
-    engine.model.set_state_dict(state)
-    engine.load_optimizer_state(
-        {
-            key.removeprefix("optimizer/"): value
-            for key, value in arrays.items()
-            if key.startswith("optimizer/")
-        }
-    )
-    history.epochs, history.started = saved.epochs, saved.started
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        arrays["run"]  # a KeyError here: some other file of arrays
-    except Exception as problem:  # numpy, zipfile and zlib each raise several kinds
-        raise ValueError(
-            f"{path} is not a whole checkpoint ({type(problem).__name__}: {problem}), and was left as it is. "
-            "Give another path, or pass resume=False to train from the start and replace it."
-        ) from problem
-    return arrays
-
-
-def _check_same(path: Path, saved: Run, history: Run) -> None:
-    """Refuse to continue a run under other conditions: its figures would belong to neither."""
-    before = {**saved.settings, **saved.data, "seed": saved.seed}
-    now = {**history.settings, **history.data, "seed": history.seed}
-    for key in now:
-        if before.get(key) != now[key]:
-            raise ValueError(
-                f"the checkpoint {path} was made with {key} = {before.get(key)!r}, this call has {now[key]!r}. "
-                "To continue it, use what it was made with; to train anew, give another path, or pass resume=False "
-                "to replace it."
-            )
-
-
 def _settings(
     epochs: int,
     batch_size: int,
@@ -503,120 +393,6 @@ def _settings(
     }
 
 
-def _describe_model(model: paddle.nn.Layer) -> dict[str, Any]:
-    if not isinstance(model, paddle.nn.Layer):
-        raise ValueError(
-            f"model must be a paddle.nn.Layer, not {type(model).__name__}. Build one with models.build(…)."
-        )
-    trainable = sum(math.prod(p.shape) for p in model.parameters() if not p.stop_gradient)
-    if trainable == 0:
-        raise ValueError(
-            "model has no trainable parameters. Set stop_gradient = False where it should learn."
-        )
-    return {"model": type(model).__name__, "trainable_params": trainable}
-
-
-def _describe_validation(validation: ImageSet | float | None) -> str | float | None:
-    if validation is None:
-        return None
-    if isinstance(validation, ImageSet):
-        return f"{validation.name} {validation.split}"
-    if (
-        isinstance(validation, bool)
-        or not isinstance(validation, int | float)
-        or not 0 < validation < 1
-    ):
-        raise ValueError(
-            f"validation must be an ImageSet, a share between 0 and 1, or None for none, not {validation!r}"
-        )
-    return float(validation)
-
-
-def _describe_data(train: ImageSet, validation: ImageSet | float | None) -> dict[str, Any]:
-    """Where the images come from, with a checksum that tells one set from another of the same size."""
-    _check_images("train", train)
-    given = [train]
-    if isinstance(validation, ImageSet):
-        _check_images("validation", validation)
-        for what in ("classes", "image shape"):
-            first, other = (_shared(images)[what] for images in (train, validation))
-            if first != other:
-                raise ValueError(
-                    f"validation must have the {what} of train, {first}, not {other}. Load both with the same name."
-                )
-        given.append(validation)
-    checksum = 0
-    for images in given:
-        checksum = zlib.crc32(
-            np.ascontiguousarray(images.images), zlib.crc32(images.labels.tobytes(), checksum)
-        )
-    return {
-        "name": train.name,
-        "source": train.source,
-        "image_shape": list(train.images.shape[1:]),
-        "classes": list(train.classes),
-        "checksum": f"{checksum:08x}",
-    }
-
-
-def _shared(images: ImageSet) -> dict[str, Any]:
-    return {"classes": images.classes, "image shape": images.images.shape[1:]}
-
-
-def _split(
-    train: ImageSet, validation: ImageSet | float | None, seed: int
-) -> tuple[ImageSet, ImageSet | None]:
-    if isinstance(validation, float):
-        train, validation = train.split_off(validation, seed)
-    for name, images, least in (("training", train, 2), ("validation", validation, 1)):
-        if images is not None and len(images) < least:
-            raise ValueError(
-                f"{name} needs at least {least} image(s), and has {len(images)} left. Take more images."
-            )
-    return train, validation
-
-
-def _check_images(name: str, images: ImageSet) -> None:
-    """Refuse what the model would choke on, or silently learn nonsense from."""
-    pixels, labels = images.images, images.labels
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3:
-        raise ValueError(
-            f"{name}.images must be uint8 of shape [N, 3, height, width], not {pixels.dtype} of shape "
-            f"{list(pixels.shape)}. Give pixels from 0 to 255, colours first; fit normalises them itself."
-        )
-    if labels.shape != (len(pixels),) or labels.dtype != np.int64:
-        raise ValueError(
-            f"{name}.labels must be int64 of shape [{len(pixels)}], one per image, not {labels.dtype} of shape "
-            f"{list(labels.shape)}."
-        )
-    if len(pixels) == 0:
-        raise ValueError(f"{name} must hold images, and is empty.")
-    wrong = labels[(labels < 0) | (labels >= len(images.classes))]
-    if len(wrong):
-        raise ValueError(
-            f"{name}.labels must lie between 0 and {len(images.classes) - 1} for {len(images.classes)} classes, "
-            f"but {len(wrong)} do not, the first is {wrong[0]}. Check labels and classes."
-        )
-
-
-def _check_outputs(model: paddle.nn.Layer, train: ImageSet) -> None:
-    """Run two pictures through the model, so that a wrong size shows before the first epoch."""
-    with _eval_mode(model), paddle.no_grad():
-        logits = model(paddle.to_tensor(data.normalise(train.images[:2])))
-    if list(logits.shape) != [2, len(train.classes)]:
-        raise ValueError(_wrong_outputs(model, logits, 2, train))
-
-
-def _wrong_outputs(
-    model: paddle.nn.Layer, logits: paddle.Tensor, count: int, images: ImageSet
-) -> str:
-    classes = len(images.classes)
-    return (
-        f"{type(model).__name__} must give an output of shape {[count, classes]} for {count} images of {classes} classes, "
-        f"and gave {list(logits.shape)}. Build it with num_classes={classes}."
-    )
-
-
 def _where_the_model_is(history: Run) -> str:
     done = len(history.epochs)
     return (
@@ -624,15 +400,3 @@ def _where_the_model_is(history: Run) -> str:
         if done
         else "The model has its first weights."
     )
-
-
-@contextmanager
-def _eval_mode(model: paddle.nn.Layer) -> Iterator[None]:
-    """Eval mode inside; afterwards each layer has the mode that it had, which model.train() would not give back."""
-    modes = [(layer, layer.training) for layer in model.sublayers(include_self=True)]
-    model.eval()
-    try:
-        yield
-    finally:
-        for layer, training in modes:
-            layer.training = training

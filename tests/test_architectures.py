@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mobilenet_lib import architectures, cost
 from mobilenet_lib.architectures import (
+    SEED_DEVIATIONS,
     make_divisible,
     mobilenet_v1,
     mobilenet_v2,
@@ -99,6 +100,59 @@ def test_peak_activations_by_hand():
     # While a block with a shortcut filters, its input is held beside the depthwise layer's input and output.
     row = next(row for row in mobilenet_v2().rows if row.name == "bottleneck3.depthwise")
     assert row.live_activations == (24 + 144 + 144) * 56 * 56
+
+
+def test_receptive_fields_of_the_papers_networks():
+    """315 and 491 pixels, as A. Araujo and others list them ("Computing Receptive Fields", Distill 2019)."""
+    for network, expected in ((mobilenet_v1(), 315), (mobilenet_v2(), 491)):
+        convolutions = [
+            side
+            for row, side in zip(network.rows, network.receptive_fields, strict=True)
+            if row.kind not in ("pool", "linear")
+        ]
+        assert convolutions[0] == 3
+        assert convolutions[-1] == expected
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.sampled_from([mobilenet_v1(0.25, 288), mobilenet_v2(0.35, 288), vgg16(288)]),
+    st.integers(0, 200),
+)
+def test_receptive_fields_are_what_one_output_number_reaches_back_to(table, place):
+    """From one number back to the picture, layer by layer: window (first to last) · stride. The border is not looked at."""
+    place %= len(table.rows)
+    first = last = 0
+    for row in reversed(table.rows[: place + 1]):
+        first, last = first * row.stride, last * row.stride + row.kernel_size - 1
+    assert table.receptive_fields[place] == last - first + 1
+
+
+def test_the_seeds_deviations_lead_from_the_papers_v2_to_the_seeds():
+    assert seed_mobilenet_v2(deviations=()).blocks == mobilenet_v2(num_classes=10).blocks
+    steps = [
+        seed_mobilenet_v2(deviations=SEED_DEVIATIONS[:count])
+        for count in range(len(SEED_DEVIATIONS) + 1)
+    ]
+    assert [(table.macs, table.trainable_params) for table in steps] == [
+        (299_507_072, 2_236_682),
+        (1_197_989_888, 2_236_682),
+        (1_249_370_112, 2_237_770),
+        (1_289_912_320, 2_296_490),
+        (1_289_912_320, 2_314_010),
+        (1_289_912_320, 2_314_010),
+    ]
+    assert steps[-1] == seed_mobilenet_v2()
+    assert [table.blocks[-2].windows for table in steps] == [()] * 5 + [(4, 3)]
+
+
+def test_an_unknown_deviation_is_refused():
+    with pytest.raises(
+        ValueError, match=r"deviations must be among stem of stride 1, .*, not biasses"
+    ):
+        seed_mobilenet_v2(deviations=("biasses",))
+    with pytest.raises(ValueError, match="353 pixels or more"):
+        seed_mobilenet_v2(352, deviations=("two pools",))
 
 
 def test_frame_has_a_row_per_layer_and_the_same_totals():

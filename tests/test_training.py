@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mobilenet_lib import data, training
+from mobilenet_lib import checkpoints, data, engines, training
 from mobilenet_lib._paddle import paddle
 from mobilenet_lib.data import ImageSet
 from mobilenet_lib.results import Run
@@ -224,7 +224,7 @@ def test_a_finished_checkpoint_is_loaded_instead_of_trained(tmp_path):
     model = small_net()
     path = tmp_path / "c"
     history = fit(model, checkpoint=path)
-    arrays = training._read(path)
+    arrays = checkpoints.read(path)
     long_ago = "2001-01-01T00:00:00+00:00"
     with path.open("wb") as file:
         np.savez(
@@ -398,7 +398,7 @@ class Trap:
 
 def test_a_checkpoint_from_a_stranger_runs_no_code(tmp_path, half_done):
     (tmp_path / "c").write_bytes(half_done)
-    arrays = training._read(tmp_path / "c")
+    arrays = checkpoints.read(tmp_path / "c")
     np.savez(
         tmp_path / "c.npz", **arrays | {"optimizer/x": np.array([Trap(str(tmp_path / "sprung"))])}
     )
@@ -435,7 +435,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint_and_the_history(tmp_path, mo
     assert stop.value.errno == 28
     assert len(stop.value.history.epochs) == 2
     assert [file.name for file in tmp_path.iterdir()] == ["c"]
-    assert len(training._read(path)["run"].item()) > 0
+    assert len(checkpoints.read(path)["run"].item()) > 0
     straight = small_net()
     assert curves(fit(model, epochs=3, checkpoint=path)) == curves(fit(straight, epochs=3))
     assert weights(model) == weights(straight)
@@ -484,7 +484,7 @@ def test_a_process_that_dies_or_runs_out_of_disk_in_a_save_can_be_continued(
     else:
         assert child.returncode == -signal.SIGKILL, child.stderr
         done = 1
-    assert len(Run.from_json(training._read(path)["run"].item(), "it").epochs) == done
+    assert len(Run.from_json(checkpoints.read(path)["run"].item(), "it").epochs) == done
     model, straight = small_net(seed=7), small_net()
     fit(model, epochs=3, checkpoint=path)
     fit(straight, epochs=3)
@@ -539,7 +539,7 @@ def test_augmentation_changes_training_pictures_only(monkeypatch):
 
 def test_sgd_is_nesterov_momentum_with_decay_on_dense_weights_only():
     """Two steps recomputed from the gradients: v = .9 v + g + decay · w, w -= rate · (g + decay · w + .9 v)."""
-    engine = training._DynamicGraph(small_net(), "sgd")
+    engine = engines.DynamicGraph(small_net(), "sgd")
     model = engine.model
     model.train()
     model[8].eval()  # dropout would draw anew for each of the two passes

@@ -1,0 +1,95 @@
+"""Checkpoints of a training run: model, optimizer and history in one file, whole or not there at all.
+
+`training.fit` writes one before the first epoch and after each one, and continues from it. Introduced in lesson 08.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mobilenet_lib.engines import Engine
+from mobilenet_lib.results import Run, atomic_write
+
+
+class CheckpointNotSaved(OSError):
+    """The disk refused a checkpoint. The model keeps its weights, `history` the epochs finished so far."""
+
+    def __init__(self, problem: OSError, path: Path, history: Run) -> None:
+        self.history = history
+        super().__init__(
+            problem.errno,
+            f"the checkpoint could not be written ({problem.strerror or problem}); an older one there is still whole. "
+            "Free some space or give another path, then run the same call again",
+            str(path),
+        )
+
+
+def save(path: Path, engine: Engine, history: Run) -> None:
+    """Write model, optimizer and history as arrays in one zip file; its checksums show later damage."""
+    arrays = {f"model/{name}": value for name, value in engine.model_state().items()}
+    arrays |= {f"optimizer/{name}": value for name, value in engine.optimizer_state().items()}
+    try:
+        with atomic_write(path) as file:
+            np.savez(file, run=np.array(history.to_json()), **arrays)
+    except OSError as problem:
+        raise CheckpointNotSaved(problem, path, history) from problem
+
+
+def resume(path: Path, engine: Engine, history: Run) -> None:
+    """Put model, optimizer and history to where the checkpoint was saved. ValueError where it does not fit."""
+    arrays = read(path)
+    saved = Run.from_json(str(arrays.pop("run")), f"the history in the checkpoint {path}")
+    _check_same(path, saved, history)
+    state = {
+        key.removeprefix("model/"): value
+        for key, value in arrays.items()
+        if key.startswith("model/")
+    }
+    shapes = {name: value.shape for name, value in engine.model_state().items()}
+    for name in sorted(shapes.keys() | state.keys()):
+        if name not in state or shapes.get(name) != state[name].shape:
+            found = state[name].shape if name in state else None
+            raise ValueError(
+                f"{path} is the checkpoint of another model: {name} has the shape {found} there, and "
+                f"{shapes.get(name)} in this model. Build the model that it was made with, or give another path."
+            )
+    engine.load_model_state(state)
+    engine.load_optimizer_state(
+        {
+            key.removeprefix("optimizer/"): value
+            for key, value in arrays.items()
+            if key.startswith("optimizer/")
+        }
+    )
+    history.epochs, history.started = saved.epochs, saved.started
+    engines = str(saved.settings.get("engine", engine.name))
+    if not engines.endswith(engine.name):  # the rest is computed with other last digits
+        history.settings["engine"] = f"{engines}, then {engine.name}"
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        arrays["run"]  # a KeyError here: some other file of arrays
+    except Exception as problem:  # numpy, zipfile and zlib each raise several kinds
+        raise ValueError(
+            f"{path} is not a whole checkpoint ({type(problem).__name__}: {problem}), and was left as it is. "
+            "Give another path, or pass resume=False to train from the start and replace it."
+        ) from problem
+    return arrays
+
+
+def _check_same(path: Path, saved: Run, history: Run) -> None:
+    """Refuse to continue a run under other conditions: its figures would belong to neither."""
+    before = {**saved.settings, **saved.data, "seed": saved.seed}
+    now = {**history.settings, **history.data, "seed": history.seed}
+    for key in now:
+        if key != "engine" and before.get(key) != now[key]:
+            raise ValueError(
+                f"the checkpoint {path} was made with {key} = {before.get(key)!r}, this call has {now[key]!r}. "
+                "To continue it, use what it was made with; to train anew, give another path, or pass resume=False "
+                "to replace it."
+            )

@@ -1,0 +1,71 @@
+"""Trained weights on disk: save and load those of any model, and get the trained networks that come with the course.
+
+A file holds the arrays of `model.state_dict()` (weights and running statistics) under their names, as NumPy's `.npz`.
+It is read without pickle, so that a file from elsewhere can hold wrong numbers but no program.
+
+Introduced in lesson 03.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mobilenet_lib import models, results
+from mobilenet_lib._paddle import paddle
+from mobilenet_lib.results import atomic_write
+
+
+def save(model: paddle.nn.Layer, path: str | Path) -> None:
+    """Write weights and running statistics to `path`; an older file stays whole if anything fails on the way."""
+    state = {name: value.numpy() for name, value in model.state_dict().items()}
+    with atomic_write(path) as file:
+        np.savez_compressed(file, **state)
+
+
+def load(model: paddle.nn.Layer, path: str | Path) -> None:
+    """Put the weights that `save` wrote into `model`, and the model into eval mode.
+
+    FileNotFoundError without a file; ValueError, with the model as it was, for a broken file or one of another model.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there are no weights at {path}. Check the path.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            state = {name: file[name] for name in file.files}
+    except Exception as problem:  # numpy, zipfile and zlib each raise several kinds
+        raise ValueError(
+            f"{path} is not a whole file of weights ({type(problem).__name__}: {problem}). Take a good copy of it."
+        ) from problem
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    for name in sorted(shapes.keys() | state.keys()):
+        if name not in state or shapes.get(name) != state[name].shape:
+            found = state[name].shape if name in state else None
+            raise ValueError(
+                f"{path} holds the weights of another model: {name} has the shape {found} there, and "
+                f"{shapes.get(name)} in this one. Build the model that they were trained in."
+            )
+    model.set_state_dict(state)
+    model.eval()
+
+
+def recorded_names() -> list[str]:
+    """The trained networks that come with the course, in alphabetical order."""
+    return sorted(path.stem for path in results.RECORDED.glob("*.npz"))
+
+
+def recorded(name: str) -> paddle.nn.Layer:
+    """A trained network that comes with the course, in eval mode. `results.recorded(name)` says how it was trained.
+
+    FileNotFoundError lists the names there are.
+    """
+    if name not in recorded_names():
+        there_are = ", ".join(recorded_names()) or "none"
+        raise FileNotFoundError(
+            f"there are no recorded weights {name!r}. Choose one of: {there_are}."
+        )
+    model = models.build(**results.recorded(name).settings["network"])
+    load(model, results.RECORDED / f"{name}.npz")
+    return model

@@ -1,0 +1,205 @@
+"""How many pictures a second each way of training takes in; run by hand, not by pytest.
+
+    uv run python tests/benchmark_training.py [--rounds 3] [--python OTHER]
+
+One step is forward, backward and update on 64 pictures of 32×32. Each figure is the median over rounds of the median step
+of a process of its own; the ways take turns in every round, so that other work on the machine hits all of them. Ways:
+
+- plain: the dynamic graph with Paddle's default of one thread, which is how a first program trains;
+- dynamic: the same with all cores, as `training.fit(engine="dynamic")`;
+- static: `training.fit(engine="static")`;
+- torch: PyTorch with channels_last, the same network from the same table; where PyTorch is not installed beside the course,
+  `--python` names an interpreter that has it.
+
+The limit is what the network's MACs (three times those of a forward pass) would take at the speed of a 1024×1024 matrix product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+NETWORKS = (
+    ("mobilenet_v1", 1.0),
+    ("mobilenet_v1", 0.5),
+    ("mobilenet_v1", 0.25),
+    ("mobilenet_v2", 1.0),
+)
+WAYS = ("plain", "dynamic", "static", "torch")
+BATCH, WARM_UP, STEPS = 64, 3, 8
+
+
+def one(way: str, name: str, width: float) -> float:
+    """Images a second of one way, measured in this process."""
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    images = generator.standard_normal((BATCH, 3, 32, 32), dtype=np.float32)
+    labels = generator.integers(0, 10, BATCH)
+    step = _torch_step(name, width) if way == "torch" else _paddle_step(way, name, width)
+    times = []
+    for _ in range(WARM_UP + STEPS):
+        started = time.perf_counter()
+        step(images, labels)
+        times.append(time.perf_counter() - started)
+    return BATCH / statistics.median(times[WARM_UP:])
+
+
+def _paddle_step(way, name, width):
+    from mobilenet_lib import engines, models, training
+
+    training.seed_everything(0)
+    model = models.build(name, 10, width, resolution=32)
+    if way == "static":
+        engine = engines.StaticGraph(model, "sgd", BATCH, (3, 32, 32))
+    else:
+        engine = engines.DynamicGraph(model, "sgd")
+    model.train()
+    return lambda images, labels: engine.step(images, labels, 0.05)
+
+
+def _torch_step(name, width):
+    import torch
+
+    from mobilenet_lib import architectures
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    table = getattr(architectures, name)(width, 32, 10, 1)
+    model = torch.nn.Sequential(*[_torch_layer(torch.nn, block) for block in table.blocks])
+    model = model.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9, nesterov=True)
+
+    def step(images, labels):
+        x = torch.from_numpy(images).to(memory_format=torch.channels_last)
+        loss = torch.nn.functional.cross_entropy(model(x), torch.from_numpy(labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+    return step
+
+
+def _torch_layer(nn, block):
+    def conv(inputs, outputs, kernel, stride=1, groups=1, activation=block.activation):
+        layers = [
+            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+            nn.BatchNorm2d(outputs),
+        ]
+        last = {"relu": nn.ReLU, "relu6": nn.ReLU6}.get(activation)
+        return nn.Sequential(*layers, *([last(inplace=True)] if last else []))
+
+    class Residual(nn.Sequential):
+        def forward(self, x):
+            return x + super().forward(x)
+
+    inputs, outputs, hidden = block.in_channels, block.out_channels, block.hidden_channels
+    if block.kind == "conv":
+        return conv(inputs, outputs, block.kernel_size, block.stride)
+    if block.kind == "separable":
+        return nn.Sequential(
+            conv(inputs, inputs, 3, block.stride, inputs), conv(inputs, outputs, 1)
+        )
+    if block.kind == "bottleneck":
+        parts = [conv(inputs, hidden, 1)] if block.expand else []
+        parts.append(conv(hidden, hidden, 3, block.stride, hidden))
+        parts.append(conv(hidden, outputs, 1, activation="none"))
+        return (Residual if block.shortcut == "identity" else nn.Sequential)(*parts)
+    if block.kind == "pool":
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return nn.Linear(inputs, outputs)
+
+
+def matmul_speed() -> float:
+    """Billion MACs a second of a matrix product of 1024×1024, with all cores."""
+    from mobilenet_lib._paddle import paddle
+
+    a = paddle.randn([1024, 1024])
+    times = []
+    for _ in range(20):
+        started = time.perf_counter()
+        (a @ a).numpy()
+        times.append(time.perf_counter() - started)
+    return 1024**3 / statistics.median(times) / 1e9
+
+
+def _child(python: str, *arguments: str, threads: int) -> float | None:
+    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "GLOG_minloglevel": "2"}
+    env["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
+    done = subprocess.run(
+        [python, __file__, *arguments], env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        return None
+    return float(done.stdout.strip().splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--python", default=sys.executable, help="an interpreter that has PyTorch")
+    parser.add_argument(
+        "--one", nargs=3, metavar=("WAY", "NETWORK", "WIDTH"), help=argparse.SUPPRESS
+    )
+    parser.add_argument("--matmul", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        way, name, width = arguments.one
+        print(one(way, name, float(width)))
+        return
+    if arguments.matmul:
+        print(matmul_speed())
+        return
+
+    import pandas as pd
+
+    from mobilenet_lib import architectures, environment
+
+    cores = os.cpu_count() or 1
+    measured: dict[tuple[str, float, str], list[float]] = {}
+    limits = []
+    for number in range(arguments.rounds):
+        for name, width in NETWORKS:
+            for way in WAYS:
+                python = arguments.python if way == "torch" else sys.executable
+                speed = _child(
+                    python, "--one", way, name, str(width), threads=1 if way == "plain" else cores
+                )
+                if speed is not None:
+                    measured.setdefault((name, width, way), []).append(speed)
+        limits.append(_child(sys.executable, "--matmul", threads=cores))
+        print(f"round {number + 1} of {arguments.rounds} done", file=sys.stderr)
+    limit = statistics.median(limits)
+    rows = []
+    for name, width in NETWORKS:
+        speeds = {
+            way: statistics.median(measured[name, width, way])
+            for way in WAYS
+            if (name, width, way) in measured
+        }
+        macs = getattr(architectures, name)(width, 32, 10, 1).macs
+        rows.append(
+            {"network": name, "α": width}
+            | {way: round(speed) for way, speed in speeds.items()}
+            | {"static / plain": round(speeds["static"] / speeds["plain"], 1)}
+            | (
+                {"static / torch": round(speeds["static"] / speeds["torch"], 2)}
+                if "torch" in speeds
+                else {}
+            )
+            | {"limit": round(limit * 1e9 / (3 * macs))}
+        )
+    print(environment.machine(), environment.versions())
+    print(
+        f"images/s, batch {BATCH}, 32×32, medians of {arguments.rounds} rounds; matmul {limit:.0f} GMAC/s"
+    )
+    print(pd.DataFrame(rows).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
