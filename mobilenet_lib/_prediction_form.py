@@ -10,7 +10,7 @@ import traitlets
 
 from mobilenet_lib import _records
 from mobilenet_lib._messages import Message
-from mobilenet_lib._question import Answer, Question, read_number
+from mobilenet_lib.questions._question import Answer, Question, read_number
 
 _HERE = Path(__file__).parent
 

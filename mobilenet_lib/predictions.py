@@ -2,15 +2,15 @@
 
     predict("01.macs_of_4x4")
 
-The questions and their truths are in `questions.py`. Introduced in lesson 01.
+The questions and their truths are in `questions/`. Introduced in lesson 01.
 """
 
 from __future__ import annotations
 
 from mobilenet_lib import environment
 from mobilenet_lib._messages import Folded, Message
-from mobilenet_lib._question import Question
 from mobilenet_lib.questions import question
+from mobilenet_lib.questions._question import Question
 
 
 def predict(question_id: str) -> None:

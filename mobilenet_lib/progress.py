@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from mobilenet_lib import _records, environment
 from mobilenet_lib._messages import Message
-from mobilenet_lib._question import Question, times_off
 from mobilenet_lib.course import LESSONS
 from mobilenet_lib.exercises import EXERCISES, Exercise
 from mobilenet_lib.questions import QUESTIONS
+from mobilenet_lib.questions._question import Question, times_off
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -44,14 +44,21 @@ def main() -> None:
         stepper.position = 1 + number % 9
         stepper.frame()
 
+    architecture = widgets.architecture_explorer()
+
+    def move_architecture(number: int) -> None:
+        architecture.resolution = 192 + number % 2 * 32
+        architecture.frame()
+
     print(environment.machine())
     for explorer, update in (
         ("cost", move_costs),
         ("groups", move_groups),
         ("stepper", move_stepper),
+        ("architecture", move_architecture),
     ):
         median, longest = milliseconds(update)
-        print(f"{explorer:8} median {median:6.2f} ms, longest {longest:6.2f} ms")
+        print(f"{explorer:12} median {median:6.2f} ms, longest {longest:6.2f} ms")
 
 
 if __name__ == "__main__":

@@ -368,7 +368,7 @@ def asks_its_questions(lesson: Lesson) -> list[str]:
     asked = _names_given(lesson, "predict")
     known = [name for name, question in QUESTIONS.items() if question.lesson == lesson.number]
     problems = [
-        f"predict({name!r}) is no question of lesson {lesson.number}: add it to mobilenet_lib/questions.py"
+        f"predict({name!r}) is no question of lesson {lesson.number}: add it to mobilenet_lib/questions/lesson{lesson.number}.py"
         for name in asked
         if name not in known
     ]

@@ -21,5 +21,5 @@ def test_lessons_build_on_earlier_ones():
 
 def test_lesson_is_found_by_number():
     assert course.lesson("02").title == "Depthwise separable convolution"
-    with pytest.raises(ValueError, match=r"'03'.*00, 01, 02"):
-        course.lesson("03")
+    with pytest.raises(ValueError, match=r"'77'.*00, 01, 02"):
+        course.lesson("77")

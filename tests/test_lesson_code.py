@@ -1,4 +1,4 @@
-"""The classes that lessons 04 and 06 write out are the library's: same layers, same parameters, same outputs.
+"""The blocks that lessons 03, 04 and 06 write out are the library's: same layers, same parameters, same outputs.
 
 The lessons go on with the library after that, and say so; this proves that they may.
 """
@@ -6,6 +6,7 @@ The lessons go on with the library after that, and say so; this proves that they
 from __future__ import annotations
 
 import ast
+import math
 from typing import Any
 
 import nbformat
@@ -13,9 +14,11 @@ import numpy as np
 import pytest
 from refresh_notebooks import NOTEBOOKS
 
-from mobilenet_lib import architectures, layers, models
+from mobilenet_lib import architectures, layers, manifold, models, quantization
 from mobilenet_lib._paddle import paddle
+from mobilenet_lib.counting import count
 from mobilenet_lib.exercises import EXERCISES
+from mobilenet_lib.questions import lesson05
 
 nn = paddle.nn
 
@@ -42,6 +45,11 @@ def _is_definition(node: ast.stmt) -> bool:
     return isinstance(node, ast.ClassDef) or (
         isinstance(node, ast.FunctionDef) and node.name not in EXERCISES
     )
+
+
+@pytest.fixture(scope="module")
+def v1_block() -> dict[str, Any]:
+    return lesson_code("03", quantization=quantization)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +87,40 @@ def assert_same(lessons: nn.Layer, librarys: nn.Layer, input_shape: list[int]) -
     )
     lessons.set_state_dict(state)
     np.testing.assert_array_equal(lessons(images).numpy(), librarys(images).numpy())
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_lesson_03_writes_the_librarys_blocks(v1_block, stride):
+    shape = [2, 6, 9, 9]
+    assert_same(
+        v1_block["standard_block"](6, 10, stride), layers.ConvBNReLU(6, 10, 3, stride), shape
+    )
+    assert_same(
+        v1_block["v1_block"](6, 10, stride), layers.DepthwiseSeparable(6, 10, stride), shape
+    )
+
+
+def test_lesson_03_writes_paddles_batch_norm(v1_block):
+    values = np.random.default_rng(0).normal(2, 3, size=(5, 1, 4, 4)).astype("float32")
+    norm = nn.BatchNorm2D(1)
+    for parameter, number in ((norm.weight, 1.5), (norm.bias, -0.5)):
+        parameter.set_value(np.array([number], "float32"))
+    for train in (True, False):
+        norm.train() if train else norm.eval()
+        theirs = norm(paddle.to_tensor(values)).numpy()
+        mean, variance = (
+            (values.mean(), values.var()) if train else (norm._mean.item(), norm._variance.item())
+        )
+        ours = v1_block["batch_norm"](values, mean, variance, 1.5, -0.5)
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_lesson_03_writes_the_librarys_rounding_hook(v1_block):
+    model, values = nn.Sequential(nn.ReLU()), paddle.linspace(-1, 7, 100)
+    with quantization.rounded_activations(model, 3, 5.0):
+        librarys = model(values).numpy()
+    model[0].register_forward_post_hook(v1_block["rounding_hook"](3, 5.0))
+    np.testing.assert_array_equal(model(values).numpy(), librarys)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +165,24 @@ def test_lesson_04_builds_the_librarys_network(v1):
     assert_same(lessons, models.MobileNetV1(num_classes=10), [1, 3, 64, 64])
 
 
+def test_lesson_05_runs_the_librarys_experiment():
+    """Spiral, way back, error and share of lost points, as the lesson writes them."""
+    lessons = lesson_code("05", math=math)
+    spiral = lessons["spiral"](120, 3)
+    np.testing.assert_array_equal(spiral, manifold.spiral(120, 3))
+    matrix = np.random.default_rng(0).normal(size=(4, 2))
+    activated, recovered = lessons["round_trip"](spiral, matrix)
+    for ours, theirs in zip(
+        (activated, recovered), manifold.round_trip(spiral, matrix), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    assert activated.shape == (120, 4)
+    error = lessons["relative_error"](spiral, recovered)
+    assert error == manifold.relative_error(spiral, recovered) > 0
+    assert lessons["share_lost_of"](3, 7) == manifold.share_lost(7, dimensions=3)
+    assert tuple(lessons["DESIGNS"].values()) == (lesson05.RESNET_BLOCK, lesson05.V2_BLOCK)
+
+
 def test_lesson_06_has_the_papers_table(v2):
     assert v2["TABLE_2"] == architectures.V2_BOTTLENECKS
 
@@ -147,6 +207,38 @@ def test_lesson_06_builds_the_librarys_network(v2, width):
 def test_lesson_06_shows_the_slip_that_hides_parameters(v2):
     assert callable(nn.Linear(2, 2).parameters)
     assert not callable(v2["Tiny"]().parameters)
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_lesson_06_prices_networks_that_can_be_built(steps):
+    """After each deviation, hooks on the built network count what the step's table says. (The pools cost nothing.)"""
+    table = architectures.seed_mobilenet_v2(64, deviations=architectures.SEED_DEVIATIONS[:steps])
+    measured = count(models.TableNetwork(table), (3, 64, 64))
+    assert (measured.macs, measured.params) == (table.macs, table.trainable_params)
+
+
+def test_lesson_04_finds_small_kernels_and_silent_channels(v1):
+    """One kernel made tiny and two channels made silent in an untrained network: exactly these are found."""
+    model = models.MobileNetV1(0.25, 32, 10, 1)
+    model.eval()
+    block = model.features[2]
+    assert list(v1["near_zero"](block.depthwise[0])) == [0, 16]
+    weights = block.depthwise[0].weight.numpy()
+    weights[3] *= 1e-4
+    block.depthwise[0].weight.set_value(weights)
+    assert list(v1["near_zero"](block.depthwise[0])) == [1, 16]
+
+    pictures = paddle.to_tensor(
+        np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype("float32")
+    )
+    before = v1["silent_channels"](model, pictures)
+    shift = block.pointwise[1].bias.numpy()
+    shift[[0, 5]] = -100.0  # behind the batch norm, so below zero everywhere
+    block.pointwise[1].bias.set_value(shift)
+    after = v1["silent_channels"](model, pictures)
+    assert len(after) == 1 + 2 * 13
+    assert after["2 pointwise"] == before["2 pointwise"] + 2
+    assert after["2 depthwise"] == before["2 depthwise"]
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilenet_lib import _records, questions
+from mobilenet_lib import _records, cost
 from mobilenet_lib._messages import Code, Folded, Message
 from mobilenet_lib._prediction_form import PredictionForm
-from mobilenet_lib._question import Question, number_text, read_number, times_off
 from mobilenet_lib.course import LESSONS
 from mobilenet_lib.predictions import predict
 from mobilenet_lib.questions import QUESTIONS, question
+from mobilenet_lib.questions._question import Question, number_text, read_number, times_off
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +96,7 @@ def test_truth_from_the_ledger_is_the_one_found_by_hand(question_id, truth):
 FROM_THE_LEDGER = [
     asked.id
     for asked in QUESTIONS.values()
-    if asked.lesson != "08" and asked.id != "02.rank_of_separable"
+    if asked.lesson in ("00", "01", "02", "04", "06") and asked.id != "02.rank_of_separable"
 ]
 
 
@@ -108,7 +108,7 @@ def test_truth_is_not_typed_in(question_id, monkeypatch):
     def ledger(*_, **__):
         raise Asked
 
-    monkeypatch.setattr(questions.cost, "conv2d", ledger)
+    monkeypatch.setattr(cost, "conv2d", ledger)
     with pytest.raises(Asked):
         question(question_id).truth()
 

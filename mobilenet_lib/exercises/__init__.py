@@ -19,7 +19,16 @@ from typing import Any
 
 from mobilenet_lib import _records, environment
 from mobilenet_lib._messages import Code, Folded, Message
-from mobilenet_lib.exercises import lesson00, lesson01, lesson02, lesson04, lesson06, lesson08
+from mobilenet_lib.exercises import (
+    lesson00,
+    lesson01,
+    lesson02,
+    lesson03,
+    lesson04,
+    lesson05,
+    lesson06,
+    lesson08,
+)
 from mobilenet_lib.exercises._checking import Report, examine, short_repr
 from mobilenet_lib.exercises._exercise import Exercise
 
@@ -27,7 +36,7 @@ __all__ = ["EXERCISES", "check", "hint", "solution"]
 
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for lesson in (lesson00, lesson01, lesson02, lesson04, lesson06, lesson08)
+    for lesson in (lesson00, lesson01, lesson02, lesson03, lesson04, lesson05, lesson06, lesson08)
     for exercise in lesson.EXERCISES
 }
 

@@ -25,7 +25,7 @@ _SLIDE = """
 _MOVED = "(before) => window.jupyterapp.shell.currentWidget.content.activeCellIndex !== before"
 MOST_STEPS = 200
 # Walked live: what is stored in an explorer's place is its static form, figure and table, which is for a page.
-WITH_EXPLORERS = frozenset({"00", "01", "02"})
+WITH_EXPLORERS = frozenset({"00", "01", "02", "04", "05", "06"})
 
 
 def slide_type(cell: dict) -> str:

@@ -1,0 +1,310 @@
+"""The architecture explorer: V1 and V2 drawn from their tables, with what every layer costs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import traitlets
+
+from mobilenet_lib import architectures, papers, plots
+from mobilenet_lib.architectures import KINDS, V1_SEPARABLE, V2_BOTTLENECKS, Table
+from mobilenet_lib.cost import whole_number
+from mobilenet_lib.widgets._explorer import Explorer, module
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_WIDEST = 4.0  # width multiplier: up to here JavaScript's numbers are exact at every resolution
+_TICKS = (
+    1,
+    3,
+    10,
+    30,
+    100,
+    300,
+    1000,
+    3000,
+    10_000,
+    30_000,
+    100_000,
+)  # of the axis of the totals, in M MACs
+_PAPERS_STRIDES = {
+    "v1": [stride for stride, _ in V1_SEPARABLE],
+    "v2": [stride for *_, stride in V2_BOTTLENECKS],
+}
+_PAPERS = {
+    "width_multiplier": 1.0, "resolution": 224, "expansion": 6, "stem_stride": 2, "strides": [], "num_classes": 1000,
+}  # fmt: skip
+# The published points: paper, table, and the name and the mark of their series.
+_SERIES = (
+    ("v1", "6", "V1, α (Table 6)", "o"),
+    ("v1", "7", "V1, ρ (Table 7)", "s"),
+    ("v1", "5", "V1, others (Tables 5 and 9)", "D"),
+    ("v1", "9", "V1, others (Tables 5 and 9)", "D"),
+    ("v2", "4", "V2 (Table 4)", "^"),
+)
+
+
+class ArchitectureExplorer(Explorer):
+    """Made by `architecture_explorer`. Its settings are attributes: `family`, `width_multiplier`, `strides`, …"""
+
+    name = "architecture_explorer"
+    limits: ClassVar = {
+        "resolution": (1, 512), "expansion": (1, 12), "stem_stride": (1, 2), "num_classes": (1, 10_000),
+    }  # fmt: skip
+    _esm = module(name)
+
+    family = traitlets.Unicode().tag(sync=True)
+    width_multiplier = traitlets.Float().tag(sync=True)
+    resolution = traitlets.Int().tag(sync=True)
+    expansion = traitlets.Int().tag(sync=True)
+    stem_stride = traitlets.Int().tag(sync=True)
+    strides = traitlets.List().tag(sync=True)
+    num_classes = traitlets.Int().tag(sync=True)
+
+    _possible = traitlets.validate("family", "width_multiplier", "strides", *limits)(
+        Explorer._accept
+    )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        names = ("family", "width_multiplier", "resolution", "expansion", "stem_stride", "strides")
+        return {name: getattr(self, name) for name in (*names, "num_classes")}
+
+    @property
+    def table(self) -> Table:
+        """The network as a table of the ledger, for the settings as they stand."""
+        return _table(**self.settings)
+
+    def frame(self) -> pd.DataFrame:
+        """A row per block of the table, and their total: MACs, weights, the most numbers in memory, receptive field."""
+        import pandas as pd
+
+        table, rows = self.table, []
+        fields = iter(table.receptive_fields)
+        for block in table.blocks:
+            *_, field = itertools.islice(fields, len(block.rows))
+            rows.append(
+                (block.name, block.output_shape, sum(row.macs for row in block.rows),
+                 sum(row.params for row in block.rows), max(row.live_activations for row in block.rows), field)
+            )  # fmt: skip
+        rows.append(("total", "", table.macs, table.params, table.peak_activations, ""))
+        columns = ["block", "output", "MACs", "weights", "numbers in memory", "receptive field"]
+        return pd.DataFrame(rows, columns=columns).set_index("block").rename_axis(None)
+
+    def figure(self) -> tuple[Figure, str]:
+        table = self.table
+        fig, lanes = plots.figure(
+            6, 1, width=9, height=8.6, gridspec_kw={"height_ratios": [1.2, 1, 1.2, 1.2, 1, 2.2]}
+        )
+        *lanes, totals = lanes
+        rows = [row for row in table.rows if row.kind != "pool"]
+        peak = max(table.rows, key=lambda row: row.live_activations)
+        field = _last_field(table)
+        values = {
+            "side of the map": [row.output_shape[1] for row in rows],
+            "channels": [row.output_shape[0] for row in rows],
+            "M MACs": [row.macs / 1e6 for row in rows],
+            "M numbers\nin memory": [row.live_activations / 1e6 for row in rows],
+            "receptive\nfield (px)": [
+                min(side, field) for row, side in zip(table.rows, table.receptive_fields, strict=True)
+                if row.kind != "pool"
+            ],
+        }  # fmt: skip
+        for axes, (label, heights) in zip(lanes, values.items(), strict=True):
+            _draw_lane(axes, rows, heights)
+            axes.set_ylabel(label, fontsize=9)
+            axes.tick_params(labelsize=9, labelbottom=axes is lanes[-1])
+        lanes[0].legend(loc="upper right", ncols=2, fontsize=9)
+        lanes[-1].axhline(self.resolution, color="black", linestyle="--", linewidth=1)
+        lanes[-1].set_xlabel("layer with weights", fontsize=9)
+        self._draw_totals(totals)
+        fig.suptitle(f"{self._title()}: {table.macs / 1e6:,.1f} M MACs", weight="bold")
+        maps = ", ".join(
+            f"{size}×{size} with up to {max(row.output_shape[0] for row in group)} channels"
+            for size, group in (
+                (size, list(group))
+                for size, group in itertools.groupby(rows, lambda row: row.output_shape[1])
+            )
+        )
+        return fig, (
+            f"{self._title()}, drawn layer by layer from its table: {len(rows)} layers with weights; maps of {maps}. "
+            f"Bars of the MACs of each layer, {table.macs:,} in all; of the numbers in memory while it works, at most "
+            f"{peak.live_activations:,}, in {peak.name}; and of its receptive field, {field} pixels after the last convolution. "
+            f"Below, the total beside the papers' points, ImageNet accuracy over MACs. {self._beside_the_paper()}"
+        )
+
+    def _title(self) -> str:
+        family = {"v1": "MobileNet V1", "v2": "MobileNet V2"}[self.family]
+        expansion = f", t = {self.expansion}" if self.family == "v2" else ""
+        changed = self.strides or self.stem_stride != 2
+        return (
+            f"{family}, α = {self.width_multiplier:g}, {self.resolution}×{self.resolution}{expansion}"
+            f"{', other strides' if changed else ''}, {self.num_classes} classes"
+        )
+
+    def _beside_the_paper(self) -> str:
+        """What the paper prints for this very network, if anything."""
+        point = self._point()
+        if point is None:
+            return "The paper prints no figures for this network."
+        return (
+            f"Table {point['table']} prints {point['macs']:g} M MACs and {point['accuracy']} % for this network; "
+            f"the ledger counts {self.table.macs / 1e6:,.1f} M."
+        )
+
+    def _point(self) -> dict[str, Any] | None:
+        for point in paper_points():
+            if point["network"] is None:
+                continue
+            if {**_PAPERS, **point["network"], "family": point["family"]} == self.settings:
+                return point
+        return None
+
+    def _draw_totals(self, axes: Axes) -> None:
+        points = paper_points()
+        for number, (series, mark) in enumerate(
+            dict.fromkeys((name, mark) for *_, name, mark in _SERIES)
+        ):
+            those = [(one["macs"], one["accuracy"]) for one in points if one["series"] == series]
+            axes.plot(*zip(*those, strict=True), mark, color=plots.PALETTE[number], label=series)
+        total = self.table.macs / 1e6
+        axes.axvline(total, color="black", linewidth=2, label="this network")
+        axes.set(xscale="log", xlabel="M MACs (log scale)", ylabel="ImageNet\naccuracy (%)")
+        axes.set_xlim(min(10, total / 1.5), max(1000, total * 1.5))
+        axes.set_ylim(top=78)
+        ticks = [tick for tick in _TICKS if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]
+        axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+        axes.minorticks_off()
+        axes.tick_params(labelsize=9)
+        axes.legend(fontsize=9, loc="upper left")
+
+    @classmethod
+    def _checked(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Also a ValueError for a family, a width or strides that make no network."""
+        settings = super()._checked(settings)
+        family, width, strides = (
+            settings[name] for name in ("family", "width_multiplier", "strides")
+        )
+        if family not in _PAPERS_STRIDES:
+            raise ValueError(f'family must be "v1" or "v2", not {family!r}')
+        if isinstance(width, Real) and not isinstance(width, bool) and width > _WIDEST:
+            raise ValueError(
+                f"width_multiplier can be at most {_WIDEST:g} in {cls.name}, not {width}"
+            )
+        papers_strides = _PAPERS_STRIDES[family]
+        settings["strides"] = _checked_strides(strides, family, len(papers_strides))
+        if settings["strides"] == papers_strides:
+            settings["strides"] = []
+        # What is left: a width that is no number, or that leaves a layer without channels.
+        _table(**settings)
+        return {**settings, "width_multiplier": float(width)}
+
+
+def architecture_explorer(
+    family: str = "v1",
+    width_multiplier: float = 1.0,
+    resolution: int = 224,
+    expansion: int = 6,
+    stem_stride: int = 2,
+    strides: Sequence[int] = (),
+    num_classes: int = 1000,
+) -> ArchitectureExplorer:
+    """A whole network drawn from its table: maps, MACs and memory of each layer, receptive field, total beside the paper's.
+
+    family: "v1" or "v2". width_multiplier: α. resolution: height and width of the picture in pixels; 224 · ρ. expansion: t
+    of all V2 stages but the first, whose t is 1 (V1 has none and does not change). stem_stride: 1 or 2. strides: 1 or 2 for
+    each of V1's 13 pairs or V2's 7 stages; empty for the paper's, which is also what the attribute holds then.
+
+    `explorer.table` is the network as `architectures.Table`, `explorer.frame()` a row per block. Raises ValueError for
+    settings that make no network, or are larger than `ArchitectureExplorer.limits`.
+    """
+    return ArchitectureExplorer(
+        family=family, width_multiplier=width_multiplier, resolution=resolution, expansion=expansion,
+        stem_stride=stem_stride, strides=list(strides), num_classes=num_classes,
+    )  # fmt: skip
+
+
+def paper_points() -> list[dict[str, Any]]:
+    """The published points that the explorer shows: MACs and ImageNet accuracy as the papers print them.
+
+    Each with its family ("v1", "v2"), table, row, series, macs (millions) and accuracy (%); `network` holds the arguments
+    of `architecture_explorer` that make it, and is None where none do. A network that stands in two tables is shown once.
+    """
+    points: list[dict[str, Any]] = []
+    for family, table, series, _ in _SERIES:
+        figures = {(figure.row, figure.unit): figure for figure in papers.figures(family, table)}
+        for (row, unit), figure in figures.items():
+            if unit != "M MACs" or (figure.ledger or {}).get("network") != f"mobilenet_{family}":
+                continue
+            network = {
+                name: value
+                for name, value in figure.ledger.items()
+                if name not in ("network", "quantity")
+            }
+            if any((one["family"], one["network"]) == (family, network) for one in points):
+                continue
+            points.append({
+                "family": family, "table": table, "row": row, "series": series, "macs": figure.value,
+                "accuracy": figures[row, "% ImageNet accuracy"].value,
+                "network": None if "shallow" in network else network,
+            })  # fmt: skip
+    return points
+
+
+def _table(
+    family: str, width_multiplier: float, resolution: int, expansion: int, stem_stride: int, strides: list[int],
+    num_classes: int,
+) -> Table:  # fmt: skip
+    numbers = (width_multiplier, resolution, num_classes, stem_stride)
+    strides = strides or _PAPERS_STRIDES[family]
+    if family == "v1":
+        pairs = [
+            (stride, channels) for stride, (_, channels) in zip(strides, V1_SEPARABLE, strict=True)
+        ]
+        return architectures.mobilenet_v1(*numbers, pairs=pairs)
+    bottlenecks = [
+        (1 if t == 1 else expansion, channels, repeats, stride)
+        for stride, (t, channels, repeats, _) in zip(strides, V2_BOTTLENECKS, strict=True)
+    ]
+    return architectures.mobilenet_v2(*numbers, bottlenecks=bottlenecks)
+
+
+def _checked_strides(strides: Any, family: str, count: int) -> list[int]:
+    stage = {"v1": "pair", "v2": "stage"}[family]
+    checked = [whole_number("each stride", stride) for stride in strides]
+    if any(stride > 2 for stride in checked):
+        raise ValueError(f"strides must be 1 or 2 for each {stage}, not {checked}")
+    if len(checked) not in (0, count):
+        raise ValueError(
+            f"strides must be {count} numbers for {family}, one for each {stage}, or none for the paper's; not {len(checked)}"
+        )
+    return checked
+
+
+def _last_field(table: Table) -> int:
+    """Receptive field of the last convolution."""
+    return max(
+        side
+        for row, side in zip(table.rows, table.receptive_fields, strict=True)
+        if row.kind not in ("pool", "linear")
+    )
+
+
+def _draw_lane(axes: Axes, rows: Sequence[architectures.Row], heights: Sequence[float]) -> None:
+    """Bars over the layers, with a colour and a hatch for each kind of layer."""
+    for number, kind in enumerate(("conv", "depthwise", "pointwise", "linear")):
+        axes.bar(
+            range(1, len(rows) + 1),
+            [height if row.kind == kind else 0 for row, height in zip(rows, heights, strict=True)],
+            width=0.85, color=plots.PALETTE[number], hatch=plots.HATCHES[number], edgecolor="black", linewidth=0.4,
+            label=KINDS[kind],
+        )  # fmt: skip
+    axes.grid(False, axis="x")
+    axes.set_xlim(0.3, len(rows) + 0.7)
+    axes.set_ylim(0, 1.1 * max(heights))
