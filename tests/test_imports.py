@@ -20,6 +20,7 @@ NEED_PADDLE = frozenset(
         "counting",
         "data",
         "engines",
+        "inference",
         "layers",
         "models",
         "record",

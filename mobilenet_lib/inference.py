@@ -1,0 +1,262 @@
+"""A trained network as a program for an inference engine: saved once, then run without Python in between.
+
+Paddle's dynamic graph calls one kernel after another, as the Python code says. An inference engine gets the whole network
+beforehand, so it can fuse layers and choose a memory layout. Two are here: `paddle.inference` with oneDNN, and ONNX Runtime.
+Each becomes a `Predictor`, which takes a NumPy array and gives one back.
+
+Introduced in lesson 07; lesson 10 ships a network with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mobilenet_lib import environment
+from mobilenet_lib._paddle import paddle
+from mobilenet_lib.cost import whole_number
+
+_OPSET = 13  # of the ONNX operators; every ONNX Runtime of the last years reads it
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A network in an inference engine: call it with images [batch, channels, height, width], get its outputs.
+
+    engine: "paddle.inference" or "onnxruntime". threads: how many it may use. fused: whether oneDNN is at work in
+    paddle.inference; ONNX Runtime always fuses. The call waits for the result: nothing is left to synchronise.
+    ValueError for images of another shape than the network was saved with.
+    """
+
+    engine: str
+    threads: int
+    fused: bool
+    image_shape: tuple[int, int, int]
+    run: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        images = np.ascontiguousarray(images, dtype=np.float32)
+        if images.ndim != 4 or images.shape[1:] != self.image_shape or not len(images):
+            expected = ("batch", *self.image_shape)
+            raise ValueError(
+                f"images must be an array of shape {expected}, not {images.shape}: the network was saved for it"
+            )
+        return self.run(images)
+
+
+def save(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | Path) -> Path:
+    """Save `model` in eval mode as a program for any batch size: `path`.json (the graph) and `path`.pdiparams (weights).
+
+    image_shape: (channels, height, width) of one picture. Returns the path of the graph. The model comes back as it
+    was, every layer in its own mode. Raises ValueError for a model that is no Layer and a wrong shape.
+    """
+    shape = _checked_shape(image_shape)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with eval_mode(model):
+        spec = paddle.static.InputSpec([None, *shape], "float32", "image")
+        paddle.jit.save(model, str(path), input_spec=[spec])
+    return path.with_name(path.name + ".json")
+
+
+def export_onnx(
+    model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | Path
+) -> Path:
+    """Write `model` in eval mode as an ONNX file for any batch size, and return its path.
+
+    Raises RuntimeError with the reason where this machine cannot convert (`why_no_onnx`), ValueError as `save` does.
+    """
+    reason = why_no_onnx()
+    if reason:
+        raise RuntimeError(reason)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        graph = save(model, image_shape, Path(folder) / "model")
+        with _silence():
+            import paddle2onnx
+
+            paddle2onnx.export(
+                str(graph),
+                str(graph.with_suffix(".pdiparams")),
+                str(path),
+                opset_version=_OPSET,
+                # Its default optimiser installs packages by itself. ONNX Runtime folds the same constants when it loads.
+                optimize_tool="None",
+            )
+    if not path.exists():
+        raise RuntimeError(
+            f"paddle2onnx wrote no file for {type(model).__name__}: it may hold an operation that ONNX does not have"
+        )
+    return path
+
+
+def why_no_onnx() -> str:
+    """Why this machine cannot convert a network to ONNX and run it; "" where it can."""
+    for package, hint in (
+        ("paddle2onnx", "it has wheels for Python up to 3.12; everything else goes on without"),
+        ("onnxruntime", "run `uv sync`"),
+    ):
+        if importlib.util.find_spec(package) is None:
+            version = ".".join(map(str, sys.version_info[:2]))
+            return f"{package} is not installed for Python {version}: {hint}"
+    return ""
+
+
+def predictor(
+    model: paddle.nn.Layer,
+    image_shape: tuple[int, int, int],
+    *,
+    threads: int | None = None,
+    onednn: bool = True,
+) -> Predictor:
+    """`model` in eval mode in `paddle.inference`. image_shape: (channels, height, width) of one picture.
+
+    threads: default as many as the dynamic graph uses. onednn=False runs Paddle's own kernels in the same engine.
+    A Paddle without oneDNN (not x86-64) takes its own kernels too, and `fused` says so.
+    """
+    shape, threads = _checked_shape(image_shape), _threads(threads)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        return load_predictor(
+            save(model, shape, Path(folder) / "model"), shape, threads=threads, onednn=onednn
+        )
+
+
+def load_predictor(
+    graph: str | Path,
+    image_shape: tuple[int, int, int],
+    *,
+    threads: int | None = None,
+    onednn: bool = True,
+) -> Predictor:
+    """A network that `save` wrote, in `paddle.inference`; arguments as `predictor`. graph: the path that `save` returned.
+
+    Raises FileNotFoundError where one of the two files is missing.
+    """
+    from paddle import inference
+
+    shape, threads = _checked_shape(image_shape), _threads(threads)
+    graph = Path(graph)
+    for file in (graph, graph.with_suffix(".pdiparams")):
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"there is no {file.name} in {graph.parent}. save(...) writes both files; keep them together."
+            )
+    config = inference.Config(str(graph), str(graph.with_suffix(".pdiparams")))
+    config.disable_gpu()
+    config.disable_glog_info()
+    config.set_cpu_math_library_num_threads(threads)
+    if onednn:
+        config.enable_onednn()
+    else:
+        config.disable_onednn()
+    with _silence():
+        engine = inference.create_predictor(config)
+    source = engine.get_input_handle(engine.get_input_names()[0])
+    result = engine.get_output_names()[0]
+
+    def run(images: np.ndarray) -> np.ndarray:
+        source.copy_from_cpu(images)
+        engine.run()
+        return engine.get_output_handle(result).copy_to_cpu()
+
+    fused = bool(onednn and config.onednn_enabled())
+    return Predictor("paddle.inference", threads, fused, shape, run)
+
+
+def onnx_predictor(
+    model: paddle.nn.Layer, image_shape: tuple[int, int, int], *, threads: int | None = None
+) -> Predictor:
+    """`model` in eval mode in ONNX Runtime; arguments as `predictor`. Raises as `export_onnx` does."""
+    shape, threads = _checked_shape(image_shape), _threads(threads)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        return load_onnx(
+            export_onnx(model, shape, Path(folder) / "model.onnx"), shape, threads=threads
+        )
+
+
+def load_onnx(
+    path: str | Path, image_shape: tuple[int, int, int], *, threads: int | None = None
+) -> Predictor:
+    """An ONNX file of one image input in ONNX Runtime, on the CPU; arguments as `predictor`.
+
+    Raises FileNotFoundError without the file.
+    """
+    import onnxruntime
+
+    shape, threads = _checked_shape(image_shape), _threads(threads)
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no ONNX file {path}. export_onnx(...) writes one.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3  # errors only: it warns of constants that nobody uses
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    source = session.get_inputs()[0].name
+    return Predictor(
+        "onnxruntime", threads, True, shape, lambda images: session.run(None, {source: images})[0]
+    )
+
+
+@contextlib.contextmanager
+def eval_mode(model: paddle.nn.Layer) -> Iterator[paddle.nn.Layer]:
+    """`model` in eval mode; afterwards every layer is again in the mode that it had, also after an error.
+
+    Raises ValueError for what is no Layer.
+    """
+    if not isinstance(model, paddle.nn.Layer):
+        raise ValueError(
+            f"model must be a paddle.nn.Layer, not {type(model).__name__}: pass the network itself"
+        )
+    # Not model.train() at the end: it could not tell which layers had been frozen before.
+    modes = [(layer, layer.training) for layer in model.sublayers(include_self=True)]
+    try:
+        for layer, _ in modes:
+            layer.training = False
+        yield model
+    finally:
+        for layer, training in modes:
+            layer.training = training
+
+
+def _checked_shape(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
+        raise ValueError(
+            f"image_shape must be (channels, height, width) of one picture, not {image_shape!r}"
+        )
+    channels, height, width = (whole_number("each size in image_shape", n) for n in image_shape)
+    return channels, height, width
+
+
+def _threads(threads: int | None) -> int:
+    return environment.machine()["threads"] if threads is None else whole_number("threads", threads)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """What libraries write past Python, straight to the process's outputs, is thrown away."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 1)
+        os.dup2(nothing, 2)
+        with (
+            open(os.devnull, "w") as sink,
+            contextlib.redirect_stdout(sink),
+            contextlib.redirect_stderr(sink),
+        ):
+            yield
+    finally:
+        os.dup2(kept[0], 1)
+        os.dup2(kept[1], 2)
+        for file in (*kept, nothing):
+            os.close(file)
