@@ -85,6 +85,24 @@ LESSONS = (
     ),
 )
 
+# What an instructor leaves out when time is short: section headings by cell id, first what is missed least. A lesson
+# without an entry gives up its last sections first; `mobilenet_lib.instructor guide` says what that means in minutes.
+CUTS: dict[str, tuple[str, ...]] = {
+    "01": ("spatial", "memory"),
+    "02": ("rank", "explorer-intro"),
+    "03": ("cut", "fold-saves", "norm-cost", "wide"),
+    "04": ("table-4-intro", "table-8-intro", "small", "grid-intro", "table-2-intro"),
+    "05": ("slices", "not-said", "explorer-intro", "half-why"),
+    "06": (
+        "rounding-intro",
+        "rounding-exercise",
+        "explorer-intro",
+        "table-4-intro",
+        "counts-intro",
+    ),
+    "08": ("full", "claim"),
+}
+
 
 def lesson(number: str) -> Lesson:
     """The lesson with this number, such as "01". ValueError lists the numbers there are."""

@@ -78,6 +78,12 @@ def show(fig: Figure, alt: str) -> None:
     """
     from IPython.display import publish_display_data
 
+    data = as_data(fig, alt)
+    publish_display_data(data, metadata={"image/png": {"alt": data["text/plain"]}})
+
+
+def as_data(fig: Figure, alt: str) -> dict[str, str]:
+    """What `show` displays, by MIME type: "image/png" (base64), "text/html" (an <img>), "text/plain" (the words)."""
     alt = " ".join(alt.split())
     if len(alt) < 20:
         raise ValueError(
@@ -87,10 +93,7 @@ def show(fig: Figure, alt: str) -> None:
     # JupyterLab's own image output has no alternative text, so the page gets an <img> of ours; the bare picture is there
     # for exports that need one (PDF, slides).
     page = f'<img alt="{html.escape(alt)}" style="max-width: 100%; background: white" src="data:image/png;base64,{picture}">'
-    publish_display_data(
-        {"image/png": picture, "text/html": page, "text/plain": alt},
-        metadata={"image/png": {"alt": alt}},
-    )
+    return {"image/png": picture, "text/html": page, "text/plain": alt}
 
 
 def _png(fig: Figure) -> bytes:

@@ -7,7 +7,7 @@ The questions and their truths are in `questions/`. Introduced in lesson 01.
 
 from __future__ import annotations
 
-from mobilenet_lib import environment
+from mobilenet_lib import environment, handout
 from mobilenet_lib._messages import Folded, Message
 from mobilenet_lib.questions import question
 from mobilenet_lib.questions._question import Question
@@ -18,7 +18,8 @@ def predict(question_id: str) -> None:
 
     In a live notebook this is a form: type a number ("36", "1,228,800", "1.2e6", "1.2M", "1/9") or choose, then press
     Enter or the button. The first guess counts for the calibration in `progress.show()`. A run without a learner takes
-    the question's default guess, keeps nothing, and folds the truth away. ValueError for an unknown question.
+    the question's default guess, keeps nothing, and folds the truth away; in a locked hand-out, it leaves the truth out.
+    ValueError for an unknown question.
     """
     asked = question(question_id)
     if environment.interactive():
@@ -34,12 +35,6 @@ def _without_learner(asked: Question) -> Message:
     taken = f"A guess: {asked.written(asked.default)}."
     if asked.choices:
         taken = f"Choose: {' · '.join(asked.choices)}. {taken}"
-    return Message(
-        "question",
-        "Predict, then see",
-        (
-            asked.prompt,
-            taken,
-            Folded("The answer", tuple(asked.answer(asked.default, "That guess"))),
-        ),
-    )
+    folded = Folded("The answer", tuple(asked.answer(asked.default, "That guess")))
+    blocks = (asked.prompt, taken) if handout.locked() else (asked.prompt, taken, folded)
+    return Message("question", "Predict, then see", blocks)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from mobilenet_lib import _records, environment
+from mobilenet_lib import _records, environment, handout
 from mobilenet_lib._messages import Code, Folded, Message
 from mobilenet_lib.exercises import (
     lesson00,
@@ -84,9 +84,15 @@ def hint(function: Callable[..., Any] | str | None = None) -> None:
 
 
 def solution(function: Callable[..., Any] | str | None = None) -> None:
-    """Show one way to write the function. Seen before the exercise is solved, it halves the points."""
+    """Show one way to write the function. Seen before the exercise is solved, it halves the points.
+
+    In a hand-out it shows nothing before the instructor's code has opened the lock (see `handout`).
+    """
     exercise = _found(function)
     if exercise is None:
+        return
+    if handout.locked():
+        _show(handout.LOCKED)
         return
     _records.record_solution(exercise.name)
     shown: Code | Folded = Code(exercise.solution)
