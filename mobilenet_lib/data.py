@@ -76,6 +76,14 @@ class ImageSet:
         chosen = order[np.argsort(_turns(self.labels[order]), kind="stable")[:n]]
         return self._select(chosen, f"{n:,} of them taken with seed {seed}")
 
+    def first(self, n: int) -> ImageSet:
+        """The first `n` pictures, in their order. Raises ValueError if `n` is not between 1 and the number of pictures."""
+        if not 1 <= n <= len(self):
+            raise ValueError(
+                f"Cannot take {n} of {len(self)} pictures. Take from 1 to {len(self)}."
+            )
+        return self if n == len(self) else self._select(np.arange(n), f"the first {n:,}")
+
     def split_off(self, fraction: float, seed: int = 0) -> tuple[ImageSet, ImageSet]:
         """Divide into (rest, part): `part` has this fraction of the pictures, and of each class.
 

@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import NormalDist, fmean, stdev
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
+import numpy as np
+
 from mobilenet_lib import environment
 from mobilenet_lib.cost import whole_number
 
@@ -215,6 +217,25 @@ def student_interval(values: Sequence[float], confidence: float = 0.95) -> tuple
         / math.sqrt(len(values))
     )
     return fmean(values) - half, fmean(values) + half
+
+
+def confusion(labels: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray:
+    """How often pictures of class [row] were answered with class [column], int64 [classes, classes].
+
+    labels, answers: int64 [N], each from 0 to classes - 1. ValueError where they differ in length or lie outside.
+    """
+    labels, answers = np.asarray(labels), np.asarray(answers)
+    if labels.shape != answers.shape or labels.ndim != 1:
+        raise ValueError(
+            f"labels and answers must be two lists of equal length, not of shape {list(labels.shape)} and "
+            f"{list(answers.shape)}"
+        )
+    both = np.concatenate([labels, answers])
+    if both.size and (both.min() < 0 or both.max() >= classes):
+        raise ValueError(
+            f"labels and answers must lie from 0 to {classes - 1}, not from {both.min()} to {both.max()}"
+        )
+    return np.bincount(labels * classes + answers, minlength=classes**2).reshape(classes, classes)
 
 
 def summary(runs: Sequence[Run]) -> pd.DataFrame:

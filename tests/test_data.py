@@ -73,6 +73,17 @@ def test_take_refuses_more_than_there_are(n):
         image_set([0, 1, 2, 3]).take(n)
 
 
+def test_first_takes_the_first_in_their_order_and_says_so():
+    some = image_set([3, 1, 2, 0])
+    few = some.first(3)
+    assert few.labels.tolist() == [3, 1, 2]
+    assert few.source == f"{some.source}; the first 3"
+    assert some.first(4) is some
+    for n in (0, 5):
+        with pytest.raises(ValueError, match="Take from 1 to 4"):
+            some.first(n)
+
+
 @given(labels=label_lists, seed=st.integers(0, 99), fraction=st.floats(0.01, 0.99))
 def test_split_off_divides_each_class_alike_and_loses_nothing(labels, seed, fraction):
     images = image_set(labels)

@@ -51,7 +51,8 @@ def test_there_are_recorded_runs_of_both_networks():
     assert names >= {"mobilenet_v1", "mobilenet_v2"}
 
 
-def test_recording_saves_a_labelled_run(tmp_path, monkeypatch):
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_recording_saves_a_labelled_run(tmp_path, monkeypatch, checkpoint):
     pictures = np.random.default_rng(0).integers(0, 256, (40, 3, 32, 32), dtype=np.uint8)
     classes = tuple(f"class {number}" for number in range(10))
     few = data.ImageSet("cifar10", "train", pictures, np.arange(40) % 10, classes, "elsewhere")
@@ -68,18 +69,31 @@ def test_recording_saves_a_labelled_run(tmp_path, monkeypatch):
             {"name": "mobilenet_v1", "width_multiplier": 0.1},
             epochs=1,
             seed=0,
+            pictures=30,
+            test_pictures=20,
             keep_weights=True,
+            checkpoint=checkpoint,
         ),
     )
     (tmp_path / "recorded").mkdir()
     monkeypatch.chdir(tmp_path)
     record.record("tiny", label="CIFAR-10 (ours)")
     run = results.Run.load(tmp_path / "recorded" / "tiny.json")
-    assert run.data["source"] == "CIFAR-10 (ours)"
-    assert run.test["total"] == 40
-    assert (tmp_path / "runs" / "tiny.npz").exists()
+    assert run.data["source"] == "CIFAR-10 (ours); the first 30"
+    assert run.data["test_source"] == "CIFAR-10 (ours); the first 20"
+    assert (run.data["train_size"], run.data["validation_size"], run.test["total"]) == (30, 20, 20)
+    assert (tmp_path / "runs" / "tiny.npz").exists() == checkpoint
+
     model = weights.recorded("tiny")
-    assert training.evaluate(model, few).accuracy == run.test["accuracy"]
+    again = training.evaluate(model, few.first(20))
+    assert again.accuracy == run.test["accuracy"]
+    assert training.evaluate(model, few.first(30)).loss == run.test["train"]["loss"]
+    assert [digit == "1" for digit in run.test["right"]] == (
+        again.predictions == few.labels[:20]
+    ).tolist()
+    confusion = np.array(run.test["confusion"])
+    assert confusion.sum(axis=1).tolist() == [2] * 10
+    assert confusion.trace() == run.test["correct"]
 
 
 def test_an_unknown_run_is_refused():

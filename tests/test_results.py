@@ -330,3 +330,21 @@ def test_summary_refuses_to_average_what_does_not_belong_together(runs, message)
 def test_results_does_not_import_paddle():
     code = "import sys, mobilenet_lib.results; sys.exit('paddle' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_confusion_counts_true_classes_in_rows():
+    counted = results.confusion([0, 0, 1, 2, 2, 2], [0, 1, 1, 0, 0, 2], classes=4)
+    assert counted.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [2, 0, 1, 0], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "answers", "words"),
+    [
+        ([0, 1], [0], "equal length"),
+        ([0, 3], [0, 1], "from 0 to 2"),
+        ([0, 1], [-1, 1], "from 0 to 2"),
+    ],
+)
+def test_confusion_refuses_what_it_cannot_count(labels, answers, words):
+    with pytest.raises(ValueError, match=words):
+        results.confusion(labels, answers, classes=3)
