@@ -9,7 +9,7 @@ import pytest
 
 from mobilenet_lib import data, engines, models, training
 from mobilenet_lib._paddle import paddle
-from mobilenet_lib.engines import _choose
+from mobilenet_lib.engines import _choose, _compare
 
 SHAPE = (3, 16, 16)
 
@@ -108,6 +108,13 @@ def test_the_comparison_finds_what_is_wrong(change, named):
     problem = _compared(_model(seed=1), change=change).problem
     assert problem is not None
     assert f"its {named} is off by" in problem
+
+
+def test_a_network_that_amplifies_noise_gets_no_free_pass():
+    """Adam on an untrained V2 turns noise of 1e-5 into changes of the update by a fifth; ten times that would allow anything."""
+    comparison = _compared(_model("mobilenet_v2"), "adam", change=_wrong_rate)
+    assert comparison.allowed["update"] == _compare.MOST["update"]
+    assert "its update is off by" in comparison.problem
 
 
 def test_weight_decay_acts_on_the_same_weights():

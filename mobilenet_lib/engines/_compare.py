@@ -18,7 +18,7 @@ from mobilenet_lib.engines._static import StaticGraph
 # would let a wrong learning rate pass.
 NOISE, TIMES = 1e-5, 10
 FLOOR = {"loss": 2e-3, "update": 0.02, "mean": 1e-3, "variance": 5e-3, "logits": 1e-3}
-MOST = {"loss": 0.01, "update": 0.3, "mean": 0.01, "variance": 0.05, "logits": 0.02}
+MOST = {"loss": 0.01, "update": 0.5, "mean": 0.01, "variance": 0.05, "logits": 0.02}
 
 
 @dataclass(frozen=True)
