@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mobilenet_lib import data, models, results, training, weights
+from mobilenet_lib import counting, data, models, results, training, weights
 from mobilenet_lib.data import ImageSet
 
 
@@ -113,7 +113,37 @@ _ARTICLE = {
     for seed in seeds
 }
 
-RUNS = _COMPARED | _ARTICLE | _ACTIVATIONS | _ABLATIONS
+# Lesson 08, reading curves: V1 on the bundled pictures, with a constant learning rate. Once that rate is varied, once the
+# network sees 200 pictures 60 times.
+_SMALL_V1 = {"name": "mobilenet_v1", "width_multiplier": 0.25}
+_CURVES = {
+    f"curves_rate_{name}": Recipe(
+        f"learning rate {rate}",
+        "fashion_mnist",
+        _SMALL_V1,
+        epochs=8,
+        seed=0,
+        fit={"batch_size": 32, "learning_rate": rate, "schedule": "constant"},
+        pictures=2000,
+    )
+    for name, rate in (("small", 0.0003), ("fitting", 0.03), ("large", 1.0))
+} | {
+    f"curves_few_{name}": Recipe(
+        f"200 pictures, {title}",
+        "fashion_mnist",
+        _SMALL_V1,
+        epochs=60,
+        seed=0,
+        fit={"batch_size": 20, "learning_rate": 0.02, "schedule": "constant", "augment": augment},
+        pictures=200,
+    )
+    for name, title, augment in (
+        ("plain", "always the same", False),
+        ("augmented", "shifted and mirrored", True),
+    )
+}
+
+RUNS = _COMPARED | _ARTICLE | _CURVES | _ACTIVATIONS | _ABLATIONS
 
 # How many training pictures the finished network is shown again, as it is shown the test pictures.
 _TRAINING_PICTURES_TESTED = 5000
@@ -160,6 +190,7 @@ def record(run_name: str, archive: str | None = None, label: str | None = None) 
     )
     if not run.interrupted:
         run.settings["network"] = network
+        run.settings["macs"] = counting.count(model, train.images.shape[1:]).macs  # of one picture
         run.data["test_source"] = test.source
         run.test = _tested(model, train, test)
         if recipe.keep_weights:

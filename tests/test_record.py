@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mobilenet_lib import data, record, results, training, weights
+from mobilenet_lib import architectures, data, record, results, training, weights
 
 
 @pytest.mark.parametrize("name", results.recorded_names())
@@ -79,6 +79,7 @@ def test_recording_saves_a_labelled_run(tmp_path, monkeypatch, checkpoint):
     monkeypatch.chdir(tmp_path)
     record.record("tiny", label="CIFAR-10 (ours)")
     run = results.Run.load(tmp_path / "recorded" / "tiny.json")
+    assert run.settings["macs"] == architectures.mobilenet_v1(0.1, 32, 10, stem_stride=1).macs
     assert run.data["source"] == "CIFAR-10 (ours); the first 30"
     assert run.data["test_source"] == "CIFAR-10 (ours); the first 20"
     assert (run.data["train_size"], run.data["validation_size"], run.test["total"]) == (30, 20, 20)
