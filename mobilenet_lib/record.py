@@ -98,8 +98,8 @@ _ARTICLE = {
             "schedule": "constant",
             "augment": False,
         },
-        pictures=5000,
-        test_pictures=2000,
+        pictures=2000,
+        test_pictures=1000,
         checkpoint=False,
     )
     for name, seeds in (
