@@ -12,6 +12,9 @@ import numpy as np
 from mobilenet_lib.engines import Engine
 from mobilenet_lib.results import Run, atomic_write
 
+# Settings that are kept in the history only where they are others than these.
+_ORDINARY = {"amp": False, "processes": 1, "until": None}
+
 
 class CheckpointNotSaved(OSError):
     """The disk refused a checkpoint. The model keeps its weights, `history` the epochs finished so far."""
@@ -86,10 +89,11 @@ def _check_same(path: Path, saved: Run, history: Run) -> None:
     """Refuse to continue a run under other conditions: its figures would belong to neither."""
     before = {**saved.settings, **saved.data, "seed": saved.seed}
     now = {**history.settings, **history.data, "seed": history.seed}
-    for key in now:
-        if key != "engine" and before.get(key) != now[key]:
+    for key in now | before:
+        then, today = (one.get(key, _ORDINARY.get(key)) for one in (before, now))
+        if key != "engine" and then != today:
             raise ValueError(
-                f"the checkpoint {path} was made with {key} = {before.get(key)!r}, this call has {now[key]!r}. "
+                f"the checkpoint {path} was made with {key} = {then!r}, this call has {today!r}. "
                 "To continue it, use what it was made with; to train anew, give another path, or pass resume=False "
                 "to replace it."
             )

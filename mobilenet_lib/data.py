@@ -199,21 +199,27 @@ def normalise(images: np.ndarray) -> np.ndarray:
 
 
 def augment(
-    images: np.ndarray, generator: np.random.Generator, *, max_shift: int = 4, flip: bool = True
+    images: np.ndarray,
+    generator: np.random.Generator,
+    *,
+    max_shift: int = 4,
+    flip: bool = True,
+    part: slice = slice(None),
 ) -> np.ndarray:
     """Each picture moved by up to `max_shift` pixels either way, and half of them mirrored if `flip`.
 
     images: uint8 [N, 3, H, W]; the result has the same shape and type, and black where nothing moved in. The usual
     augmentation for CIFAR-10 (He et al., arXiv 1512.03385, section 4.2). All chance comes from `generator`.
+    part: return these pictures only, as they come out when all are augmented; for work that is shared.
     """
     count, _, height, width = images.shape
+    down, right = generator.integers(0, 2 * max_shift + 1, size=(2, count))[:, part]
+    mirrored = (generator.random(count) < 0.5)[part] if flip else None
     edge = (max_shift, max_shift)
-    padded = np.pad(images, ((0, 0), (0, 0), edge, edge))
+    padded = np.pad(images[part], ((0, 0), (0, 0), edge, edge))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
-    down, right = generator.integers(0, 2 * max_shift + 1, size=(2, count))
-    moved = windows[np.arange(count), :, down, right]  # [N, 3, H, W]
+    moved = windows[np.arange(len(down)), :, down, right]  # [N, 3, H, W]
     if flip:
-        mirrored = generator.random(count) < 0.5
         moved[mirrored] = moved[mirrored, :, :, ::-1]
     return moved
 

@@ -2,18 +2,27 @@
 
 It calls `training.fit`, as the notebooks do. After every epoch it writes a checkpoint, so that the same command
 continues after Ctrl-C, a crash or a power cut; at the end it writes the run and the weights beside it.
+
+With several processes the same command stands after Paddle's launcher:
+
+    uv run python -m paddle.distributed.launch --nproc_per_node 2 mobilenet-train --model mobilenet_v2 --data cifar10
+
+See `parallel` for what they share, and CONTRIBUTING.md for several machines.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mobilenet_lib import data, models, training, weights
+from mobilenet_lib import data, models, parallel, training, weights
 from mobilenet_lib.cost import whole_number
 from mobilenet_lib.results import Run
 
@@ -22,13 +31,15 @@ INTERRUPTED = 130  # the exit code that shells give a program stopped by Ctrl-C
 
 def train(arguments: argparse.Namespace) -> Run:
     """Train as the arguments of the command say. Raises what `data.load`, `models.build` and `training.fit` raise."""
-    images, test = (
-        data.load(arguments.data, split, path=arguments.path) for split in ("train", "test")
-    )
+    parallel.start()
+    with parallel.first_alone():
+        images, test = (
+            data.load(arguments.data, split, path=arguments.path) for split in ("train", "test")
+        )
     if arguments.label:
         images, test = (dataclasses.replace(one, source=arguments.label) for one in (images, test))
-    if arguments.pictures is not None:
-        images = _first(images, arguments.pictures)
+    images = _first(images, "--pictures", arguments.pictures, minimum=2)
+    test = _first(test, "--test-pictures", arguments.test_pictures, minimum=1)
     training.seed_everything(arguments.seed)
     network = {
         "name": arguments.model,
@@ -52,9 +63,13 @@ def train(arguments: argparse.Namespace) -> Run:
         resume=not arguments.restart,
         run_name=arguments.model,
         engine=arguments.engine,
+        amp=arguments.amp,
+        until=arguments.until,
         on_epoch_end=_Report(arguments.epochs),
     )
     run.settings["network"] = network
+    if not parallel.is_first():
+        return run
     if not run.interrupted:
         run.test = training.evaluate(model, test).as_dict()
         weights.save(model, _path(arguments, ".npz"))
@@ -81,13 +96,24 @@ class _Report:
         )
 
 
+def _said_of(until: float, run: Run) -> str:
+    """Where a run with --until ended, with the seconds of its training parts alone."""
+    seconds = sum(epoch["seconds"] for epoch in run.epochs)
+    reached = run.epochs[-1]["validation_accuracy"] >= until
+    return (
+        f"{'reached' if reached else 'did not reach'} {until:g} after {seconds:.0f} s of training"
+    )
+
+
 def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
-def _first(images: data.ImageSet, count: int) -> data.ImageSet:
-    count = whole_number("--pictures", count, minimum=2)
+def _first(images: data.ImageSet, option: str, count: int | None, minimum: int) -> data.ImageSet:
+    if count is None:
+        return images
+    count = whole_number(option, count, minimum)
     return dataclasses.replace(images, images=images.images[:count], labels=images.labels[:count])
 
 
@@ -108,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--path", help="the archive of cifar10, or the folder with pictures")
     add("--label", help="what to call the data where it is not the official archive")
     add("--pictures", type=int, help="train on the first so many pictures only")
+    add("--test-pictures", type=int, help="test on the first so many pictures only")
     add("--epochs", type=int, default=10)
     add("--seed", type=int, default=0)
     add("--batch-size", type=int, default=64)
@@ -116,21 +143,47 @@ def _parser() -> argparse.ArgumentParser:
     add("--schedule", default="one_cycle", choices=training.SCHEDULES)
     add("--no-augment", action="store_true", help="show the pictures as they are")
     add("--engine", default="auto", choices=training.ENGINES)
+    add("--amp", action="store_true", help="mixed precision, on a GPU only")
+    add(
+        "--until", type=float, metavar="ACCURACY",
+        help="stop after the epoch in which the test accuracy reaches this share, such as 0.75",
+    )  # fmt: skip
     add("--output", help="where to write, without an ending (default: runs/DATA_MODEL_…)")
     add("--restart", action="store_true", help="begin anew, even where there is a checkpoint")
     return parser
+
+
+@contextlib.contextmanager
+def _ended_like_interrupted() -> Iterator[None]:
+    """Take SIGTERM, with which Paddle's launcher and schedulers of clusters end a process, for Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: set outside Python
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0 when the run is complete, 130 after Ctrl-C, 1 with a line on stderr after an error."""
     given = _parser().parse_args(arguments)
     try:
-        run = train(given)
+        with _ended_like_interrupted():
+            run = train(given)
     except (ValueError, OSError, training.TrainingDiverged) as problem:
         print(f"mobilenet-train: {problem}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # outside `fit`
+        print("Interrupted. What was finished is kept: the same command continues.")
+        return INTERRUPTED
     if run.interrupted:
         return INTERRUPTED
+    if not parallel.is_first():
+        return 0
+    if given.until is not None:
+        print(_said_of(given.until, run))
     print(
         f"test accuracy {run.test['accuracy']:.4f} ({run.test['correct']} of {run.test['total']}), "
         f"engine {run.settings['engine']}; written to {_path(given, '.json')} and {_path(given, '.npz').name}"

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from mobilenet_lib import _training_inputs as inputs
-from mobilenet_lib import checkpoints, data, engines, environment
+from mobilenet_lib import checkpoints, data, engines, environment, parallel
 from mobilenet_lib._paddle import paddle
 from mobilenet_lib.checkpoints import CheckpointNotSaved
 from mobilenet_lib.cost import whole_number
@@ -134,6 +134,8 @@ def fit(
     notes: str = "",
     mode: str = "full",
     engine: str = "auto",
+    amp: bool = False,
+    until: float | None = None,
     on_epoch_end: Callable[[Run], None] | None = None,
 ) -> Run:
     """Train `model` on `train` and return the history, a `Run` with a record per epoch.
@@ -151,6 +153,8 @@ def fit(
     engine: "dynamic" is Paddle's dynamic graph; "static" its static graph with oneDNN, several times faster on a CPU, but
     taken only where it agrees with the dynamic graph, see `engines.choose`; "auto" takes the faster one for runs that
     are not very short. The history says in its settings which one it was.
+    amp: mixed precision, on a GPU only and in the dynamic graph.
+    until: stop after the epoch in which the validation accuracy reaches this share; the schedule is still that of `epochs`.
     on_epoch_end: called with the history after each epoch, when the model has that epoch's weights.
 
     Train loss and accuracy are running figures: means over the epoch's batches in train mode, while the weights change
@@ -160,13 +164,19 @@ def fit(
     The same seed, first weights, settings and number of threads give the same figures, bit for bit, also over a stop and
     a resume. The global generators are seeded anew in every epoch.
 
+    Started by Paddle's launcher, several processes train together in the dynamic graph, `batch_size` pictures a step in
+    all, see `parallel`. Then one of them prints, writes the checkpoints and calls `on_epoch_end`.
+
     Afterwards the model is in eval mode with the weights of the last finished epoch. So it is after an interrupt, which
     prints a line and returns the history with `interrupted` set, and after `TrainingDiverged`.
 
     Raises ValueError for arguments that do not fit each other, a checkpoint that is broken, of another model, of other
-    settings or data; TrainingDiverged for a loss that is not finite; CheckpointNotSaved, an OSError, for a full disk.
+    settings or data; TrainingDiverged for a loss that is not finite; CheckpointNotSaved, an OSError, for a full disk;
+    ProcessLost, an OSError, where several processes train and another one ended.
     """
+    parallel.start()
     settings = _settings(epochs, batch_size, learning_rate, optimizer, schedule, augment)
+    settings |= _rare_settings(amp, until, validation)
     history = Run(
         name=run_name or type(model).__name__,
         settings={
@@ -188,10 +198,12 @@ def fit(
     }
     inputs.check_outputs(model, train)
 
+    parallel.check(history, min(batch_size, len(train)))
     steps = max(1, len(train) // batch_size)
     rates = learning_rates(schedule, settings["learning_rate"], epochs * steps)
-    engine = engines.choose(
+    engine = _engine(
         engine,
+        amp,
         model,
         optimizer,
         lambda: (data.normalise(train.images[:batch_size]), train.labels[:batch_size]),
@@ -199,26 +211,30 @@ def fit(
         len(rates),
     )
     history.settings["engine"] = engine.name
-    path = None if checkpoint is None else Path(checkpoint)
+    path = None if checkpoint is None or not parallel.is_first() else Path(checkpoint)
     if path is not None and resume and path.exists():
         checkpoints.resume(path, engine, history)
     elif path is not None:
         checkpoints.save(
             path, engine, history
         )  # shows now, not after an hour, that it can be written
+    parallel.follow_first(engine, history)
 
     kept = engine.model_state()
     try:
         with _Bar(history, steps, progress) as bar:
             for epoch in range(len(history.epochs) + 1, epochs + 1):
+                if _reached(history):
+                    break
                 epoch_rates = rates[(epoch - 1) * steps : epoch * steps]
                 record = _train_epoch(engine, train, history, epoch, epoch_rates, bar)
+                parallel.average_statistics(model)
                 _validate(engine, validation_set, history, record)
                 kept = _finite_state(engine, history, record)
                 history.epochs.append(record)
                 if path is not None:
                     checkpoints.save(path, engine, history)
-                if on_epoch_end is not None:
+                if on_epoch_end is not None and parallel.is_first():
                     model.set_state_dict(kept)
                     on_epoch_end(history)
     except (KeyboardInterrupt, TrainingDiverged) as stop:
@@ -228,12 +244,34 @@ def fit(
         # The last epoch is finished already while its checkpoint is written.
         place = f"Interrupted in epoch {min(len(history.epochs) + 1, epochs)} of {epochs}."
         again = "" if path is None else " Run the same call again to continue."
-        print(f"{place} {_where_the_model_is(history)}{again}")
+        if parallel.is_first():
+            print(f"{place} {_where_the_model_is(history)}{again}")
     finally:
         # Half an epoch is in no history: the model goes back to where the history says it is.
         model.set_state_dict(kept)
         model.eval()
     return history
+
+
+def _engine(wanted: str, amp: bool, model: paddle.nn.Layer, optimizer: str, *run: Any) -> Engine:
+    """What `engines.choose` takes for the run, or the dynamic graph where nothing else can do it."""
+    if not amp and parallel.processes() == 1:
+        return engines.choose(wanted, model, optimizer, *run)
+    if wanted not in ("auto", "dynamic"):
+        raise ValueError(
+            "several processes, and mixed precision, need the dynamic graph: engine must be auto or dynamic, "
+            f"not {wanted!r}"
+        )
+    graph = engines.DynamicGraph if parallel.processes() == 1 else parallel.SharedGraph
+    return graph(model, optimizer, mixed=amp)
+
+
+def _reached(history: Run) -> bool:
+    """Has the last epoch the accuracy at which the run shall stop?"""
+    until = history.settings.get("until")
+    if until is None or not history.epochs:
+        return False
+    return history.epochs[-1]["validation_accuracy"] >= until
 
 
 def evaluate(model: paddle.nn.Layer, images: ImageSet, batch_size: int = 64) -> Evaluation:
@@ -268,7 +306,8 @@ def _train_epoch(
     # Generators of the epoch's own: an epoch comes out the same whether the ones before it ran just now or yesterday.
     order = np.random.default_rng([history.seed, epoch, 0]).permutation(len(train))
     augmentation = np.random.default_rng([history.seed, epoch, 1])
-    seed_everything(int(np.random.SeedSequence([history.seed, epoch]).generate_state(1)[0]))
+    own_seed = np.random.SeedSequence([history.seed, epoch, parallel.place()])
+    seed_everything(int(own_seed.generate_state(1)[0]))
     engine.model.train()
     loss_sum, correct, seen = 0.0, 0, 0
     started = time.perf_counter()
@@ -279,8 +318,8 @@ def _train_epoch(
             loss, right = engine.step(images, labels, rate)
             if not math.isfinite(loss):
                 raise TrainingDiverged(f"the loss became {loss}", epoch, batch, rate, history)
-            loss_sum, correct = loss_sum + loss * len(labels), correct + right
-            seen += len(labels)
+            count = len(labels) * parallel.processes()
+            loss_sum, correct, seen = loss_sum + loss * count, correct + right, seen + count
             bar.step(epoch, loss_sum / seen, correct / seen)
     seconds = time.perf_counter() - started
     return {
@@ -298,13 +337,18 @@ def _train_epoch(
 def _batches(
     train: ImageSet, chosen: Iterator[np.ndarray], augmentation: np.random.Generator | None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Normalised pictures and labels, batch after batch; a thread prepares one while the step before it runs."""
+    """Normalised pictures and labels, batch after batch; a thread prepares one while the step before it runs.
+
+    Of several processes each gets its share, from the same order and the same augmentation of the whole batch.
+    """
 
     def prepared(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        images = train.images[rows]
-        if augmentation is not None:
-            images = data.augment(images, augmentation)
-        return data.normalise(images), train.labels[rows]
+        part = parallel.share(len(rows))
+        if augmentation is None:
+            images = train.images[rows[part]]
+        else:
+            images = data.augment(train.images[rows], augmentation, part=part)
+        return data.normalise(images), train.labels[rows[part]]
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as worker:
         waiting = worker.submit(prepared, next(chosen))
@@ -320,11 +364,15 @@ def _validate(
     """Fill in the validation figures, in the batches that training has shown to fit into memory."""
     if validation is None:
         return
-    result = _evaluate(engine, validation, history.settings["batch_size"])
-    if not math.isfinite(result.loss):
-        what = f"the validation loss became {result.loss}"
+    part = parallel.share(len(validation))
+    mine = replace(validation, images=validation.images[part], labels=validation.labels[part])
+    result = _evaluate(engine, mine, history.settings["batch_size"])
+    weight = len(mine) / len(validation)  # 1 in a process that trains alone
+    loss, accuracy = parallel.total([result.loss * weight, result.accuracy * weight])
+    if not math.isfinite(loss):
+        what = f"the validation loss became {loss}"
         raise TrainingDiverged(what, record["epoch"], None, record["learning_rate"], history)
-    record |= {"validation_loss": result.loss, "validation_accuracy": result.accuracy}
+    record |= {"validation_loss": loss, "validation_accuracy": accuracy}
 
 
 def _finite_state(engine: Engine, history: Run, record: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -348,7 +396,11 @@ class _Bar:
             desc=history.name,
             initial=len(history.epochs) * steps,
             total=self._epochs * steps,
-            disable=not (wanted and (environment.interactive() or sys.stderr.isatty())),
+            disable=not (
+                wanted
+                and parallel.is_first()
+                and (environment.interactive() or sys.stderr.isatty())
+            ),
             smoothing=0,  # the mean since the start, which spreads the time of validation evenly
             bar_format=self.FORMAT,
         )
@@ -391,6 +443,24 @@ def _settings(
         "schedule": schedule,
         "augment": bool(augment),
     }
+
+
+def _rare_settings(
+    amp: bool, until: float | None, validation: ImageSet | float | None
+) -> dict[str, Any]:
+    """The settings that only some runs have."""
+    rare: dict[str, Any] = {}
+    if amp:
+        rare["amp"] = True
+    if parallel.processes() > 1:
+        rare["processes"] = parallel.processes()
+    if until is not None:
+        if validation is None:
+            raise ValueError("until needs a validation set, whose accuracy it is compared with")
+        if isinstance(until, bool) or not isinstance(until, int | float) or not 0 < until <= 1:
+            raise ValueError(f"until must be an accuracy above 0 and at most 1, not {until!r}")
+        rare["until"] = float(until)
+    return rare
 
 
 def _where_the_model_is(history: Run) -> str:

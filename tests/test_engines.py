@@ -316,3 +316,47 @@ def test_a_run_can_be_continued_by_the_other_engine_and_says_so(tmp_path):
 
     assert run("static", 1).interrupted
     assert run("dynamic", 99).settings["engine"] == "static, then dynamic"
+
+
+# --- mixed precision, as far as it can be tried without a GPU
+
+
+@pytest.fixture
+def scaling(monkeypatch):
+    """An engine whose loss scaler works here as well; Paddle leaves float16 out on a CPU, with a warning."""
+    monkeypatch.setattr(engines._dynamic, "check_mixed_precision", lambda: None)
+    monkeypatch.setattr(paddle.amp.grad_scaler, "in_dynamic_mode", lambda: False)
+    return lambda: engines.DynamicGraph(_model(), "sgd", mixed=True)
+
+
+@pytest.mark.filterwarnings("ignore:amp_guard can only be enabled")
+def test_a_scaled_loss_gives_the_same_step(scaling):
+    """The scale is a power of two, so nothing is rounded on the way."""
+    scaled, plain = scaling(), engines.DynamicGraph(_model(), "sgd")
+    assert scaled._scaler.is_enable()
+    for rate in (0.1, 0.05):
+        assert scaled.step(*_batch(), rate) == plain.step(*_batch(), rate)
+    for name, value in plain.model_state().items():
+        np.testing.assert_array_equal(scaled.model_state()[name], value)
+
+
+@pytest.mark.filterwarnings("ignore:amp_guard can only be enabled")
+def test_a_step_with_an_infinite_gradient_is_left_out_and_the_scale_kept(scaling):
+    engine = scaling()
+    engine.step(*_batch(), 0.1)
+    before, scale = engine.model_state(), engine.optimizer_state()["loss scaler/scale"]
+    images, labels = _batch()
+    images[0] = np.inf
+    engine.step(images, labels, 0.1)
+    state = engine.optimizer_state()
+    assert state["loss scaler/scale"] == scale / 2
+    assert state["loss scaler/incr_count"] == 0
+    for name, value in engine.model_state().items():
+        if not name.endswith(("_mean", "_variance")):
+            np.testing.assert_array_equal(value, before[name])
+
+    other = scaling()
+    other.load_optimizer_state(state)
+    for name, value in other.optimizer_state().items():
+        np.testing.assert_array_equal(value, state[name])
+    assert sum(name.startswith("loss scaler/") for name in state) >= 4

@@ -23,6 +23,7 @@ NEED_PADDLE = frozenset(
         "inference",
         "layers",
         "models",
+        "parallel",
         "record",
         "train",
         "training",

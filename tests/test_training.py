@@ -242,6 +242,21 @@ def test_a_finished_checkpoint_is_loaded_instead_of_trained(tmp_path):
 # --- stops
 
 
+def test_until_stops_after_the_epoch_that_reaches_it(tmp_path):
+    """The epochs before the stop are those of the whole run, and a second call trains no further."""
+    settings = {"images": stripes(320), "epochs": 6, "learning_rate": 0.1}
+    whole = fit(small_net(), **settings)
+    accuracies = [epoch["validation_accuracy"] for epoch in whole.epochs]
+    until = max(accuracies)
+    wanted = accuracies.index(until) + 1
+    model = small_net()
+    for _ in range(2):
+        history = fit(model, until=until, checkpoint=tmp_path / "c", **settings)
+        assert curves(history) == curves(whole)[:wanted]
+        assert history.settings["until"] == until
+        assert not history.interrupted
+
+
 def test_an_interrupt_leaves_history_and_model_of_the_finished_epochs(tmp_path, capsys):
     model = interrupt_in_pass(small_net(), 7)
     history = fit(model, epochs=3, checkpoint=tmp_path / "c")
@@ -323,6 +338,7 @@ def half_done(tmp_path_factory):
         ({"optimizer": "adam"}, "optimizer = 'sgd', this call has 'adam'"),
         ({"schedule": "constant"}, "schedule = 'one_cycle', this call has 'constant'"),
         ({"augment": False}, "augment = True, this call has False"),
+        ({"until": 0.9}, r"until = None, this call has 0\.9"),
         ({"validation": 0.5}, r"validation = 0\.25, this call has 0\.5"),
         ({"validation": None}, r"validation = 0\.25, this call has None"),
         ({"images": stripes(seed=1)}, "checksum = '"),
@@ -637,6 +653,11 @@ def test_evaluate_leaves_the_model_as_it_was():
             {"validation": stripes(8, size=8)},
             r"validation must have the image shape of train, \(3, 12, 12\), not",
         ),
+        ({"until": 0}, "until must be an accuracy above 0 and at most 1, not 0"),
+        ({"until": 75}, "until must be an accuracy above 0 and at most 1, not 75"),
+        ({"until": 0.5, "validation": None}, "until needs a validation set"),
+        ({"amp": True}, "mixed precision needs a GPU, and Paddle computes on 'cpu' here"),
+        ({"amp": True, "engine": "static"}, "need the dynamic graph"),
         (
             {"validation": replace(stripes(8), classes=tuple("abce"))},
             "validation must have the classes of train",
