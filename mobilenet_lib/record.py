@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mobilenet_lib import counting, data, models, results, training, weights
+from mobilenet_lib import counting, data, design, models, results, training, weights
 from mobilenet_lib.data import ImageSet
 
 
@@ -25,8 +25,9 @@ from mobilenet_lib.data import ImageSet
 class Recipe:
     """One recorded run: `network` holds the arguments of `models.build`, `fit` those of `training.fit`.
 
-    pictures, test_pictures: take so many from the beginning of each split; None takes all. keep_weights: save them beside
-    the run. checkpoint: keep one after every epoch, so that an interrupted run goes on.
+    pictures, test_pictures: take so many from the beginning of each split; None takes all. They are resized to
+    `network["resolution"]` where there is one. keep_weights: save them beside the run. checkpoint: keep one after every
+    epoch, so that an interrupted run goes on.
     """
 
     name: str
@@ -143,7 +144,23 @@ _CURVES = {
     )
 }
 
-RUNS = _COMPARED | _ARTICLE | _CURVES | _ACTIVATIONS | _ABLATIONS
+# Lesson 09: fifteen designs of both families on the bundled pictures, twice in a longer training, once as the lesson trains.
+_DESIGNS = {
+    run_name: Recipe(
+        design.TRAINED[name].title,
+        "fashion_mnist",
+        design.TRAINED[name].network,
+        epochs=how["epochs"],
+        seed=seed,
+        fit={"batch_size": how["batch_size"], "learning_rate": how["learning_rate"]},
+        pictures=how["pictures"],
+    )
+    for training_name, how in design.TRAININGS.items()
+    for name, run_names in design.run_names(training_name).items()
+    for seed, run_name in zip(how["seeds"], run_names, strict=True)
+}
+
+RUNS = _COMPARED | _ARTICLE | _CURVES | _ACTIVATIONS | _ABLATIONS | _DESIGNS
 
 # How many training pictures the finished network is shown again, as it is shown the test pictures.
 _TRAINING_PICTURES_TESTED = 5000
@@ -205,7 +222,8 @@ def _pictures(
     images = data.load(recipe.data, split, path=path)
     if label and recipe.data == "cifar10":
         images = dataclasses.replace(images, source=label)
-    return images if number is None else images.first(number)
+    images = images if number is None else images.first(number)
+    return images.resize(recipe.network.get("resolution", images.images.shape[-1]))
 
 
 def _tested(model: Any, train: ImageSet, test: ImageSet) -> dict[str, Any]:

@@ -4,6 +4,7 @@
     widgets.cost_explorer()         sliders for one layer, and its cost three ways
     widgets.groups_explorer()       which channels feed which, and the weights that this leaves
     widgets.architecture_explorer() V1 and V2 drawn from their tables, with the cost of every layer
+    widgets.design_explorer()       a design, its budget, and its place among trained ones
     widgets.manifold_explorer()     a spiral through n random channels and a ReLU, and back
 
 In a live notebook an explorer answers at once, in the browser (the JavaScript beside this file
@@ -11,11 +12,13 @@ repeats the arithmetic of `cost`, and a test compares the two); its sliders are 
 Python. Everywhere else, in tests and on pages, the same cell shows its static twin: a figure and a
 table from the ledger.
 
-Introduced in lesson 01; groups in lesson 02; architectures in lessons 04 and 06; the spiral in lesson 05.
+Introduced in lesson 01; groups in lesson 02; architectures in lessons 04 and 06; the spiral in lesson 05;
+designs in lesson 09.
 """
 
 from mobilenet_lib.widgets._architecture import ArchitectureExplorer, architecture_explorer
 from mobilenet_lib.widgets._costs import CostExplorer, cost_explorer
+from mobilenet_lib.widgets._design import DesignExplorer, design_explorer
 from mobilenet_lib.widgets._explorer import Explorer
 from mobilenet_lib.widgets._groups import GroupsExplorer, groups_explorer
 from mobilenet_lib.widgets._manifold import ManifoldExplorer, manifold_explorer
@@ -27,12 +30,14 @@ __all__ = [
     "ArchitectureExplorer",
     "ConvolutionStepper",
     "CostExplorer",
+    "DesignExplorer",
     "Explorer",
     "GroupsExplorer",
     "ManifoldExplorer",
     "architecture_explorer",
     "convolution_stepper",
     "cost_explorer",
+    "design_explorer",
     "groups_explorer",
     "manifold_explorer",
 ]

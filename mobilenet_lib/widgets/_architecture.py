@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from numbers import Real
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import traitlets
 
 from mobilenet_lib import architectures, papers, plots
-from mobilenet_lib.architectures import KINDS, V1_SEPARABLE, V2_BOTTLENECKS, Table
-from mobilenet_lib.cost import whole_number
+from mobilenet_lib.architectures import KINDS, Table
+from mobilenet_lib.design import Design
 from mobilenet_lib.widgets._explorer import Explorer, module
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_DESIGN = tuple(choice.name for choice in dataclasses.fields(Design))
 _WIDEST = 4.0  # width multiplier: up to here JavaScript's numbers are exact at every resolution
 _TICKS = (
     1,
@@ -33,10 +35,6 @@ _TICKS = (
     30_000,
     100_000,
 )  # of the axis of the totals, in M MACs
-_PAPERS_STRIDES = {
-    "v1": [stride for stride, _ in V1_SEPARABLE],
-    "v2": [stride for *_, stride in V2_BOTTLENECKS],
-}
 _PAPERS = {
     "width_multiplier": 1.0, "resolution": 224, "expansion": 6, "stem_stride": 2, "strides": [], "num_classes": 1000,
 }  # fmt: skip
@@ -73,13 +71,17 @@ class ArchitectureExplorer(Explorer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        names = ("family", "width_multiplier", "resolution", "expansion", "stem_stride", "strides")
-        return {name: getattr(self, name) for name in (*names, "num_classes")}
+        return {name: getattr(self, name) for name in _DESIGN}
+
+    @property
+    def design(self) -> Design:
+        """The choices as they stand now."""
+        return Design(**{name: getattr(self, name) for name in _DESIGN})
 
     @property
     def table(self) -> Table:
         """The network as a table of the ledger, for the settings as they stand."""
-        return _table(**self.settings)
+        return self.design.table
 
     def frame(self) -> pd.DataFrame:
         """A row per block of the table, and their total: MACs, weights, the most numbers in memory, receptive field."""
@@ -188,22 +190,14 @@ class ArchitectureExplorer(Explorer):
     def _checked(cls, settings: dict[str, Any]) -> dict[str, Any]:
         """Also a ValueError for a family, a width or strides that make no network."""
         settings = super()._checked(settings)
-        family, width, strides = (
-            settings[name] for name in ("family", "width_multiplier", "strides")
-        )
-        if family not in _PAPERS_STRIDES:
-            raise ValueError(f'family must be "v1" or "v2", not {family!r}')
+        width = settings["width_multiplier"]
         if isinstance(width, Real) and not isinstance(width, bool) and width > _WIDEST:
             raise ValueError(
                 f"width_multiplier can be at most {_WIDEST:g} in {cls.name}, not {width}"
             )
-        papers_strides = _PAPERS_STRIDES[family]
-        settings["strides"] = _checked_strides(strides, family, len(papers_strides))
-        if settings["strides"] == papers_strides:
-            settings["strides"] = []
-        # What is left: a width that is no number, or that leaves a layer without channels.
-        _table(**settings)
-        return {**settings, "width_multiplier": float(width)}
+        # What is left: a family, a width or strides that make no network.
+        design = Design(**{name: settings[name] for name in _DESIGN})
+        return {**settings, "width_multiplier": float(width), "strides": list(design.strides)}
 
 
 def architecture_explorer(
@@ -255,36 +249,6 @@ def paper_points() -> list[dict[str, Any]]:
                 "network": None if "shallow" in network else network,
             })  # fmt: skip
     return points
-
-
-def _table(
-    family: str, width_multiplier: float, resolution: int, expansion: int, stem_stride: int, strides: list[int],
-    num_classes: int,
-) -> Table:  # fmt: skip
-    numbers = (width_multiplier, resolution, num_classes, stem_stride)
-    strides = strides or _PAPERS_STRIDES[family]
-    if family == "v1":
-        pairs = [
-            (stride, channels) for stride, (_, channels) in zip(strides, V1_SEPARABLE, strict=True)
-        ]
-        return architectures.mobilenet_v1(*numbers, pairs=pairs)
-    bottlenecks = [
-        (1 if t == 1 else expansion, channels, repeats, stride)
-        for stride, (t, channels, repeats, _) in zip(strides, V2_BOTTLENECKS, strict=True)
-    ]
-    return architectures.mobilenet_v2(*numbers, bottlenecks=bottlenecks)
-
-
-def _checked_strides(strides: Any, family: str, count: int) -> list[int]:
-    stage = {"v1": "pair", "v2": "stage"}[family]
-    checked = [whole_number("each stride", stride) for stride in strides]
-    if any(stride > 2 for stride in checked):
-        raise ValueError(f"strides must be 1 or 2 for each {stage}, not {checked}")
-    if len(checked) not in (0, count):
-        raise ValueError(
-            f"strides must be {count} numbers for {family}, one for each {stage}, or none for the paper's; not {len(checked)}"
-        )
-    return checked
 
 
 def _last_field(table: Table) -> int:

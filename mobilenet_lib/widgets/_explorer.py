@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _SHARED = ("arithmetic.js", "controls.js")
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./[\w.]+";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
 
 
 def module(name: str) -> str:
     """The JavaScript of one explorer as a single ES module, which a widget or a page can load.
 
-    The shared parts come first; the imports between the files are left out.
+    The shared parts come first, then what the file imports besides; the imports between the files are left out.
     """
+    imported = _IMPORT.findall((_HERE / f"{name}.js").read_text(encoding="utf-8"))
     return "\n".join(
         _IMPORT.sub("", (_HERE / file).read_text(encoding="utf-8"))
-        for file in (*_SHARED, f"{name}.js")
+        for file in dict.fromkeys((*_SHARED, *imported, f"{name}.js"))
     )
 
 

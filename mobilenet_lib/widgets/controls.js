@@ -28,8 +28,8 @@ export function root(el, label) {
   return frame;
 }
 
-// A slider over a list of choices, equally spaced whatever their values, with the value written beside it.
-export function choiceSlider({ label, choices, value, onInput }) {
+// A slider over a list of choices, equally spaced whatever their values, with the value written beside it, by `say`.
+export function choiceSlider({ label, choices, value, onInput, say = String }) {
   const text = make("span", { class: "mnx-value", "aria-hidden": "true" }); // the slider itself says it
   const input = make("input", {
     type: "range", min: 0, step: 1, "aria-label": label, oninput: () => {
@@ -39,7 +39,7 @@ export function choiceSlider({ label, choices, value, onInput }) {
   });
   let current = choices;
   const write = () => {
-    text.textContent = current[Number(input.value)];
+    text.textContent = say(current[Number(input.value)]);
     input.setAttribute("aria-valuetext", text.textContent);
   };
   const set = (newChoices, newValue) => {
