@@ -6,7 +6,7 @@ import operator
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -164,20 +164,9 @@ def _part(folder: Path, paths: Sequence[Path], split: str) -> list[Path]:
 
 
 def _read_picture(path: Path, size: int) -> np.ndarray:
-    """One file as uint8 [3, size, size]: turned upright, in RGB, scaled to cover the square, its centre kept."""
+    """One file as uint8 [3, size, size]; FolderError, which names it, where it cannot be read."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow's remarks on odd metadata; the pixel limit is checked below
-            with Image.open(path, formats=_FORMATS) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise Image.DecompressionBombError(f"{image.width}×{image.height}")
-                image.draft(
-                    None, (2 * size, 2 * size)
-                )  # JPEG only: decode no more detail than is needed
-                upright = _as_rgb(ImageOps.exif_transpose(image))
-                square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
+        return decode(path, size)
     except Image.DecompressionBombError as problem:
         raise FolderError(
             f"{path} has too many pixels ({problem}): the limit is {MOST_PIXELS / 1e6:.0f} million, because a small "
@@ -188,6 +177,25 @@ def _read_picture(path: Path, size: int) -> np.ndarray:
             f"{path} cannot be read as a picture ({type(problem).__name__}: {problem}). "
             "Replace it, save it again as JPEG or PNG, or remove it from the folder."
         ) from problem
+
+
+def decode(file: Path | BinaryIO, size: int) -> np.ndarray:
+    """One picture as uint8 [3, size, size]: turned upright, in RGB, scaled to cover the square, its centre kept.
+
+    DecompressionBombError for more than MOST_PIXELS; for a damaged file, whatever Pillow raises.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # Pillow's remarks on odd metadata; the pixel limit is checked below
+        with Image.open(file, formats=_FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError(f"{image.width}×{image.height}")
+            image.draft(
+                None, (2 * size, 2 * size)
+            )  # JPEG only: decode no more detail than is needed
+            upright = _as_rgb(ImageOps.exif_transpose(image))
+            square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
     return np.asarray(square).transpose(2, 0, 1)
 
 

@@ -83,6 +83,13 @@ LESSONS = (
         minutes=40,
         prerequisites=("04", "06"),
     ),
+    Lesson(
+        "10_ship_it",
+        "Ship it",
+        "How does a trained network leave the notebook, and does it still give the same answers there?",
+        minutes=50,
+        prerequisites=("03", "08"),
+    ),
 )
 
 # What an instructor leaves out when time is short: section headings by cell id, first what is missed least. A lesson
@@ -101,6 +108,7 @@ CUTS: dict[str, tuple[str, ...]] = {
         "counts-intro",
     ),
     "08": ("full", "claim"),
+    "10": ("cluster-needs", "cluster", "traffic", "parallel-real", "joined-exercise", "parallel"),
 }
 
 

@@ -89,14 +89,14 @@ def as_data(fig: Figure, alt: str) -> dict[str, str]:
         raise ValueError(
             f"alt={alt!r} is too short: say what is plotted, on which axes, and what can be seen (20 characters or more)"
         )
-    picture = base64.b64encode(_png(fig)).decode()
+    picture = base64.b64encode(png(fig)).decode()
     # JupyterLab's own image output has no alternative text, so the page gets an <img> of ours; the bare picture is there
     # for exports that need one (PDF, slides).
     page = f'<img alt="{html.escape(alt)}" style="max-width: 100%; background: white" src="data:image/png;base64,{picture}">'
     return {"image/png": picture, "text/html": page, "text/plain": alt}
 
 
-def _png(fig: Figure) -> bytes:
+def png(fig: Figure) -> bytes:
     """The figure's picture, without date and software version: the same figure gives the same bytes.
 
     A palette of 256 colours is enough for a plot, and makes a notebook a third as large.

@@ -25,6 +25,7 @@ NEED_PADDLE = frozenset(
         "models",
         "parallel",
         "record",
+        "timing",
         "train",
         "training",
         "weights",

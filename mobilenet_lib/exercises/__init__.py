@@ -28,6 +28,7 @@ from mobilenet_lib.exercises import (
     lesson05,
     lesson06,
     lesson08,
+    lesson10,
 )
 from mobilenet_lib.exercises._checking import Report, examine, short_repr
 from mobilenet_lib.exercises._exercise import Exercise
@@ -36,7 +37,17 @@ __all__ = ["EXERCISES", "check", "hint", "solution"]
 
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for lesson in (lesson00, lesson01, lesson02, lesson03, lesson04, lesson05, lesson06, lesson08)
+    for lesson in (
+        lesson00,
+        lesson01,
+        lesson02,
+        lesson03,
+        lesson04,
+        lesson05,
+        lesson06,
+        lesson08,
+        lesson10,
+    )
     for exercise in lesson.EXERCISES
 }
 

@@ -386,9 +386,11 @@ def _plain(value: Any, returns: str) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal up to the last digits of floating point."""
+    """Equal up to the last digits of floating point. Two that are not numbers are the same mistake."""
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return np.shape(one) == np.shape(other) and np.allclose(one, other, rtol=1e-5, atol=1e-9)
+        return np.shape(one) == np.shape(other) and np.allclose(
+            one, other, rtol=1e-5, atol=1e-9, equal_nan=True
+        )
     if isinstance(one, (list, tuple)) or isinstance(other, (list, tuple)):
         are_sequences = isinstance(one, (list, tuple)) and isinstance(other, (list, tuple))
         return (

@@ -15,6 +15,7 @@ from mobilenet_lib.questions import (
     lesson05,
     lesson06,
     lesson08,
+    lesson10,
 )
 from mobilenet_lib.questions._question import Question
 
@@ -22,7 +23,17 @@ __all__ = ["QUESTIONS", "question"]
 
 QUESTIONS: dict[str, Question] = {
     question.id: question
-    for lesson in (lesson00, lesson01, lesson02, lesson03, lesson04, lesson05, lesson06, lesson08)
+    for lesson in (
+        lesson00,
+        lesson01,
+        lesson02,
+        lesson03,
+        lesson04,
+        lesson05,
+        lesson06,
+        lesson08,
+        lesson10,
+    )
     for question in lesson.QUESTIONS
 }
 

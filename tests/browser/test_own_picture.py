@@ -1,0 +1,60 @@
+"""A learner gives the form of lesson 10 a picture, a file that is none, and one that is too large."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import expect
+
+from browser.test_interaction import run_cell
+from mobilenet_lib import data
+
+# What the lesson has by then, without its engines.
+_FORM = """
+from mobilenet_lib import data, pictures, shipping, weights
+test = data.load("fashion_mnist", "test")
+pictures.try_your_own(shipping.dynamic(weights.recorded(shipping.NETWORK)), test.classes, test)
+"""
+
+
+def _trouser() -> bytes:
+    test = data.load("fashion_mnist", "test")
+    picture = test.images[int(np.flatnonzero(test.labels == 1)[0])][0, 2:-2, 2:-2]
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_picture_is_named_and_other_files_are_refused(open_lesson):
+    lesson = open_lesson("10")
+    stored = run_cell(lesson, "own-try", _FORM)
+    assert stored == "A form for your own picture. (Run this cell to use it.)"
+
+    page = lesson.page
+    form = page.locator(".mobilenet-picture")
+    field = page.get_by_label("Your picture")
+    field.scroll_into_view_if_needed()
+
+    def give(name: str, content: bytes) -> None:
+        field.set_input_files({"name": name, "mimeType": "image/png", "buffer": content})
+
+    give("my trousers.png", _trouser())
+    expect(form).to_contain_text("Trouser, says the network (100 %)")
+    expect(form.get_by_role("img")).to_have_attribute(
+        "alt", re.compile(r"my trousers.png: Trouser")
+    )
+
+    give("diary.png", b"Dear diary, today")
+    expect(form).to_contain_text("diary.png is not a picture that can be read here")
+    expect(form.get_by_role("img")).to_have_count(0)
+
+    give("poster.png", bytes(9_500_000))
+    expect(form).to_contain_text("poster.png has 9.5 MB; the way from this page to Python takes")
+
+    page.get_by_label("it has a light ground").check()
+    give("my trousers.png", _trouser())
+    expect(form.get_by_role("img")).to_have_attribute("alt", re.compile(r"my trousers.png: "))
+    expect(form).not_to_contain_text("Trouser, says the network (100 %)")
