@@ -170,6 +170,34 @@ def count(
     return recorder.result(launched + recorder.unlisted)
 
 
+def launches(
+    model: paddle.nn.Layer, input_shape: tuple[int, ...] | paddle.Tensor
+) -> dict[str, int]:
+    """Run `model` once, as `count` does, and list the kernels that Paddle launched: its name for a kernel → how often.
+
+    A kernel is one task that the framework hands to the device, such as a convolution or the addition of its bias. It is
+    Paddle's own list, in the dynamic graph: a library may split such a task further. The model comes back as it was.
+    Raises ValueError as `count` does.
+    """
+    if not isinstance(model, paddle.nn.Layer):
+        raise ValueError(
+            f"model must be a paddle.nn.Layer, not {type(model).__name__}: pass the network itself"
+        )
+    with ExitStack() as undo:
+        undo.enter_context(paddle.no_grad())
+        _keep_random_state(undo)
+        _keep_buffers(undo, model)
+        for layer in model.sublayers(include_self=True):
+            _replace(undo, layer, "training", False)
+        picture = _input(input_shape, "float32")
+        undo.callback(paddle.set_flags, paddle.get_flags(_LAUNCHES))
+        paddle.set_flags({_LAUNCHES: 1})
+        before = _launches()
+        model(picture)
+        launched = _launches() - before
+    return dict(launched.most_common())
+
+
 @dataclass
 class _Call:
     """A layer at work, and what was counted in it so far."""

@@ -32,10 +32,13 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-def versions() -> dict[str, str]:
-    """Version of Python and of each package that can change a figure; "not installed" where one is missing."""
+def versions(*others: str) -> dict[str, str]:
+    """Version of Python and of each package that can change a figure; "not installed" where one is missing.
+
+    others: further packages to name.
+    """
     found = {"python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, *others):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

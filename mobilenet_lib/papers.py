@@ -34,6 +34,7 @@ UNITS = {
     "% CIFAR-10 test accuracy": 1,
     "kB at 16 bit": 1,
     "ms on a Pixel 1": 1,
+    "s on the article's GPU": 1,
     "layers": 1,
     "pixels": 1,
     "stride": 1,

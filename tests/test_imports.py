@@ -21,6 +21,7 @@ NEED_PADDLE = frozenset(
         "data",
         "engines",
         "inference",
+        "layer_speed",
         "layers",
         "models",
         "parallel",
