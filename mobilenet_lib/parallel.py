@@ -22,7 +22,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from mobilenet_lib._paddle import paddle
 from mobilenet_lib.engines import DynamicGraph, Engine
 from mobilenet_lib.results import Run
 
-_dist = paddle.distributed
+_dist, _core = paddle.distributed, paddle.base.core
 
 
 class ProcessLost(OSError):
@@ -61,12 +61,28 @@ def is_first() -> bool:
 
 @contextlib.contextmanager
 def first_alone() -> Iterator[None]:
-    """The first process goes through alone, then the others: one download is enough."""
+    """The first process goes through alone, then the others, and all leave together: one download is enough."""
+    if processes() == 1:
+        yield
+        return
     if not is_first():
-        _dist.barrier()
+        _wait_for([0])
     yield
-    if is_first() and processes() > 1:
-        _dist.barrier()
+    _arrive()
+    _wait_for(range(processes()))
+
+
+# gloo gives up a process that is 30 seconds behind the others, which loading data may well be. The store, where the
+# processes met, waits for 15 minutes.
+
+
+def _arrive() -> None:
+    _core.create_or_get_global_tcp_store().set(f"mobilenet/arrived/{place()}", b"1")
+
+
+def _wait_for(places: Iterable[int]) -> None:
+    for number in places:
+        _core.create_or_get_global_tcp_store().wait(f"mobilenet/arrived/{number}")
 
 
 def share(count: int) -> slice:

@@ -1,6 +1,7 @@
 """How many pictures a second each way of training takes in; run by hand, not by pytest.
 
     uv run python tests/benchmark_training.py [--rounds 3] [--python OTHER]
+    uv run python tests/benchmark_training.py --inputs [--rounds 3]
 
 One step is forward, backward and update on 64 pictures of 32×32. Each figure is the median over rounds of the median step
 of a process of its own; the ways take turns in every round, so that other work on the machine hits all of them. Ways:
@@ -10,6 +11,9 @@ of a process of its own; the ways take turns in every round, so that other work 
 - static: `training.fit(engine="static")`;
 - torch: PyTorch with channels_last, the same network from the same table; where PyTorch is not installed beside the course,
   `--python` names an interpreter that has it.
+
+With --inputs it measures instead how much of a step goes to reading, augmenting and normalising the pictures, which
+`training.fit` does in a thread: steps on one batch that lies ready take turns with steps on batches as `fit` makes them.
 
 The limit is what the network's MACs (three times those of a forward pass) would take at the speed of a 1024×1024 matrix product.
 """
@@ -128,6 +132,68 @@ def matmul_speed() -> float:
     return 1024**3 / statistics.median(times) / 1e9
 
 
+def inputs(name: str, width: float, rounds: int) -> dict[str, float]:
+    """Milliseconds (medians): to prepare a batch with nothing else to do, of a step on a ready batch, of a step on batches
+    prepared in the thread, and of that step the part in which it waited for its batch."""
+    import itertools
+
+    import numpy as np
+
+    from mobilenet_lib import data, training
+
+    generator = np.random.default_rng(0)
+    pictures = generator.integers(0, 256, (50 * BATCH, 3, 32, 32), np.uint8)
+    labels = generator.integers(0, 10, len(pictures))
+    train = data.ImageSet("noise", "train", pictures, labels, tuple("0123456789"), "made here")
+    step = _paddle_step("static", name, width)
+    ready = data.normalise(pictures[:BATCH]), labels[:BATCH]
+    orders = (generator.permutation(len(train))[:BATCH] for _ in itertools.count())
+    times: dict[str, list[float]] = {"prepare": [], "ready": [], "fed": [], "waited": []}
+    for number in range(rounds + 1):  # the first warms up
+        measured = {key: [] for key in times}
+        for _ in range(STEPS):
+            started = time.perf_counter()
+            data.normalise(data.augment(pictures[next(orders)], generator))
+            measured["prepare"].append(time.perf_counter() - started)
+        for _ in range(STEPS):
+            started = time.perf_counter()
+            step(*ready)
+            measured["ready"].append(time.perf_counter() - started)
+        batches = training._batches(train, itertools.islice(orders, STEPS + 1), generator)
+        next(batches)
+        for _ in range(STEPS):
+            started = time.perf_counter()
+            batch = next(batches)
+            measured["waited"].append(time.perf_counter() - started)
+            step(*batch)
+            measured["fed"].append(time.perf_counter() - started)
+        batches.close()
+        if number:
+            for key, values in measured.items():
+                times[key] += values
+    return {key: 1000 * statistics.median(values) for key, values in times.items()}
+
+
+def print_inputs(rounds: int) -> None:
+    import pandas as pd
+
+    from mobilenet_lib import environment
+
+    rows = []
+    for name, width in NETWORKS:
+        took = inputs(name, width, rounds)
+        rows.append(
+            {"network": name, "α": width}
+            | {f"{key}, ms": round(value, 2) for key, value in took.items()}
+            | {"prepare / ready, %": round(100 * took["prepare"] / took["ready"], 1)}
+            | {"fed / ready - 1, %": round(100 * (took["fed"] / took["ready"] - 1), 1)}
+            | {"waited / fed, %": round(100 * took["waited"] / took["fed"], 2)}
+        )
+    print(environment.machine(), environment.versions())
+    print(f"batch {BATCH}, 32×32, engine static, medians of {rounds * STEPS} steps")
+    print(pd.DataFrame(rows).to_string(index=False))
+
+
 def _child(python: str, *arguments: str, threads: int) -> float | None:
     env = {**os.environ, "OMP_NUM_THREADS": str(threads), "GLOG_minloglevel": "2"}
     env["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
@@ -144,6 +210,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--python", default=sys.executable, help="an interpreter that has PyTorch")
     parser.add_argument(
+        "--inputs", action="store_true", help="the share of preparing batches instead"
+    )
+    parser.add_argument(
         "--one", nargs=3, metavar=("WAY", "NETWORK", "WIDTH"), help=argparse.SUPPRESS
     )
     parser.add_argument("--matmul", action="store_true", help=argparse.SUPPRESS)
@@ -154,6 +223,9 @@ def main() -> None:
         return
     if arguments.matmul:
         print(matmul_speed())
+        return
+    if arguments.inputs:
+        print_inputs(arguments.rounds)
         return
 
     import pandas as pd

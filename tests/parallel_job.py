@@ -49,6 +49,10 @@ def main(folder: Path) -> None:
     parallel.start()
     place = parallel.place()
     found = {"processes": parallel.processes()}
+    with parallel.first_alone():
+        if place == 0:
+            (folder / "loaded").touch()
+        found["loaded"] = (folder / "loaded").exists()
     found["uneven"] = refused(batch_size=15)
     found["static"] = refused(engine="static")
     found["seeds"] = refused(seed=place)

@@ -91,6 +91,10 @@ def test_one_process_writes_and_reports(together):
     assert (settings["processes"], settings["engine"]) == (2, "dynamic")
 
 
+def test_the_first_loads_the_data_before_the_other(together):
+    assert [found(together, place)["loaded"] for place in (0, 1)] == [True, True]
+
+
 def test_what_two_processes_cannot_do_is_refused_in_both(together):
     for place in (0, 1):
         report = found(together, place)
