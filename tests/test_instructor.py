@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
-from mobilenet_lib import _records, course, exercises, handout, progress
+from mobilenet_lib import _records, course, exercises, handout, progress, readiness
 from mobilenet_lib.exercises import EXERCISES
 from mobilenet_lib.instructor import (
     _copies,
@@ -20,6 +20,7 @@ from mobilenet_lib.instructor import (
     _pages,
     _plan,
     _report,
+    _room,
     _slides,
     _timing,
 )
@@ -447,6 +448,28 @@ def test_recorded_times_say_where_they_come_from():
         assert times.total > 0
         assert times.machine["cores"] >= 1
         assert times.conditions
+
+
+# A room
+
+
+def test_students_per_machine_are_a_division():
+    room = _room.Room("2026-01-01", "", {"started": 100, "at_the_end": 120}, [{"kernel_peak_mb": 380}, {"kernel_peak_mb": 300}], 900, {}, {})  # fmt: skip
+    assert room.one_lesson_mb == 500
+    assert room.students(16, each_mb=500) == 30
+    assert room.students(0.5, each_mb=500) == 0
+
+
+def test_guide_and_readme_say_what_was_measured(lessons):
+    room = _room.recorded()
+    assert room.all_open_mb > room.one_lesson_mb > max(room.server_mb.values()) > 0
+    page = _guide.index(lessons)
+    assert f"at most {room.one_lesson_mb} MB" in page
+    for lesson in lessons:
+        assert f'href="{lesson.lesson.stem}.html"' in page
+    readme = (readiness.course_folder() / "README.md").read_text(encoding="utf-8")
+    assert f"{room.one_lesson_mb / 1000:.1f} GB" in readme
+    assert f"{room.all_open_mb / 1000:.1f} GB" in readme
 
 
 # Slides

@@ -43,31 +43,33 @@ def _parser() -> argparse.ArgumentParser:
             )
         return command
 
-    add("copy", _copy, "notebooks with every answer, and one page with all of them")
-    command = add("handout", _handout, "notebooks for students, with solutions and answers locked")
+    add("copy", _run_copy, "notebooks with every answer, and one page with all of them")
+    command = add(
+        "handout", _run_handout, "notebooks for students, with solutions and answers locked"
+    )
     command.add_argument("--code", help="what unlocks them (default: one is made and printed)")
     command.add_argument("--keep-outputs", action="store_true", help="keep what cells have shown")
     command = add(
-        "report", _report, "a class report from the files that students exported", lessons=False
+        "report", _run_report, "a class report from the files that students exported", lessons=False
     )
     command.add_argument(
         "files", nargs="+", type=Path, metavar="FILE", help="exports, or folders of them"
     )
-    add("guide", _guide, "for each lesson minutes, cut points, slow cells and speaker notes")
-    command = add("slides", _slides, "the slides as pages and PDF that need no network")
+    add("guide", _run_guide, "for each lesson minutes, cut points, slow cells and speaker notes")
+    command = add("slides", _run_slides, "the slides as pages and PDF that need no network")
     command.add_argument("--no-pdf", action="store_true", help="pages only")
-    add("timing", _time, "run the lessons and record the seconds of each cell", folder=False)
+    add("timing", _run_timing, "run the lessons and record the seconds of each cell", folder=False)
     return parser
 
 
-def _copy(given: argparse.Namespace) -> int:
+def _run_copy(given: argparse.Namespace) -> int:
     from mobilenet_lib.instructor import _copies
 
     _report_written(_copies.write_copy(_folder(given), _notebooks.lessons(given.lessons)))
     return 0
 
 
-def _handout(given: argparse.Namespace) -> int:
+def _run_handout(given: argparse.Namespace) -> int:
     from mobilenet_lib.instructor import _copies
 
     code = secrets.token_hex(4) if given.code is None else given.code
@@ -79,7 +81,7 @@ def _handout(given: argparse.Namespace) -> int:
     return 0
 
 
-def _report(given: argparse.Namespace) -> int:
+def _run_report(given: argparse.Namespace) -> int:
     from mobilenet_lib.instructor import _report
 
     found = _report.read(given.files)
@@ -89,14 +91,14 @@ def _report(given: argparse.Namespace) -> int:
     return 0
 
 
-def _guide(given: argparse.Namespace) -> int:
+def _run_guide(given: argparse.Namespace) -> int:
     from mobilenet_lib.instructor import _guide
 
     _report_written(_guide.write(_folder(given), _notebooks.lessons(given.lessons)))
     return 0
 
 
-def _slides(given: argparse.Namespace) -> int:
+def _run_slides(given: argparse.Namespace) -> int:
     from mobilenet_lib.instructor import _slides
 
     written, problem = _slides.write(
@@ -108,13 +110,21 @@ def _slides(given: argparse.Namespace) -> int:
     return 0
 
 
-def _time(given: argparse.Namespace) -> int:
+def _run_timing(given: argparse.Namespace) -> int:
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    failed = False
     for lesson in _notebooks.lessons(given.lessons):
-        times = _timing.measure(lesson.lesson)
+        try:
+            times = _timing.measure(lesson.lesson)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as problem:
+            print(f"{lesson.lesson.stem}: not measured\n{problem}", file=sys.stderr)
+            failed = True
+            continue
         _timing.save(lesson.lesson, times)
         slow = ", ".join(f"{name} {taken:.1f}" for name, taken in times.slow.items())
         print(f"{lesson.lesson.stem}: {times.total:.1f} s; slow: {slow or 'none'}", flush=True)
-    return 0
+    return int(failed)
 
 
 def _folder(given: argparse.Namespace) -> Path:

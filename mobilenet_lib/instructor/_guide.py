@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from mobilenet_lib.instructor import _pages, _timing
+from mobilenet_lib.instructor import _pages, _room, _timing
 from mobilenet_lib.instructor._notebooks import Notebook, Section
 from mobilenet_lib.instructor._plan import SESSIONS, plan
 
@@ -43,7 +43,38 @@ def index(lessons: list[Notebook]) -> str:
         f"<h1>Instructor's guide</h1>{table}<p class='note'>Minutes are planned, seconds are measured; each page says on "
         f"what. A cell is slow from {_timing.SLOW:g} seconds on.</p>"
     )
-    return _pages.page("Instructor's guide", body)
+    return _pages.page("Instructor's guide", body + _scale())
+
+
+def _scale() -> str:
+    """How much a student needs of a shared machine, and how many fit."""
+    room = _room.recorded()
+    rows = [
+        [one["lesson"], one["kernel_peak_mb"], one["kernel_left_mb"], f"{one['cpu_seconds']:.0f}"]
+        for one in room.lessons
+    ]
+    numbers = ", ".join(one["lesson"][:2] for one in room.lessons)
+    one_lesson, all_open = room.one_lesson_mb, room.all_open_mb
+    fit = [
+        [memory, room.students(memory, one_lesson), room.students(memory, all_open)]
+        for memory in _room.MACHINES
+    ]
+    head = ["lesson", "kernel at its largest, MB", "after the last cell, MB", "CPU seconds"]
+    fit_head = ["memory, GB", f"students, {one_lesson} MB each", f"students, {all_open} MB each"]
+    machine = room.machine
+    return (
+        "<h2>How many fit on one machine</h2>"
+        f"<p>Measured {room.started[:10]} on {html.escape(machine['processor'])} with {machine['cores']} cores and "
+        f"{machine['memory_gb']:.0f} GB. {html.escape(room.conditions)} The server itself: {room.server_mb['started']} MB "
+        f"after its start, {room.server_mb['at_the_end']} MB at the end.</p>"
+        + _pages.table(head, rows, numbers=range(1, 4))
+        + f"<p>A student with one lesson open needs at most {one_lesson} MB, one who leaves lessons {numbers} open "
+        f"{all_open} MB. With {_room.FOR_THE_SYSTEM:g} GB for the system, that gives room for:</p>"
+        + _pages.table(fit_head, fit, numbers=range(3))
+        + "<p>Memory sets the limit while people read and guess. When a room trains at once (lesson 08), processors do: "
+        "a cell takes as many times longer as there are students to a core. Give each student a limit above the second "
+        "figure, and let idle kernels be stopped.</p>"
+    )
 
 
 def guide(lesson: Notebook) -> str:

@@ -25,6 +25,7 @@ a { color: #00527f; }
 table { border-collapse: collapse; margin: 0.6em 0; }
 th, td { padding: 3px 12px; border-bottom: 1px solid #c8c8c8; text-align: left; vertical-align: top; }
 td.number, th.number, table.dataframe td { text-align: right; font-variant-numeric: tabular-nums; }
+td.number { white-space: nowrap; }
 pre, code { font-family: "DejaVu Sans Mono", ui-monospace, monospace; font-size: 0.86em; }
 pre { background: #f4f4f4; padding: 8px 12px; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0.5em 0; }
 pre.output { background: white; border-left: 3px solid #8a8a8a; }
@@ -74,6 +75,11 @@ def _escaped(cell: object) -> str:
 def markdown(text: str) -> str:
     """Markdown as HTML. Formulas become pictures whose alternative text is their TeX source."""
     return _renderer()(text)
+
+
+def inline(text: str) -> Html:
+    """One paragraph of markdown as HTML without the paragraph, for a table."""
+    return Html(markdown(text).strip().removeprefix("<p>").removesuffix("</p>"))
 
 
 @cache

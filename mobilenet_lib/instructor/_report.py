@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LARGEST = 5_000_000  # bytes; an export of the whole course has about 20,000
 PAGE = "report.html"
 
+_STYLE = (
+    "body { max-width: 80rem; } th, td { padding: 3px 8px; } td:last-child { min-width: 5rem; }"
+)
 _SHOWN = 10  # misconceptions and questions in the figures
 _KINDS = {"prediction": QUESTIONS, "exercise": EXERCISES}
 
@@ -151,10 +154,7 @@ def page(read_class: Class) -> str:
         parts.append(
             plots.as_data(*_misconceptions_figure(misconceptions, len(students)))["text/html"]
         )
-        columns = ["exercise", "misconception", "students", "times", "message"]
-        parts.append(
-            _pages.table(columns, misconceptions[columns].to_numpy().tolist(), numbers=(2, 3))
-        )
+        parts.append(_misconceptions_table(misconceptions))
     parts.append("<h2>How good the guesses were</h2>")
     if questions.empty:
         parts.append("<p>Nobody has guessed yet.</p>")
@@ -162,7 +162,7 @@ def page(read_class: Class) -> str:
         if questions["median_off"].notna().any():
             parts.append(plots.as_data(*_guesses_figure(read_class.rows, questions))["text/html"])
         parts.append(_questions_table(questions))
-    return _pages.page("Class report", "".join(parts))
+    return _pages.page("Class report", "".join(parts), _STYLE)
 
 
 def _files(paths: Iterable[Path], messages: list[str]) -> list[Path]:
@@ -341,6 +341,15 @@ def _finished(students: pd.DataFrame) -> str:
         for row in students.to_dict("records")
     ]  # fmt: skip
     return _pages.table(head, rows, numbers=range(1, len(head)))
+
+
+def _misconceptions_table(frame: pd.DataFrame) -> str:
+    rows = [
+        [row.exercise, row.misconception, row.students, row.times, _pages.inline(row.message)]
+        for row in frame.itertuples()
+    ]
+    head = ["exercise", "misconception", "students", "times", "what the check says"]
+    return _pages.table(head, rows, numbers=(2, 3))
 
 
 def _questions_table(questions: pd.DataFrame) -> str:
