@@ -82,6 +82,7 @@ def measure(lesson: course.Lesson) -> Times:
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(
             node, kernel_name="python3", timeout=SECONDS_PER_CELL, record_timing=False,
+            extra_arguments=["--log-level=ERROR"],
             resources={"metadata": {"path": str(path.parent)}},
             on_cell_execute=begin, on_cell_executed=end,
         )  # fmt: skip
