@@ -431,7 +431,7 @@ def test_measured_times_are_those_of_the_cells(tmp_path, monkeypatch):
 def test_guide_shows_a_slow_cell_with_what_it_showed(lessons, monkeypatch):
     lesson = lessons[1]
     times = _timing.Times(
-        {"count-4x4": 7.0, "gone": 1.0}, "2026-01-01", {"python": "3", "paddlepaddle": "3"},
+        {"count-4x4": 7.0, "gone": 1.0}, "2026-01-01", 0.5, {"python": "3", "paddlepaddle": "3"},
         {"processor": "P", "cores": 2}, "by hand",
     )  # fmt: skip
     monkeypatch.setattr(_timing, "recorded", lambda one: times)

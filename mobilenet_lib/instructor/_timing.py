@@ -26,10 +26,14 @@ _CONDITIONS = (
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds per code cell by cell id, and how they were measured."""
+    """Seconds per code cell by cell id, and how they were measured.
+
+    busy: what other programs took of the machine just before, as a share of its cores; None where that is not known.
+    """
 
     seconds: dict[str, float]
     started: str
+    busy: float | None
     versions: dict[str, str]
     machine: dict[str, Any]
     conditions: str
@@ -48,8 +52,9 @@ class Times:
     def source(self) -> str:
         """When and on what, in a line."""
         machine = self.machine
+        busy = "" if self.busy is None else f", of which other programs kept {self.busy:.0%} busy"
         return (
-            f"measured {self.started[:10]} on {machine['processor']} with {machine['cores']} cores, "
+            f"measured {self.started[:10]} on {machine['processor']} with {machine['cores']} cores{busy}, "
             f"Python {self.versions['python']}, Paddle {self.versions['paddlepaddle']}"
         )
 
@@ -66,9 +71,11 @@ def recorded(lesson: course.Lesson) -> Times | None:
 def measure(lesson: course.Lesson) -> Times:
     """Run the lesson in a new kernel and measure each code cell. Raises nbclient's errors; nothing is written."""
     import nbformat
+    import psutil
     from nbclient import NotebookClient
 
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    busy = psutil.cpu_percent(interval=1.0) / 100
     path = _notebooks.path(lesson)
     node = nbformat.read(path, as_version=4)
     seconds, begins = {}, {}
@@ -87,7 +94,7 @@ def measure(lesson: course.Lesson) -> Times:
             on_cell_execute=begin, on_cell_executed=end,
         )  # fmt: skip
         client.execute(env=_environment(Path(folder)))
-    return Times(seconds, started, environment.versions(), environment.machine(), _CONDITIONS)
+    return Times(seconds, started, busy, environment.versions(), environment.machine(), _CONDITIONS)
 
 
 def save(lesson: course.Lesson, times: Times) -> Path:
