@@ -1,4 +1,4 @@
-"""Measure what one student needs of a shared machine: `uv run python tests/benchmark_room.py` (about three minutes).
+"""Measure what one student needs of a shared machine: `uv run python tests/benchmark_room.py [01 04 …]` (some minutes).
 
 Starts the course's own JupyterLab, opens lessons in it as a browser would (a session, then every cell from top to bottom),
 leaves them open, and watches the memory of the server and all its kernels. The result, with what it was measured on, goes
@@ -8,10 +8,12 @@ to `mobilenet_lib/recorded/room/memory.json`, which the instructor's guide reads
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,7 @@ CONDITIONS = (
 )
 
 
-def main() -> None:
+def main(numbers: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         variables = isolated_environment(folder) | {
@@ -55,7 +57,7 @@ def main() -> None:
             process = psutil.Process(server.process.pid)
             alone = process.memory_info().rss
             with Watch(process) as total:
-                rows = [_run(server, number, folder / "jupyter-runtime") for number in LESSONS]
+                rows = [_run(server, number, folder / "jupyter-runtime") for number in numbers]
             server_after = process.memory_info().rss
     made = {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -159,4 +161,4 @@ def _mb(size: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or LESSONS)

@@ -49,6 +49,11 @@ def index(lessons: list[Notebook]) -> str:
 def _scale() -> str:
     """How much a student needs of a shared machine, and how many fit."""
     room = _room.recorded()
+    if room is None:
+        return (
+            "<h2>How many fit on one machine</h2><p>Not measured yet: run "
+            "<code>python tests/benchmark_room.py</code>.</p>"
+        )
     rows = [
         [one["lesson"], one["kernel_peak_mb"], one["kernel_left_mb"], f"{one['cpu_seconds']:.0f}"]
         for one in room.lessons

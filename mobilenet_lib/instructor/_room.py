@@ -39,6 +39,8 @@ class Room:
         return max(0, int((memory_gb - FOR_THE_SYSTEM) * 1000 // each_mb))
 
 
-def recorded() -> Room:
-    """The recorded measurement."""
+def recorded() -> Room | None:
+    """The recorded measurement; None where there is none."""
+    if not PATH.exists():
+        return None
     return Room(**json.loads(PATH.read_text(encoding="utf-8")))
