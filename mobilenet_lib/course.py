@@ -108,8 +108,7 @@ CUTS: dict[str, tuple[str, ...]] = {
         "counts-intro",
     ),
     "08": ("full", "claim"),
-    "10": ("cluster", "cluster-needs", "traffic", "parallel-real"),
-    "10": ("cluster-needs", "cluster", "traffic", "parallel-real", "joined-exercise", "parallel"),
+    "10": ("cluster", "cluster-needs", "traffic", "parallel-real", "joined-exercise", "parallel"),
 }
 
 

@@ -139,7 +139,7 @@ def load_predictor(
 ) -> Predictor:
     """A network that `save` wrote, in `paddle.inference`; arguments as `predictor`. graph: the path that `save` returned.
 
-    Raises FileNotFoundError where one of the two files is missing.
+    Raises FileNotFoundError where one of the two files is missing, ValueError where they are damaged.
     """
     from paddle import inference
 
@@ -150,6 +150,11 @@ def load_predictor(
             raise FileNotFoundError(
                 f"there is no {file.name} in {graph.parent}. save(...) writes both files; keep them together."
             )
+    with _whole(graph), graph.with_suffix(".pdiparams").open("rb") as weights:
+        if any(
+            weights.read(12)
+        ):  # version and nesting level are 0; Paddle hangs on a file of something else
+            raise RuntimeError("the file of weights begins otherwise than Paddle's do")
     config = inference.Config(str(graph), str(graph.with_suffix(".pdiparams")))
     config.disable_gpu()
     config.disable_glog_info()
@@ -158,7 +163,7 @@ def load_predictor(
         config.enable_onednn()
     else:
         config.disable_onednn()
-    with _silence():
+    with _whole(graph), _silence():
         engine = inference.create_predictor(config)
     source = engine.get_input_handle(engine.get_input_names()[0])
     result = engine.get_output_names()[0]
@@ -188,7 +193,7 @@ def load_onnx(
 ) -> Predictor:
     """An ONNX file of one image input in ONNX Runtime, on the CPU; arguments as `predictor`.
 
-    Raises FileNotFoundError without the file.
+    Raises FileNotFoundError without the file, ValueError for one that is damaged or something else.
     """
     import onnxruntime
 
@@ -198,7 +203,10 @@ def load_onnx(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3  # errors only: it warns of constants that nobody uses
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    with _whole(path):
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
     source = session.get_inputs()[0].name
     return Predictor(
         "onnxruntime", threads, True, shape, lambda images: session.run(None, {source: images})[0]
@@ -224,6 +232,19 @@ def eval_mode(model: paddle.nn.Layer) -> Iterator[paddle.nn.Layer]:
     finally:
         for layer, training in modes:
             layer.training = training
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Say of a file that an engine cannot read that it is damaged; each engine has errors of its own for it."""
+    try:
+        yield
+    except Exception as problem:
+        said = " ".join(str(problem).split())[-120:]
+        raise ValueError(
+            f"{path.name} in {path.parent} is not a whole saved network ({type(problem).__name__}: … {said}). "
+            "Save it again, or take a good copy."
+        ) from problem
 
 
 def _checked_shape(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:

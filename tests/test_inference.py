@@ -91,6 +91,24 @@ def test_saved_files_are_loaded_again(model, expected, tmp_path):
         inference.load_onnx(tmp_path / "none.onnx", SHAPE)
 
 
+@pytest.mark.parametrize("damage", ["cut", "text", "empty"])
+@pytest.mark.parametrize("file", ["network.json", "network.pdiparams"])
+def test_damaged_files_are_named_and_harm_nothing(model, tmp_path, file, damage):
+    graph = inference.save(model, SHAPE, tmp_path / "network")
+    whole = (tmp_path / file).read_bytes()
+    damaged = {"cut": whole[: len(whole) // 2], "text": b"Dear diary, today", "empty": b""}
+    (tmp_path / file).write_bytes(damaged[damage])
+    with pytest.raises(ValueError, match=r"network\.json in .* is not a whole saved network"):
+        inference.load_predictor(graph, SHAPE)
+
+
+@pytest.mark.parametrize("content", [b"", b"Dear diary, today"], ids=["empty", "text"])
+def test_a_damaged_onnx_file_is_named(tmp_path, content):
+    (tmp_path / "network.onnx").write_bytes(content)
+    with pytest.raises(ValueError, match=r"network\.onnx in .* is not a whole saved network"):
+        inference.load_onnx(tmp_path / "network.onnx", SHAPE)
+
+
 def test_modes_come_back_after_an_error(model):
     before = modes(model)
 
