@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SECONDS_TO_START = 60
-SECONDS_TO_STOP = 20
+SECONDS_TO_STOP = 60
 
 _ADDRESS = re.compile(r"(http://[\w.:]+)(/\S*)\?token=(\w+)")
 
