@@ -123,9 +123,10 @@ def _run(server: servers.Server, number: str, runtime: Path) -> dict[str, Any]:
         kernel = json.load(answer)["kernel"]["id"]
     client = BlockingKernelClient(connection_file=str(runtime / f"kernel-{kernel}.json"))
     client.load_connection_file()
-    client.start_channels()
+    # Without the heartbeat, which takes a kernel that is slow to start on a busy machine for dead.
+    client.start_channels(hb=False)
     try:
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=300)
         process = _kernel_process(server.process.pid, kernel)
         begin = time.perf_counter()
         with Watch(process) as watch:
