@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from isolation import isolated_environment
 
+pytest_plugins = ["pictures"]  # nbval compares texts only
+
 _folder = pytest.StashKey[Path]()
 
 

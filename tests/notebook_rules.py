@@ -16,6 +16,7 @@ from statistics import median
 from urllib.parse import unquote
 
 import nbformat
+from pictures import LIVE
 from refresh_notebooks import CELL_METADATA, NOTEBOOK_METADATA
 
 from mobilenet_lib import course
@@ -36,6 +37,9 @@ IGNORED_OUTPUTS: dict[str, int] = {
     # What oneDNN makes of a network (x86-64 only), where the ONNX file is from (no converter on Python 3.13), milliseconds.
     "10": 3,
 }
+
+# How many cells of a lesson draw what was trained or timed in it: their pictures are not compared (tests/pictures.py).
+LIVE_PICTURES: dict[str, int] = {"08": 1}  # the curves of two short runs
 
 SLIDE_TYPES = frozenset({"slide", "subslide", "fragment", "skip", "notes", "-"})
 
@@ -236,6 +240,26 @@ def compared_by_nbval(lesson: Lesson) -> list[str]:
         problems.append(
             f"{ignored} cells are tagged nbval-ignore-output, {allowed} are expected: print facts where you can; if not, "
             "change IGNORED_OUTPUTS in tests/notebook_rules.py and say why in the commit"
+        )
+    return problems
+
+
+@rule
+def pictures_are_compared(lesson: Lesson) -> list[str]:
+    tagged = [place for place, cell in lesson.cells("code") if LIVE in _tags(cell)]
+    drawing = {
+        place for place, _, output in lesson.outputs() if "image/png" in output.get("data", {})
+    }
+    problems = [
+        f"cell {place} is tagged {LIVE}, but stores no picture: remove the tag"
+        for place in tagged
+        if place not in drawing
+    ]
+    allowed = LIVE_PICTURES.get(lesson.number, 0)
+    if len(tagged) != allowed:
+        problems.append(
+            f"{len(tagged)} cells are tagged {LIVE}, {allowed} are expected: draw recorded results where you can; if not, "
+            "change LIVE_PICTURES in tests/notebook_rules.py and say why in the commit"
         )
     return problems
 

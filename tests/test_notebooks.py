@@ -192,6 +192,8 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
     (rules.compared_by_nbval, "skipped", _tag("nbval-skip")),
     (rules.compared_by_nbval, "skipped", _tag("skip-execution")),
     (rules.compared_by_nbval, "comment", _set(CODE, source="# NBVAL_IGNORE_OUTPUT\n1")),
+    (rules.pictures_are_compared, "1 cells are tagged live-picture, 0", _tag("live-picture")),
+    (rules.pictures_are_compared, "stores no picture", _tag("live-picture")),
     (
         rules.figures_have_words,
         "without alternative",
