@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import no_network
 import pytest
 from isolation import isolated_environment
 
@@ -20,6 +21,7 @@ _folder = pytest.StashKey[Path]()
 def pytest_configure(config: pytest.Config) -> None:
     """Kernels and servers started by tests inherit this environment."""
     config.stash[_folder] = Path(tempfile.mkdtemp(prefix="mobilenet-course-tests-"))
+    no_network.refuse()
     os.environ.update(isolated_environment(config.stash[_folder]))
     # So that pytest can be started in any folder of the course.
     config.option.nbval_sanitize_with = str(config.rootpath / config.option.nbval_sanitize_with)

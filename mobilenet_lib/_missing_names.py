@@ -15,16 +15,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mobilenet_lib import environment
 from mobilenet_lib._messages import Code, Message
 
 
 def watch() -> None:
     """In a notebook's kernel, explain NameErrors from now on. A handler that somebody else has set is left alone."""
-    if "IPython" not in sys.modules:
-        return
-    shell = sys.modules["IPython"].get_ipython()
-    if getattr(shell, "kernel", None) is not None and not shell.custom_exceptions:
-        shell.set_custom_exc((NameError,), _explain)
+    if environment.in_notebook():
+        shell = sys.modules["IPython"].get_ipython()
+        if not shell.custom_exceptions:
+            shell.set_custom_exc((NameError,), _explain)
 
 
 def _explain(

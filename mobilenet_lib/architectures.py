@@ -306,6 +306,7 @@ def mobilenet_v2(
     `mobilenet_v1` does.
     """
     _check(width_multiplier, resolution, num_classes, stem_stride)
+    _check_bottlenecks(bottlenecks)
 
     def width(channels: int) -> int:
         return make_divisible(channels * width_multiplier)
@@ -571,6 +572,18 @@ def _check(width_multiplier: float, resolution: int, num_classes: int, stem_stri
     whole_number("num_classes", num_classes)
     if stem_stride not in (1, 2):
         raise ValueError(f"stem_stride must be 1 or 2, not {stem_stride!r}")
+
+
+def _check_bottlenecks(bottlenecks: Sequence[tuple[int, int, int, int]]) -> None:
+    try:
+        stages = [(t, c, n, s) for t, c, n, s in bottlenecks]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"bottlenecks must be stages of four numbers (t, c, n, s), such as {V2_BOTTLENECKS[:2]}, not {bottlenecks!r}"
+        ) from None
+    for stage in stages:
+        for name, value in zip(("t", "c", "n", "s"), stage, strict=True):
+            whole_number(f"{name} of a bottleneck", value)
 
 
 def _at_least_one(channels: int, of: int, width_multiplier: float) -> int:

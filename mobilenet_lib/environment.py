@@ -32,6 +32,13 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
+def print_anywhere() -> None:
+    """Let a program print to a terminal or file that has no letters such as α or × (Windows, LC_ALL=C): as "?"."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a test may have put something else there
+            stream.reconfigure(errors="replace")
+
+
 def versions(*others: str) -> dict[str, str]:
     """Version of Python and of each package that can change a figure; "not installed" where one is missing.
 

@@ -11,14 +11,16 @@ import secrets
 import sys
 from pathlib import Path
 
-from mobilenet_lib import readiness
+from mobilenet_lib import environment, readiness
 
-# A Jupyter configuration folder: it switches off JupyterLab's questions about news and updates.
+# A Jupyter configuration folder: it switches off JupyterLab's questions about news and updates. Its kernel_startup.py lets
+# kernels say which cell was left out.
 _CONFIGURATION = Path(__file__).resolve().parent / "jupyter"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit code (0: fine, 1: something is missing, 2: wrong arguments)."""
+    environment.print_anywhere()
     options = _parser().parse_args(arguments)
     if options.check:
         checks = readiness.readiness()
@@ -46,6 +48,7 @@ def serve(folder: Path, port: int | None = None, browser: bool = True) -> None:
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
         [str(_CONFIGURATION)] + ([path] if path else [])
     )
+    os.environ.setdefault("PYTHONSTARTUP", str(_CONFIGURATION / "kernel_startup.py"))
 
     from jupyterlab.labapp import LabApp
 

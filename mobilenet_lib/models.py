@@ -16,16 +16,23 @@ from mobilenet_lib.layers import ConvBNReLU, DepthwiseSeparable, InvertedResidua
 
 nn = paddle.nn
 
+MOST_PARAMS = 500_000_000  # 2 GB; the largest network of the course, VGG19, has 144 million
+
 
 class TableNetwork(nn.Layer):
     """A network built block by block from a table of `mobilenet_lib.architectures`.
 
     Input [batch, 3, height, width]; output [batch, num_classes], one score (logit) per class. The last block of the
-    table is the classifier. Raises ValueError for an input of another shape.
+    table is the classifier. Raises ValueError for an input of another shape, and for more than MOST_PARAMS weights.
     """
 
     def __init__(self, table: Table) -> None:
         super().__init__()
+        if table.params > MOST_PARAMS:
+            raise ValueError(
+                f"{table.name} has {table.params:,} weights, {table.params * 4 / 1e9:,.0f} GB; at most {MOST_PARAMS:,} are "
+                "built. Its table gives shapes and costs without building anything; to build it, choose a smaller width"
+            )
         self.table = table
         *blocks, classifier = table.blocks
         self.features = nn.Sequential(*[(block.name, layer_of(block)) for block in blocks])

@@ -19,6 +19,7 @@ from mobilenet_lib.course import LESSONS
 from mobilenet_lib.exercises import EXERCISES, Exercise
 from mobilenet_lib.questions import QUESTIONS
 from mobilenet_lib.questions._question import Question, times_off
+from mobilenet_lib.results import atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +70,8 @@ def frame() -> pd.DataFrame:
 def export(path: str | Path, student: str = "") -> Path:
     """Write `frame()` as CSV (UTF-8) for an instructor, with a first column `student` where a name is given.
 
-    Returns the path. FileNotFoundError where its folder does not exist, OSError where it cannot be written.
+    Returns the path. FileNotFoundError where its folder does not exist, OSError where it cannot be written; then an older
+    file stays as it was.
     """
     path = Path(path).expanduser()
     if not path.parent.is_dir():
@@ -79,7 +81,8 @@ def export(path: str | Path, student: str = "") -> Path:
     table = frame()
     if student:
         table.insert(0, "student", student)
-    table.to_csv(path, index=False, encoding="utf-8")
+    with atomic_write(path) as file:
+        file.write(table.to_csv(index=False).encode())
     return path
 
 

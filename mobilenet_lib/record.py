@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mobilenet_lib import counting, data, design, models, results, training, weights
+from mobilenet_lib import counting, data, design, environment, models, results, training, weights
 from mobilenet_lib.data import ImageSet
 
 
@@ -247,6 +247,7 @@ def _tested(model: Any, train: ImageSet, test: ImageSet) -> dict[str, Any]:
 
 
 def main() -> None:
+    environment.print_anywhere()
     parser = argparse.ArgumentParser(description="Make recorded runs of the course.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="which runs; see --list")
     parser.add_argument("--list", action="store_true", help="print the names and stop")

@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mobilenet_lib import data, models, parallel, training, weights
+from mobilenet_lib import data, environment, models, parallel, training, weights
 from mobilenet_lib.cost import whole_number
 from mobilenet_lib.results import Run
 
@@ -168,6 +168,7 @@ def _ended_like_interrupted() -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0 when the run is complete, 130 after Ctrl-C, 1 with a line on stderr after an error."""
+    environment.print_anywhere()
     given = _parser().parse_args(arguments)
     try:
         with _ended_like_interrupted():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def isolated_environment(folder: Path) -> dict[str, str]:
-    """Environment variables that keep a run apart from the settings and the progress of whoever starts it.
+    """Environment variables that keep a run apart from the settings and the progress of whoever starts it, and offline.
 
     folder: an empty folder, for what Jupyter, IPython, matplotlib and the course itself would keep at home.
     """
@@ -20,4 +20,5 @@ def isolated_environment(folder: Path) -> dict[str, str]:
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "lab-workspaces"),
         "IPYTHONDIR": str(folder / "ipython"),
         "MPLCONFIGDIR": str(folder / "matplotlib"),
+        "PYTHONSTARTUP": str(Path(__file__).with_name("kernel_startup.py")),
     }

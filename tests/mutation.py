@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--sample", type=int, default=100, help="how many changes to try")
     parser.add_argument("--seed", type=int, default=0, help="which ones")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no more after")
     options = parser.parse_args()
     module, tests = TARGETS[options.target]
     os.chdir(ROOT)
@@ -56,14 +57,17 @@ def main() -> None:
     if not survives(module, path, source, tests):
         sys.exit("the tests fail without any change")
     begin = time.perf_counter()
-    survivors = []
+    survivors, tried = 0, 0
     for operator, occurrence in sample:
+        if time.perf_counter() - begin > options.seconds:
+            break
+        tried += 1
         changed = _changed(source, operator, occurrence)
         if survives(module, path, changed, tests):
-            survivors.append(changed)
+            survivors += 1
             print(*_difference(source, changed), sep="\n", end="\n\n", flush=True)
     print(
-        f"{options.target}: {len(sample) - len(survivors)} of {len(sample)} changes noticed; {len(possible)} are possible; "
+        f"{options.target}: {tried - survivors} of {tried} changes noticed; {len(possible)} are possible; "
         f"seed {options.seed}; {time.perf_counter() - begin:.0f} s"
     )
 
@@ -103,7 +107,7 @@ def _try(module: str, path: Path, source: str, tests: list[str]) -> None:
     import pytest
 
     signal.alarm(SECONDS_PER_CHANGE)
-    with open(os.devnull, "w") as nowhere:
+    with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
     sys.meta_path.insert(0, _Replaced(module, path, source))
