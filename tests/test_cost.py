@@ -90,6 +90,11 @@ def test_worked_examples():
     assert cost.conv2d(64, 128, 3, 112).macs == 924_844_032
 
 
+def test_padding_comes_on_both_sides_of_its_own_direction():
+    """By hand, because formula and loops share the padded size: (5 + 2·1 − 3) + 1 high, (5 + 2·2 − 3) + 1 wide."""
+    assert cost.conv2d(1, 1, 3, 5, padding=(1, 2)).output_shape == (1, 5, 7)
+
+
 def test_flops_are_two_per_mac_and_bias_is_a_parameter_but_no_mac():
     without, with_bias = cost.conv2d(3, 8, 3, 6), cost.conv2d(3, 8, 3, 6, bias=True)
     assert without.flops == 2 * without.macs
@@ -116,6 +121,8 @@ def test_costs_cannot_be_changed_by_accident():
         ({"out_channels": 2.5}, "out_channels .* not 2.5"),
         ({"out_channels": True}, "out_channels .* not True"),
         ({"groups": 3}, "groups=3 must divide both in_channels=4 and out_channels=4"),
+        ({"groups": 2, "in_channels": 3}, "groups=2 must divide both in_channels=3"),
+        ({"groups": 2, "out_channels": 3}, "groups=2 must divide .* out_channels=3"),
         (
             {"kernel_size": 9, "padding": "valid"},
             r"kernel_size=\(9, 9\) must fit into the padded input \(8, 8\)",
