@@ -144,6 +144,19 @@ def test_the_default_conda_channels_are_found(conda, project):
     assert conda_problems({**conda, "channels": ["conda-forge"]}, project)
 
 
+def test_ci_tries_every_python_and_both_ends_of_the_ranges(project):
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    supported = [f"3.{minor}" for minor in range(10, 14)]
+    assert project["project"]["requires-python"] == ">=3.10,<3.14"
+    assert jobs["locked"]["strategy"]["matrix"]["python"] == supported
+    assert jobs["ends"]["strategy"]["matrix"]["include"] == [
+        {"python": supported[0], "resolution": "lowest-direct"},
+        {"python": supported[-1], "resolution": "highest"},
+    ]
+    steps = [step.get("run", "") for step in jobs["ends"]["steps"]]
+    assert any("--resolution ${{ matrix.resolution }} --group dev" in step for step in steps)
+
+
 def test_the_lock_fits_pyproject(lock, project):
     assert not lock_problems(lock, project), "run `uv lock` and commit uv.lock"
 

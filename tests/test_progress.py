@@ -187,18 +187,6 @@ def test_a_file_in_a_read_only_folder_is_read_and_completed_in_memory(file, monk
     assert file.read_bytes() == before
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="only an ordinary user is refused")
-def test_a_real_read_only_folder(file):
-    _records.record_guess(QUESTION, 16)
-    file.parent.chmod(0o500)
-    try:
-        _records.record_guess(SECOND, 4_800)
-        assert _records.guess(QUESTION)
-        assert _records.guess(SECOND)
-    finally:
-        file.parent.chmod(0o700)
-
-
 def test_a_failed_write_leaves_the_old_file_whole(file, monkeypatch):
     _records.record_guess(QUESTION, 16)
     before = file.read_bytes()
