@@ -123,7 +123,7 @@ def test_a_run_is_red_for_a_changed_number_and_a_changed_picture(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=list(cells.values())), lesson)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-c", str(TESTS.parent / "pyproject.toml"), "--rootdir", str(TESTS.parent),
-         "--nbval-sanitize-with", str(TESTS / "sanitize.cfg"), "-p", "pictures", "-p", "no:cacheprovider", "-v",
+         "--nbval-sanitize-with", str(TESTS / "sanitize.cfg"), "-p", "pictures", "-p", "no:cacheprovider", "--numprocesses=0", "-v",
          "--color=no", str(lesson)],
         env={**os.environ, "PYTHONPATH": str(TESTS)}, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
