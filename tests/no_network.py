@@ -15,7 +15,7 @@ def _watch(event: str, arguments: tuple) -> None:
     if event not in ("socket.connect", "socket.sendto", "socket.sendmsg"):
         return
     address = arguments[1]
-    if isinstance(address, tuple) and not _here(str(address[0])):
+    if isinstance(address, tuple) and isinstance(address[0], str) and not _here(address[0]):
         raise ConnectionRefusedError(f"the tests refuse a connection to {address[0]}")
 
 

@@ -54,7 +54,7 @@ class Kernel:
         """Send a cell; the id of the request."""
         return self.client.execute(source, allow_stdin=False)
 
-    def outputs(self, request: str, until: str | None = None, seconds: float = 120) -> list[dict]:
+    def outputs(self, request: str, until: str | None = None, seconds: float = 240) -> list[dict]:
         """What the cell shows until it is done, or until it prints `until`."""
         found: list[dict] = []
         deadline = time.monotonic() + seconds
