@@ -48,13 +48,13 @@ class Kernel:
         self.manager.start_kernel(cwd=str(LESSON.parent), env=environment)
         self.client = self.manager.blocking_client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        self.client.wait_for_ready(timeout=300)
 
     def begin(self, source: str) -> str:
         """Send a cell; the id of the request."""
         return self.client.execute(source, allow_stdin=False)
 
-    def outputs(self, request: str, until: str | None = None, seconds: float = 240) -> list[dict]:
+    def outputs(self, request: str, until: str | None = None, seconds: float = 600) -> list[dict]:
         """What the cell shows until it is done, or until it prints `until`."""
         found: list[dict] = []
         deadline = time.monotonic() + seconds
@@ -75,7 +75,7 @@ class Kernel:
 
     def restart(self) -> None:
         self.manager.restart_kernel(now=True)
-        self.client.wait_for_ready(timeout=60)
+        self.client.wait_for_ready(timeout=300)
 
     def stop(self) -> None:
         self.client.stop_channels()
