@@ -32,7 +32,7 @@ def bars(length: float) -> bytes:
     fig, axes = plots.figure(width=6, height=2)
     plots.bars(axes, ["standard", "separable"], [length, 2], unit="MACs", texts=["nine", "two"])
     axes.set_xlim(0, 12)
-    return plots._png(fig)
+    return plots.png(fig)
 
 
 def repainted(png: bytes, change) -> bytes:
