@@ -49,7 +49,7 @@ function lane(says, rows, value, { line = 0, marked = null, className = "" } = {
   const highest = Math.max(line, ...rows.map(value));
   const percent = (number) => (88 * number) / highest; // room for the mark over the highest
   return [
-    make("h5", {}, says),
+    make("h3", { class: "mnx-caption" }, says),
     make("div", { class: `mnx-lane ${className}`, role: "img", "aria-label": says },
       rows.map((row) => make("span", {
         class: `mnx-bar mnx-pattern-${PATTERNS.indexOf(row.kind)}${row === marked ? " mnx-peak" : ""}`,
@@ -84,7 +84,7 @@ function plot(total, said) {
   ];
   const beyond = total > 1000 || total < 10;
   return make("figure", { class: "mnx-plot-frame" },
-    make("h5", {}, "Total beside the papers: ImageNet accuracy over M MACs"),
+    make("h3", { class: "mnx-caption" }, "Total beside the papers: ImageNet accuracy over M MACs"),
     make("div", { class: "mnx-plot", role: "img", "aria-label": `The papers' points, and this network at ${said}` },
       ticks,
       make("span", { class: "mnx-here", style: `left: ${x(total)}%` }),
@@ -174,7 +174,7 @@ function render({ model, el }) {
 
     stack.style = `--layers: ${rows.length}`;
     lanes.replaceChildren(...[
-      make("h5", {}, `The maps: height = side of the map; ${shortcuts ? `${shortcuts} arcs = shortcuts` : "no shortcuts"}`),
+      make("h3", { class: "mnx-caption" }, `The maps: height = side of the map; ${shortcuts ? `${shortcuts} arcs = shortcuts` : "no shortcuts"}`),
       arcs(rows),
       make("div", { class: "mnx-lane mnx-maps-lane", role: "img", "aria-label": `Sides of the maps: ${[...new Set(rows.map((row) => row.outputShape[1]))].join(", ")}` },
         rows.map((row) => make("span", { class: `mnx-bar mnx-pattern-${PATTERNS.indexOf(row.kind)}`, style: `height: ${(100 * row.outputShape[1]) / rows[0].outputShape[1]}%` }))),

@@ -88,7 +88,7 @@ export function bars(title, rows) {
       make("span", { class: `mnx-bar mnx-pattern-${row.pattern}`, style: `width: ${(100 * row.value) / longest}%` })),
     make("span", { class: "mnx-bar-text" }, row.text)));
   const long = rows.some((row) => row.text.length > 16);
-  return make("div", { class: long ? "mnx-bars mnx-bars-long" : "mnx-bars" }, make("h4", {}, title), make("ul", {}, list));
+  return make("div", { class: long ? "mnx-bars mnx-bars-long" : "mnx-bars" }, make("h3", {}, title), make("ul", {}, list));
 }
 
 // Sums to follow, a line each: [name, calculation, result].

@@ -164,24 +164,24 @@ function stage(layer, planes, outputs, first) {
   const all = layer.inChannels <= 4;
   const reads = layer.sources(0).length;
   const rows = range(all ? layer.inChannels : reads).map(() => ({
-    name: make("h5"),
+    name: make("h4"),
     input: plane(height, width, "mnx-input"),
     kernel: plane(...layer.kernel, "mnx-kernel"),
     products: make("div", { class: "mnx-products", style: `--columns: ${layer.kernel[1]}` }),
   }));
   const maps = range(layer.outChannels).map(() => plane(...layer.outSize, "mnx-output"));
-  const kernelName = make("h5");
+  const kernelName = make("h4");
   const result = make("p", { class: "mnx-result" });
   const inputName = first ? "Input" : "Maps of the first pass";
 
   const rowsBox = make("div", {
     class: "mnx-scroll mnx-rows", tabindex: 0, role: "group", "aria-label": `${layer.name}: what is multiplied`,
   },
-    make("h5", {}, inputName), kernelName, make("h5", {}, "Products"),
+    make("h4", {}, inputName), kernelName, make("h4", {}, "Products"),
     rows.map((row) => [make("div", {}, row.name, row.input.el), make("div", {}, row.kernel.el), row.products]).flat());
   const mapsBox = make("div", { class: "mnx-scroll mnx-maps" },
-    make("h5", {}, layer.outChannels === 1 ? "Output map" : "Output maps"),
-    make("div", {}, maps.map((map, out) => make("div", {}, make("h5", {}, `map ${out}`), map.el))),
+    make("h4", {}, layer.outChannels === 1 ? "Output map" : "Output maps"),
+    make("div", {}, maps.map((map, out) => make("div", {}, make("h4", {}, `map ${out}`), map.el))),
     result);
 
   function show({ out, row, column, step }) {
@@ -278,7 +278,7 @@ function panel(kind, settings) {
   let drawn = null;
 
   const el = make("section", { class: "mnx-panel", "aria-label": kind },
-    make("h4", {}, kind), make("p", {}, KINDS[kind].says), header,
+    make("h3", {}, kind), make("p", {}, KINDS[kind].says), header,
     make("div", { class: "mnx-stage" }, rowsBox, side));
 
   function show(position) {

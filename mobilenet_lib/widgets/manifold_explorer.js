@@ -114,9 +114,9 @@ function render({ model, el }) {
     const found = experiment(now);
     const n = now.channels;
     said.textContent = `With ${n} channels, ${found.lost} of ${POINTS} points are lost.`;
-    drawing.replaceChildren(make("h5", {}, "Dashed: the spiral. Dots: read back. Crosses: lost."), picture(found, n));
+    drawing.replaceChildren(make("h3", { class: "mnx-caption" }, "Dashed: the spiral. Dots: read back. Crosses: lost."), picture(found, n));
     activeBox.replaceChildren(
-      make("h5", {}, "Active channels along the spiral, from the inside out; at least 2 are needed"), activity(found.active, n));
+      make("h3", { class: "mnx-caption" }, "Active channels along the spiral, from the inside out; at least 2 are needed"), activity(found.active, n));
     results.replaceChildren(
       sums(
         ["lost here", `${found.lost} ÷ ${POINTS} = `, `${((100 * found.lost) / POINTS).toFixed(1)} %`],
