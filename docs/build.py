@@ -22,18 +22,12 @@ from mobilenet_lib.widgets._explorer import module
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 OWN_FILES = ("conf.py", "_static/site.css")
-# Pages and files of the repository that the home page links to.
-ROOT_FILES = (
-    "CONTRIBUTING.md",
-    "CHANGELOG.md",
-    "CITATION.cff",
-    "LICENSE",
-    "mobilenet_lib/bundled/LICENSE-fashion-mnist",
-)
+ROOT_PAGES = ("CONTRIBUTING.md", "CHANGELOG.md")
 NOT_IMPORTED = ["paddle", "paddle2onnx", "onnxruntime"]
 
 _EXPLORER = re.compile(r'<div data-explorer="(\w+)"')
-_LINK = re.compile(rb'(href=\\"\d\d_\w+)\.ipynb')
+_LINK_TO_FILE = re.compile(r"\]\(([^)#:]+)\)")
+_LINK_IN_OUTPUT = re.compile(rb'(href=\\"\d\d_\w+)\.ipynb')
 _EXPORT = re.compile(r"^export (default )?", re.MULTILINE)
 
 
@@ -57,11 +51,11 @@ def build(target: Path = HERE / "_build" / "html") -> Path:
 def staged() -> dict[str, bytes]:
     """Every file that Sphinx reads, by its path: lessons, explorers, and what the repository says of itself."""
     files = {name: (HERE / name).read_bytes() for name in OWN_FILES}
-    files |= {name: (ROOT / name).read_bytes() for name in ROOT_FILES}
+    files |= {name: (ROOT / name).read_bytes() for name in (*ROOT_PAGES, *linked_files())}
     for lesson in course.LESSONS:
         name = f"notebooks/{lesson.file_name}"
         # Links in outputs, such as the map of the course, which Sphinx leaves as they are.
-        files[name] = _LINK.sub(rb"\1.html", (ROOT / name).read_bytes())
+        files[name] = _LINK_IN_OUTPUT.sub(rb"\1.html", (ROOT / name).read_bytes())
     texts = {
         "explorers.md": explorers_page(),
         "_static/explorers.js": explorers_script(),
@@ -72,6 +66,13 @@ def staged() -> dict[str, bytes]:
         + (HERE / "contents.md").read_text(encoding="utf-8"),
     }
     return files | {name: text.encode() for name, text in texts.items()}
+
+
+def linked_files() -> list[str]:
+    """The files of the repository that its pages link to, such as the licence."""
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", *ROOT_PAGES)]
+    links = {link for text in texts for link in _LINK_TO_FILE.findall(text)}
+    return sorted(link for link in links if not link.endswith(".ipynb") and (ROOT / link).is_file())
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

@@ -81,7 +81,7 @@ function plot(points, cost, here, limit) {
   const heights = [];
   for (let height = bottom; height <= top; height += top - bottom > 30 ? 10 : 5) heights.push(height);
   return make("figure", { class: "mnx-plot-frame" },
-    make("h5", {}, `Right answers over ${COSTS[cost].label} (log scale), ${points.length} trained designs`),
+    make("h3", { class: "mnx-caption" }, `Right answers over ${COSTS[cost].label} (log scale), ${points.length} trained designs`),
     make("div", { class: "mnx-plot mnx-front-plot", role: "img", "aria-label": `The front, from cheap to dear: ${front.map(({ name, accuracy }) => `${name} ${percent(accuracy)}`).join("; ")}` },
       decades.map((value) => make("span", { class: "mnx-tick-x", style: `left: ${x(value)}%` }, short(value))),
       heights.map((height) => make("span", { class: "mnx-tick-y", style: `bottom: ${y(height)}%` }, `${height} %`)),
@@ -148,7 +148,7 @@ function render({ model, el }) {
     make("div", { class: "mnx-sliders" },
       family.el, sliders.map(([, , one]) => one.el),
       make("div", { class: "mnx-choice" }, make("span", { "aria-hidden": "true" }, "Strides (press to change)"), strides.el),
-      make("h5", {}, "Budget"), limits.map(([, , one]) => one.el)),
+      make("h3", { class: "mnx-caption" }, "Budget"), limits.map(([, , one]) => one.el)),
     make("div", {}, said, budget, advice, axis.el, picture)));
   return follow(model, NAMES_OF_TRAITS, draw);
 }

@@ -56,7 +56,7 @@ def test_the_budget_is_judged_in_words_and_the_controls_move_it(explorer, mount,
     page.keyboard.press("ArrowLeft")
     expect(verdict).to_have_text("V2 α=0.25 t=1: ✓ keeps the budget.")
     page.get_by_label("Compare by").select_option("weights")
-    expect(view.locator(".mnx-plot-frame h5")).to_contain_text("over weights")
+    expect(view.locator(".mnx-plot-frame h3")).to_contain_text("over weights")
     marks = view.locator(".mnx-point").all_text_contents()
     assert marks.count("●") == sum(one.family == "v1" for one in design.TRAINED.values())
     page.get_by_label("Network", exact=True).select_option("MobileNet V1")
