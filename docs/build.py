@@ -9,6 +9,7 @@ import argparse
 import ast
 import inspect
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -44,6 +45,9 @@ def build(target: Path = HERE / "_build" / "html") -> Path:
     with mock(NOT_IMPORTED):
         failed = sphinx([*options, str(pages), str(target)])
     if failed:
+        shutil.rmtree(
+            memory
+        )  # else the next build would keep the page at fault, and not warn again
         raise RuntimeError("the site was not built: see the warnings above")
     return target
 
