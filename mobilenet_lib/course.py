@@ -80,7 +80,7 @@ LESSONS = (
         "08_train_and_compare",
         "Train and compare",
         "Does V1 or V2 learn better, and how would we know?",
-        minutes=40,
+        minutes=60,
         prerequisites=("04", "06"),
     ),
     Lesson(
@@ -107,7 +107,18 @@ CUTS: dict[str, tuple[str, ...]] = {
         "table-4-intro",
         "counts-intro",
     ),
-    "08": ("full", "claim"),
+    "08": (
+        "full",
+        "mistakes",
+        "confusion",
+        "noise",
+        "cost",
+        "cost-exercise",
+        "overfit",
+        "scores",
+        "pair-runs",
+        "gap",
+    ),
     "10": ("cluster", "cluster-needs", "traffic", "parallel-real", "joined-exercise", "parallel"),
 }
 

@@ -32,6 +32,8 @@ UNITS = {
     "% of parameters": 1,
     "% ImageNet accuracy": 1,
     "% CIFAR-10 test accuracy": 1,
+    "% CIFAR-10 training accuracy": 1,
+    "minutes an epoch": 1,
     "kB at 16 bit": 1,
     "ms on a Pixel 1": 1,
     "s on the article's GPU": 1,
@@ -57,8 +59,9 @@ class Figure:
 
     @property
     def value(self) -> float:
-        """The printed number, in `unit`."""
-        return float(self.printed)
+        """The printed number, in `unit`; 1:40 is minutes and seconds."""
+        whole, _, seconds = self.printed.partition(":")
+        return float(whole) + float(seconds or 0) / 60
 
     @property
     def ours(self) -> float | None:

@@ -10,10 +10,11 @@ import base64
 import html
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.figure import Figure
 
@@ -149,46 +150,109 @@ def bars(
 def learning_curves(runs: Sequence[Run]) -> tuple[Figure, str]:
     """Training loss and validation accuracy over the epochs, a line per run, with the conditions in the title.
 
-    Returns the figure and its alternative text, for `show`. The text gives the last figures of recorded runs only: those
-    of a run that was just trained differ from machine to machine, and a test compares the text.
-    Raises ValueError where no run has a finished epoch.
+    Runs of one name, which differ in their seed, share a colour. Returns the figure and its alternative text, for `show`.
+    The text gives the last figures of recorded runs only: those of a run that was just trained differ from machine to
+    machine, and a test compares the text. Raises ValueError where no run has a finished epoch.
     """
-    if not any(run.epochs for run in runs):
-        raise ValueError("none of the runs has a finished epoch: there is nothing to draw")
+    _need_epochs(runs)
     fig, (loss, accuracy) = figure(1, 2, width=9, height=3.6)
-    for run in runs:
+    for run, look, label in _looks(runs):
         frame = run.to_frame()
-        loss.plot(frame["epoch"], frame["train_loss"], label=run.name)
-        accuracy.plot(frame["epoch"], 100 * frame["validation_accuracy"], label=run.name)
+        loss.plot(frame["epoch"], frame["train_loss"], label=label, **look)
+        accuracy.plot(frame["epoch"], 100 * frame["validation_accuracy"], label=label, **look)
     for axes in (loss, accuracy):
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
     loss.set(title="training loss", ylabel="cross entropy (nats)")
     accuracy.set(title="accuracy on pictures not trained on", ylabel="correct (%)")
     loss.legend()
-    modes, sources, seeds = (
-        sorted({str(value) for value in values})
-        for values in (
-            [r.mode for r in runs],
-            [r.data["source"] for r in runs],
-            [r.seed for r in runs],
-        )
-    )
-    conditions = f"mode: {', '.join(modes)} · {'; '.join(sources)} · seed {', '.join(seeds)}"
-    fig.suptitle(textwrap.fill(conditions, 130), fontsize=8)
+    told = conditions(runs)
+    fig.suptitle(textwrap.fill(told, 130), fontsize=8)
 
     alt = (
-        f"Two line plots over {max(len(run.epochs) for run in runs)} epochs for {' and '.join(run.name for run in runs)}: "
-        f"training loss, and accuracy on pictures not trained on. Conditions: {conditions}."
+        f"Two line plots over {max(len(run.epochs) for run in runs)} epochs for {_names(runs)}: "
+        f"training loss, and accuracy on pictures not trained on. Conditions: {told}."
     )
-    if modes == ["recorded"]:
+    if _all_recorded(runs):
         last = (
-            f"{run.name} ends at loss {run.epochs[-1]['train_loss']:.2f} and "
+            f"{_with_seed(run, runs)} ends at loss {run.epochs[-1]['train_loss']:.2f} and "
             f"{100 * run.epochs[-1]['validation_accuracy']:.1f} %"
             for run in runs
         )
         alt += f" {'; '.join(last)}."
     return fig, alt
+
+
+def train_and_test(runs: Sequence[Run]) -> tuple[Figure, str]:
+    """Accuracy on training pictures (dashed) and on others (solid) over the epochs, a panel per run.
+
+    Returns the figure and its alternative text, for `show`, as `learning_curves` does; ValueError as there.
+    """
+    _need_epochs(runs)
+    fig, panels = figure(1, len(runs), width=9, height=3.4, sharey=True, squeeze=False)
+    for axes, run in zip(panels[0], runs, strict=True):
+        frame = run.to_frame()
+        # Markers on every epoch would hide a long curve.
+        look = {"markevery": max(1, len(frame) // 8)}
+        axes.plot(frame["epoch"], 100 * frame["train_accuracy"], color=PALETTE[1], linestyle="--",
+                  marker=MARKERS[1], label="training pictures, while training", **look)  # fmt: skip
+        axes.plot(frame["epoch"], 100 * frame["validation_accuracy"], color=PALETTE[0],
+                  linestyle="-", marker=MARKERS[0], label="pictures not trained on", **look)  # fmt: skip
+        axes.set(title=run.name, xlabel="epoch", ylim=(0, 103))
+    panels[0, 0].set_ylabel("correct (%)")
+    panels[0, -1].legend(loc="lower right", fontsize=10)
+    told = conditions(runs)
+    fig.suptitle(textwrap.fill(told, 130), fontsize=8)
+
+    alt = f"Accuracy on training pictures and on others over the epochs, a panel each for {_names(runs)}. Conditions: {told}."
+    if _all_recorded(runs):
+        last = (
+            f"{run.name} ends at {100 * run.epochs[-1]['train_accuracy']:.1f} % on training pictures and "
+            f"{100 * run.epochs[-1]['validation_accuracy']:.1f} % on others"
+            for run in runs
+        )
+        alt += f" {'; '.join(last)}."
+    return fig, alt
+
+
+def conditions(runs: Sequence[Run]) -> str:
+    """Mode, data and seeds of the runs in a line, for captions."""
+    modes, sources = ({run.mode for run in runs}, {run.data["source"] for run in runs})
+    seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in runs}))
+    return f"mode: {', '.join(sorted(modes))} · {'; '.join(sorted(sources))} · seed {seeds}"
+
+
+def _need_epochs(runs: Sequence[Run]) -> None:
+    if not any(run.epochs for run in runs):
+        raise ValueError("none of the runs has a finished epoch: there is nothing to draw")
+
+
+def _looks(runs: Sequence[Run]) -> Iterator[tuple[Run, dict[str, str], str | None]]:
+    """Each run with the look of its name, and its label where it is the first of that name."""
+    names = list(dict.fromkeys(run.name for run in runs))
+    labelled: set[str] = set()
+    for run in runs:
+        place = names.index(run.name)
+        look = {
+            "color": PALETTE[place % len(PALETTE)],
+            "marker": MARKERS[place % len(MARKERS)],
+            "linestyle": LINE_STYLES[place % len(LINE_STYLES)],
+        }
+        yield run, look, None if run.name in labelled else run.name
+        labelled.add(run.name)
+
+
+def _names(runs: Sequence[Run]) -> str:
+    return " and ".join(dict.fromkeys(run.name for run in runs))
+
+
+def _with_seed(run: Run, runs: Sequence[Run]) -> str:
+    several = sum(other.name == run.name for other in runs) > 1
+    return f"{run.name}, seed {run.seed}," if several else run.name
+
+
+def _all_recorded(runs: Sequence[Run]) -> bool:
+    return all(run.mode == "recorded" for run in runs)
 
 
 def accuracies(summary: pd.DataFrame) -> tuple[Figure, str]:
@@ -219,3 +283,94 @@ def accuracies(summary: pd.DataFrame) -> tuple[Figure, str]:
         )
         alt += f" {'; '.join(told)}."
     return fig, alt
+
+
+def trade_offs(frame: pd.DataFrame, costs: dict[str, str], told: str) -> tuple[Figure, str]:
+    """The accuracy of each network of `frame` against its costs, a panel per cost with a logarithmic axis.
+
+    frame: columns `name`, `accuracy`, `low`, `high` (shares) as `results.summary` gives them, and those named in `costs`,
+    which maps a column to the label of its axis, with the unit. told: the conditions, for the title. Returns the figure and
+    its alternative text, for `show`. Raises ValueError for a column that is not there.
+    """
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    missing = [
+        column for column in ("name", "accuracy", "low", "high", *costs) if column not in frame
+    ]
+    if missing:
+        raise ValueError(f"frame has no column {missing[0]!r}; it has {', '.join(frame)}")
+    columns = min(2, len(costs))
+    rows = -(-len(costs) // columns)
+    fig, panels = figure(
+        rows, columns, width=9, height=2.7 * rows + 0.4, sharey=True, squeeze=False
+    )
+    points = list(frame.to_dict("records"))
+    for axes, (column, label) in zip(panels.flat, costs.items(), strict=False):
+        for place, point in enumerate(points):
+            spread = [
+                [100 * (point["accuracy"] - point["low"])],
+                [100 * (point["high"] - point["accuracy"])],
+            ]
+            axes.errorbar(
+                point[column], 100 * point["accuracy"], yerr=spread, capsize=4, linestyle="",
+                color=PALETTE[place % len(PALETTE)], marker=MARKERS[place % len(MARKERS)], label=point["name"],
+            )  # fmt: skip
+        axes.set(xscale="log", xlabel=label)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    for axes in panels[:, 0]:
+        axes.set_ylabel("correct (%)")
+    fig.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside right upper")
+    fig.suptitle(textwrap.fill(told, 120), fontsize=8)
+    words = "; ".join(
+        f"{point['name']} {100 * point['accuracy']:.1f} % at "
+        + ", ".join(f"{point[column]:,.3g} {label}" for column, label in costs.items())
+        for point in points
+    )
+    return (
+        fig,
+        f"Accuracy with its 95 % interval against {', '.join(costs.values())}, logarithmic axes. {words}. Conditions: {told}.",
+    )
+
+
+def confusion(matrix: np.ndarray, classes: Sequence[str], told: str) -> tuple[Figure, str]:
+    """A confusion matrix [true class, answer] of counts as a picture, each number the percentage of its row.
+
+    told: the conditions, for the title. Returns the figure and its alternative text, for `show`, which names the three
+    pairs most often taken for another. Raises ValueError where matrix and classes do not fit.
+    """
+    import numpy as np
+
+    matrix = np.asarray(matrix)
+    if matrix.shape != (len(classes), len(classes)):
+        raise ValueError(
+            f"matrix must be {[len(classes)] * 2} for {len(classes)} classes, not {list(matrix.shape)}"
+        )
+    percent = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    fig, axes = figure(width=7.5, height=5.6)
+    axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+    for row in range(len(classes)):
+        for column in range(len(classes)):
+            value = percent[row, column]
+            axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=9,
+                      color="white" if value > 55 else "black")  # fmt: skip
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set(xlabel="answer", ylabel="true class (each row: 100 %)")
+    axes.grid(False)
+    axes.set_title(textwrap.fill(told, 80), fontsize=8, weight="normal")
+    wrong = np.where(np.eye(len(classes), dtype=bool), -1, percent)
+    pairs = (
+        np.unravel_index(place, wrong.shape)
+        for place in np.argsort(-wrong, axis=None, kind="stable")[:3]
+    )
+    words = "; ".join(
+        f"{classes[true]} taken for {classes[answer]}: {wrong[true, answer]:.0f} %"
+        for true, answer in pairs
+    )
+    return fig, (
+        f"A table of {len(classes)} true classes against {len(classes)} answers, darker where more frequent. Right answers lie on "
+        f"the diagonal, between {np.diag(percent).min():.0f} and {np.diag(percent).max():.0f} %. Most frequent mistakes: {words}. "
+        f"Conditions: {told}."
+    )

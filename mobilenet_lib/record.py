@@ -114,36 +114,6 @@ _ARTICLE = {
     for seed in seeds
 }
 
-# Lesson 08, reading curves: V1 on the bundled pictures, with a constant learning rate. Once that rate is varied, once the
-# network sees 200 pictures 60 times.
-_SMALL_V1 = {"name": "mobilenet_v1", "width_multiplier": 0.25}
-_CURVES = {
-    f"curves_rate_{name}": Recipe(
-        f"learning rate {rate}",
-        "fashion_mnist",
-        _SMALL_V1,
-        epochs=8,
-        seed=0,
-        fit={"batch_size": 32, "learning_rate": rate, "schedule": "constant"},
-        pictures=2000,
-    )
-    for name, rate in (("small", 0.0003), ("fitting", 0.03), ("large", 1.0))
-} | {
-    f"curves_few_{name}": Recipe(
-        f"200 pictures, {title}",
-        "fashion_mnist",
-        _SMALL_V1,
-        epochs=60,
-        seed=0,
-        fit={"batch_size": 20, "learning_rate": 0.02, "schedule": "constant", "augment": augment},
-        pictures=200,
-    )
-    for name, title, augment in (
-        ("plain", "always the same", False),
-        ("augmented", "shifted and mirrored", True),
-    )
-}
-
 # Lesson 09: fifteen designs of both families on the bundled pictures, twice in a longer training, once as the lesson trains.
 _DESIGNS = {
     run_name: Recipe(
@@ -160,7 +130,7 @@ _DESIGNS = {
     for seed, run_name in zip(how["seeds"], run_names, strict=True)
 }
 
-RUNS = _COMPARED | _ARTICLE | _CURVES | _ACTIVATIONS | _ABLATIONS | _DESIGNS
+RUNS = _COMPARED | _ARTICLE | _ACTIVATIONS | _ABLATIONS | _DESIGNS
 
 # How many training pictures the finished network is shown again, as it is shown the test pictures.
 _TRAINING_PICTURES_TESTED = 5000

@@ -58,6 +58,7 @@ _EPOCH_FIELDS = {
     "images_per_second": _NUMBER,
     "learning_rate": _NUMBER,
 }
+_NO_CONDITIONS = frozenset({"engine", "macs", "test_source"})
 _TEST_FIELDS = {"loss": _NUMBER, "accuracy": _NUMBER, "correct": (int,), "total": (int,)}
 
 
@@ -183,6 +184,23 @@ def recorded(name: str) -> Run:
     return replace(Run.load(RECORDED / f"{name}.json"), mode="recorded")
 
 
+def recorded_all(prefix: str) -> list[Run]:
+    """The recorded runs whose names begin with `prefix`, in alphabetical order. FileNotFoundError where there is none."""
+    names = [name for name in recorded_names() if name.startswith(prefix)]
+    if not names:
+        raise FileNotFoundError(
+            f"there is no recorded run whose name begins with {prefix!r}. There are: {', '.join(recorded_names()) or 'none'}."
+        )
+    return [recorded(name) for name in names]
+
+
+def check_mode(mode: str) -> str:
+    """`mode`, where it is one. ValueError for another word."""
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
+    return mode
+
+
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
     """Where the true accuracy lies after `correct` of `total` pictures: Wilson's score interval, (low, high).
 
@@ -211,12 +229,15 @@ def student_interval(values: Sequence[float], confidence: float = 0.95) -> tuple
         raise ValueError(
             f"values must be at least two to show a spread, not {len(values)}. Run more seeds."
         )
-    half = (
-        _student_t(_share("confidence", confidence), len(values) - 1)
-        * stdev(values)
-        / math.sqrt(len(values))
-    )
+    half = student_t(len(values), confidence) * stdev(values) / math.sqrt(len(values))
     return fmean(values) - half, fmean(values) + half
+
+
+def student_t(number: int, confidence: float = 0.95) -> float:
+    """How many standard errors to allow on either side of a mean of `number` values, at least two."""
+    return _student_t(
+        _share("confidence", confidence), whole_number("number", number, minimum=2) - 1
+    )
 
 
 def confusion(labels: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray:
@@ -236,6 +257,33 @@ def confusion(labels: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarr
             f"labels and answers must lie from 0 to {classes - 1}, not from {both.min()} to {both.max()}"
         )
     return np.bincount(labels * classes + answers, minlength=classes**2).reshape(classes, classes)
+
+
+def paired(first: Run, second: Run) -> dict[str, int]:
+    """Two runs on the same test pictures: how many `both` got right, `only_first`, `only_second`, and `neither`.
+
+    ValueError where a run does not say which pictures were right, or where they were tested on different ones.
+    """
+    for run in (first, second):
+        if not run.test or "right" not in run.test:
+            raise ValueError(
+                f"the run {run.name!r} with seed {run.seed} does not say which test pictures were right. Record it again."
+            )
+    tested = [
+        (run.data["name"], run.data.get("test_source"), run.data.get("checksum"), run.test["total"])
+        for run in (first, second)
+    ]
+    if tested[0] != tested[1]:
+        raise ValueError(
+            f"the runs were tested on different pictures, {tested[0]} and {tested[1]}: they cannot be paired"
+        )
+    pairs = list(zip(first.test["right"], second.test["right"], strict=True))
+    return {
+        "both": pairs.count(("1", "1")),
+        "only_first": pairs.count(("1", "0")),
+        "only_second": pairs.count(("0", "1")),
+        "neither": pairs.count(("0", "0")),
+    }
 
 
 def summary(runs: Sequence[Run]) -> pd.DataFrame:
@@ -330,9 +378,9 @@ def _check_comparable(runs: list[Run]) -> None:
 
 
 def _conditions(run: Run) -> dict[str, Any]:
-    # Not the engine: it decides how fast the same steps are taken.
-    settings = {name: value for name, value in run.settings.items() if name != "engine"}
-    return {**settings, **run.data, "finished epochs": len(run.epochs)}
+    # Not the engine, which decides how fast the same steps are taken, nor what was counted and noted afterwards.
+    told = {**run.settings, **run.data, "finished epochs": len(run.epochs)}
+    return {name: value for name, value in told.items() if name not in _NO_CONDITIONS}
 
 
 def _student_t(confidence: float, degrees: int) -> float:

@@ -30,7 +30,7 @@ from mobilenet_lib.checkpoints import CheckpointNotSaved
 from mobilenet_lib.cost import whole_number
 from mobilenet_lib.data import ImageSet
 from mobilenet_lib.engines import ENGINES, RECIPES, Engine, cross_entropy
-from mobilenet_lib.results import MODES, Run
+from mobilenet_lib.results import Run, check_mode
 
 __all__ = [
     "ENGINES",
@@ -42,6 +42,7 @@ __all__ = [
     "evaluate",
     "fit",
     "learning_rates",
+    "scores",
     "seed_everything",
 ]
 
@@ -189,8 +190,7 @@ def fit(
         mode=mode,
         notes=notes,
     )
-    if mode not in MODES:
-        raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
+    check_mode(mode)
     train, validation_set = inputs.split(train, validation, seed)
     history.data |= {
         "train_size": len(train),
@@ -282,19 +282,35 @@ def evaluate(model: paddle.nn.Layer, images: ImageSet, batch_size: int = 64) -> 
     return _evaluate(engines.DynamicGraph(model, optimizer=None), images, batch_size)
 
 
-def _evaluate(engine: Engine, images: ImageSet, batch_size: int) -> Evaluation:
+def scores(model: paddle.nn.Layer, images: ImageSet, batch_size: int = 64) -> np.ndarray:
+    """What `model` puts out for all `images`: a score (logit) per picture and class, float32 [N, classes].
+
+    In eval mode and without augmentation, as in `evaluate`, and with its errors.
+    """
+    return np.concatenate(
+        list(_scored(engines.DynamicGraph(model, optimizer=None), images, batch_size))
+    )
+
+
+def _scored(engine: Engine, images: ImageSet, batch_size: int) -> Iterator[np.ndarray]:
+    """The scores [batch, classes], batch after batch."""
     batch_size = whole_number("batch_size", batch_size)
     inputs.check_images("images", images)
-    loss, predictions = 0.0, []
     for start in range(0, len(images), batch_size):
-        batch = slice(start, start + batch_size)
-        logits = engine.logits(data.normalise(images.images[batch]))
-        labels = images.labels[batch]
-        if list(logits.shape) != [len(labels), len(images.classes)]:
-            raise ValueError(inputs.wrong_outputs(engine.model, logits, len(labels), images))
+        pictures = images.images[start : start + batch_size]
+        logits = engine.logits(data.normalise(pictures))
+        if list(logits.shape) != [len(pictures), len(images.classes)]:
+            raise ValueError(inputs.wrong_outputs(engine.model, logits, len(pictures), images))
+        yield logits
+
+
+def _evaluate(engine: Engine, images: ImageSet, batch_size: int) -> Evaluation:
+    loss, predictions = 0.0, []
+    for logits in _scored(engine, images, batch_size):
+        labels = images.labels[len(predictions) :][: len(logits)]
         loss += float(cross_entropy(paddle.to_tensor(logits), labels, "sum"))
-        predictions.append(logits.argmax(axis=1))
-    answers = np.concatenate(predictions)
+        predictions.extend(logits.argmax(axis=1))
+    answers = np.array(predictions, np.int64)
     return Evaluation(loss / len(images), float(np.mean(answers == images.labels)), answers)
 
 

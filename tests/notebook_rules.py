@@ -39,7 +39,9 @@ IGNORED_OUTPUTS: dict[str, int] = {
 }
 
 # How many cells of a lesson draw what was trained or timed in it: their pictures are not compared (tests/pictures.py).
-LIVE_PICTURES: dict[str, int] = {"08": 1}  # the curves of two short runs
+LIVE_PICTURES: dict[str, int] = {
+    "08": 4
+}  # the curves of short runs, and the mistakes of a network evaluated there
 
 SLIDE_TYPES = frozenset({"slide", "subslide", "fragment", "skip", "notes", "-"})
 

@@ -21,7 +21,11 @@ def test_figure_agrees_with_the_ledger_exactly_where_we_say_so(figure):
 @pytest.mark.parametrize("figure", papers.figures(), ids=label)
 def test_figure_is_complete(figure):
     assert figure.unit in papers.UNITS
-    assert figure.printed == f"{float(figure.printed):.{len(figure.printed.partition('.')[2])}f}"
+    if ":" in figure.printed:
+        assert figure.printed == "{}:{:02}".format(*map(int, figure.printed.split(":")))
+    else:
+        decimals = len(figure.printed.partition(".")[2])
+        assert figure.printed == f"{float(figure.printed):.{decimals}f}"
     if not figure.reproduces:
         assert figure.note, "a figure that does not reproduce needs a note that says why"
 
@@ -50,6 +54,16 @@ def test_the_default_tolerance_is_one_unit_of_the_last_digit():
     assert figure.allowed == pytest.approx(0.1)
     assert papers.Figure("a source", "1", "a row", "M MACs", "569").allowed == 1
     assert papers.Figure("a source", "1", "a row", "M MACs", "569", tolerance=0).allowed == 0
+
+
+def test_the_seed_articles_table_is_whole():
+    """Six networks, each with three figures; a time of 1:40 is 100 seconds."""
+    networks = {"mobilenet_v1", "mobilenet_v2", "vgg16", "vgg19", "resnet50", "resnet152"}
+    for table in ("accuracy", "training accuracy", "epoch time"):
+        assert {figure.row for figure in papers.figures("seed", table)} == networks
+    times = {figure.row: figure.value for figure in papers.figures("seed", "epoch time")}
+    assert times["mobilenet_v1"] == pytest.approx(100 / 60)
+    assert times["resnet50"] == 2.13
 
 
 def test_unknown_papers_and_tables_are_refused():

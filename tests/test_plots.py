@@ -146,3 +146,45 @@ def test_accuracies_show_their_intervals_and_conditions():
         assert "made" in text
     assert "75.0 %" in alt
     assert "75.0 %" not in plots.accuracies(results.summary([run("smoke")]))[1]
+
+
+def test_seeds_of_one_network_share_a_colour_and_one_label():
+    fig, alt = plots.learning_curves([run("recorded"), run("recorded", seed=3)])
+    lines = fig.axes[0].get_lines()
+    assert len({line.get_color() for line in lines}) == 1
+    assert [text.get_text() for text in fig.axes[0].get_legend().get_texts()] == ["net"]
+    assert "net, seed 3, ends at" in alt
+
+
+def test_train_and_test_draws_both_sides_of_each_run():
+    fig, alt = plots.train_and_test([run("recorded"), run("recorded", seed=3)])
+    for axes in fig.axes:
+        train, test = (line.get_ydata() for line in axes.get_lines())
+        assert train == pytest.approx([20, 40, 60])
+        assert test == pytest.approx([25, 50, 75])
+    assert "60.0 % on training pictures and 75.0 % on others" in alt
+    assert "seed 0, 3" in alt
+    assert "60.0 %" not in plots.train_and_test([run("smoke")])[1]
+
+
+def test_trade_offs_have_a_panel_per_cost_and_every_interval():
+    frame = results.summary([run("recorded")]).assign(macs=2000.0, seconds=3.0)
+    fig, alt = plots.trade_offs(frame, {"macs": "MACs", "seconds": "s"}, "mode: recorded")
+    assert [axes.get_xlabel() for axes in fig.axes] == ["MACs", "s"]
+    for axes, cost in zip(fig.axes, (2000, 3), strict=True):
+        (bar,) = axes.containers[0].lines[2]
+        (start, end) = bar.get_segments()[0]
+        assert (start[0], end[0]) == (cost, cost)
+        assert (start[1], end[1]) == pytest.approx((100 * frame["low"][0], 100 * frame["high"][0]))
+    assert "net 75.0 % at 2e+03 MACs, 3 s" in alt
+    with pytest.raises(ValueError, match="no column 'params'"):
+        plots.trade_offs(frame, {"params": "parameters"}, "")
+
+
+def test_the_confusion_matrix_names_the_most_frequent_mistakes():
+    fig, alt = plots.confusion([[8, 2, 0], [0, 5, 5], [0, 0, 0]], ["a", "b", "c"], "made up")
+    written = [text.get_text() for text in fig.axes[0].texts]
+    assert written == ["80", "20", "0", "0", "50", "50", "0", "0", "0"]
+    assert "mistakes: b taken for c: 50 %; a taken for b: 20 %" in alt
+    with pytest.raises(ValueError, match="for 2 classes"):
+        plots.confusion([[1, 2, 3]], ["a", "b"], "made up")

@@ -348,3 +348,62 @@ def test_confusion_counts_true_classes_in_rows():
 def test_confusion_refuses_what_it_cannot_count(labels, answers, words):
     with pytest.raises(ValueError, match=words):
         results.confusion(labels, answers, classes=3)
+
+
+def answered(right: str, source: str = "made here", **others) -> Run:
+    test = {
+        "loss": 1.0,
+        "accuracy": 0.5,
+        "correct": right.count("1"),
+        "total": len(right),
+        "right": right,
+    }
+    return run(test=test, data={**DATA, "test_source": source}, **others)
+
+
+def test_paired_runs_are_counted_picture_by_picture():
+    counted = results.paired(answered("110010"), answered("101011"))
+    assert counted == {"both": 2, "only_first": 1, "only_second": 2, "neither": 1}
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        (run(seed=3), "does not say which test pictures were right"),
+        (answered("11"), "different pictures"),
+        (answered("110011", source="elsewhere"), "different pictures"),
+    ],
+)
+def test_runs_that_cannot_be_paired_are_refused(second, words):
+    with pytest.raises(ValueError, match=words):
+        results.paired(answered("110010"), second)
+
+
+def test_student_t_is_that_of_the_tables():
+    assert [round(results.student_t(n), 3) for n in (2, 3, 10)] == [12.706, 4.303, 2.262]
+    with pytest.raises(ValueError, match="number"):
+        results.student_t(1)
+
+
+def test_recorded_runs_are_found_by_how_their_names_begin():
+    found = results.recorded_all("fashion_v1_relu_")
+    assert [(found_run.seed, found_run.mode) for found_run in found] == [
+        (n, "recorded") for n in (0, 1, 2)
+    ]
+    with pytest.raises(FileNotFoundError, match="begins with 'imagenet_'"):
+        results.recorded_all("imagenet_")
+
+
+def test_an_unknown_mode_is_refused():
+    assert results.check_mode("smoke") == "smoke"
+    with pytest.raises(ValueError, match="one of smoke, recorded, full, not 'fast'"):
+        results.check_mode("fast")
+
+
+def test_what_was_counted_afterwards_does_not_part_runs():
+    settings = {"epochs": 2, "batch_size": 8}
+    both = [
+        run(settings=settings),
+        run(seed=1, settings={**settings, "macs": 7, "engine": "static"}),
+    ]
+    assert results.summary(both)["runs"].tolist() == [2]

@@ -1,4 +1,7 @@
-"""Exercises of lesson 08: an accuracy from scores, and whether a difference is luck."""
+"""Exercises of lesson 08: an accuracy from scores, whether a difference is luck, seeds, and the cost of a training.
+
+The functions at the top level are the reference solutions as learners see them, so they carry no types.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import math
 
 import numpy as np
 
+from mobilenet_lib import results
 from mobilenet_lib.exercises._exercise import Arguments, Exercise, Misconception
 
 
@@ -20,6 +24,23 @@ def z_score(correct_a, correct_b, total):
     p = (correct_a + correct_b) / (2 * total)
     spread = (2 * total * p * (1 - p)) ** 0.5
     return (correct_a - correct_b) / spread
+
+
+def paired_z(right_a, right_b):
+    """The z-score from the pictures that exactly one of the networks got right; both are arrays of True and False."""
+    only_a = (right_a & ~right_b).sum()
+    only_b = (right_b & ~right_a).sum()
+    return float((only_a - only_b) / (only_a + only_b) ** 0.5)
+
+
+def half_width(accuracies, t):
+    """How far the mean over a few seeds may be off: t standard errors of it."""
+    return float(t * np.std(accuracies, ddof=1) / len(accuracies) ** 0.5)
+
+
+def train_cost(macs, pictures, epochs):
+    """MACs of a whole training, if a picture forwards takes `macs`, and backwards twice as much."""
+    return 3 * macs * pictures * epochs
 
 
 def _scores(seed: int, pictures: int, classes: int) -> Arguments:
@@ -42,6 +63,31 @@ def _random_counts(generator: np.random.Generator) -> Arguments:
     total = int(generator.integers(200, 20_000))
     first, second = (int(total * share) for share in generator.uniform(0.3, 0.9, 2))
     return first, second, total
+
+
+def _answers(seed: int, pictures: int, first: float, second: float) -> Arguments:
+    """Which pictures two networks get right: mostly the same ones, as the pictures differ in difficulty."""
+    difficulty = np.random.default_rng(seed).random((3, pictures))
+    right_a = 0.7 * difficulty[0] + 0.3 * difficulty[1] < first
+    right_b = 0.7 * difficulty[0] + 0.3 * difficulty[2] < second
+    return right_a, right_b
+
+
+def _random_answers(generator: np.random.Generator) -> Arguments:
+    first, second = generator.uniform(0.5, 0.7, 2)
+    return _answers(
+        int(generator.integers(10**6)), int(generator.integers(300, 900)), first, second
+    )
+
+
+def _random_seeds(generator: np.random.Generator) -> Arguments:
+    number = int(generator.integers(3, 8))
+    accuracies = generator.normal(0.7, 0.02, number).round(4).tolist()
+    return accuracies, round(results.student_t(number), 3)
+
+
+def _random_training(generator: np.random.Generator) -> Arguments:
+    return tuple(int(generator.integers(2, most)) for most in (10**8, 10**5, 50))
 
 
 ACCURACY = Exercise(
@@ -147,4 +193,145 @@ Z_SCORE = Exercise(
     ),
 )
 
-EXERCISES = (ACCURACY, Z_SCORE)
+PAIRED_Z = Exercise(
+    lesson="08",
+    prompt="Write the z-score of two networks that were tested on the same pictures, from the pictures on which they differ.",
+    reference=paired_z,
+    returns="number",
+    cases=(_answers(1, 400, 0.55, 0.6), _answers(2, 500, 0.7, 0.5)),
+    random_case=_random_answers,
+    hints=(
+        "A picture that both get right, or both wrong, says nothing about which is better. Count the others, for each network "
+        "apart. `&` is and, `~` is not, for whole arrays.",
+        "If there were no difference, each such picture would be a toss of a coin between the two. With b tosses for the first "
+        "and c for the second, luck spreads b − c by the root of b + c.",
+    ),
+    misconceptions=(
+        Misconception(
+            "as_if_other_pictures",
+            lambda right_a, right_b: z_score(int(right_a.sum()), int(right_b.sum()), len(right_a)),
+            "This is the z-score of two networks on different pictures. It throws away that the pictures are the same ones.",
+        ),
+        Misconception(
+            "all_pictures",
+            lambda right_a, right_b: float(
+                (int(right_a.sum()) - int(right_b.sum())) / len(right_a) ** 0.5
+            ),
+            "You divided by the root of all pictures. Those on which the networks agree cannot spread the difference.",
+        ),
+        Misconception(
+            "no_square_root",
+            lambda right_a, right_b: float(
+                (int(right_a.sum()) - int(right_b.sum())) / (right_a ^ right_b).sum()
+            ),
+            "You divided by the number of pictures on which they differ. Luck spreads it by the root of that.",
+        ),
+        Misconception(
+            "second_minus_first",
+            lambda right_a, right_b: -paired_z(right_a, right_b),
+            "The size is right and the sign is not: take the first network minus the second.",
+        ),
+        Misconception(
+            "agreement",
+            lambda right_a, right_b: float(
+                (int(right_a.sum()) - int(right_b.sum())) / (right_a == right_b).sum() ** 0.5
+            ),
+            "You divided by the root of the pictures on which the networks agree. Which pictures can go either way?",
+        ),
+    ),
+    points=20,
+)
+
+HALF_WIDTH = Exercise(
+    lesson="08",
+    prompt="Write half of the width of the interval over seeds: t · s / √n, with s the spread of the accuracies.",
+    reference=half_width,
+    returns="number",
+    cases=(
+        ([0.70, 0.72, 0.77], 4.303),
+        ([0.5, 0.6], 12.706),
+        ([0.71, 0.73, 0.74, 0.70, 0.72], 2.776),
+    ),
+    random_case=_random_seeds,
+    hints=(
+        "Three parts: the spread s of single runs, the root of their number, and t. For s, `np.std` has an argument that you "
+        "need.",
+        "`np.std(accuracies, ddof=1)` divides by n − 1, because the mean was itself taken from these few values. Multiply it by "
+        "t and divide by √n.",
+    ),
+    misconceptions=(
+        Misconception(
+            "divided_by_n",
+            lambda accuracies, t: float(t * np.std(accuracies) / math.sqrt(len(accuracies))),
+            "Your spread divides by n. The mean was taken from the same few values, so they lie too near to it: "
+            "see `ddof` of `np.std`.",
+        ),
+        Misconception(
+            "spread_of_single_runs",
+            lambda accuracies, t: float(t * np.std(accuracies, ddof=1)),
+            "This is how far a single run may be from the mean. The mean of several runs is surer than one of them.",
+        ),
+        Misconception(
+            "always_two",
+            lambda accuracies, t: float(
+                2 * np.std(accuracies, ddof=1) / math.sqrt(len(accuracies))
+            ),
+            "You took 2 for t. That is good enough for thirty runs, not for a few, whose own spread is uncertain.",
+        ),
+        Misconception(
+            "whole_width",
+            lambda accuracies, t: 2 * half_width(accuracies, t),
+            "This is the whole width, from the lower end to the upper one.",
+        ),
+        Misconception(
+            "variance",
+            lambda accuracies, t: float(
+                t * np.var(accuracies, ddof=1) / math.sqrt(len(accuracies))
+            ),
+            "You used the variance, the square of the spread.",
+        ),
+    ),
+)
+
+TRAIN_COST = Exercise(
+    lesson="08",
+    prompt="Write how many MACs a whole training takes, with three times the forward pass for each picture that is seen.",
+    reference=train_cost,
+    returns="whole number",
+    cases=((568_740_352, 50_000, 3), (1000, 10, 2), (3_331_072, 6000, 8)),
+    random_case=_random_training,
+    hints=(
+        "How many pictures pass through the network in all epochs together? And what does each of them cost, there and back?",
+        "A picture costs one forward pass, and backwards two: once for the gradient of the weights, once for that of the "
+        "input. Multiply by the pictures and by the epochs.",
+    ),
+    misconceptions=(
+        Misconception(
+            "forward_only",
+            lambda macs, pictures, epochs: macs * pictures * epochs,
+            "You counted the forward pass. Learning takes the way back as well.",
+        ),
+        Misconception(
+            "backward_as_forward",
+            lambda macs, pictures, epochs: 2 * macs * pictures * epochs,
+            "You took the way back to cost as much as the way there. It makes two gradients, of the weights and of the input.",
+        ),
+        Misconception(
+            "flops",
+            lambda macs, pictures, epochs: 6 * macs * pictures * epochs,
+            "These are FLOPs, two for each MAC. The question asks for MACs.",
+        ),
+        Misconception(
+            "one_epoch",
+            lambda macs, pictures, epochs: 3 * macs * pictures,
+            "This is one epoch.",
+        ),
+        Misconception(
+            "one_picture",
+            lambda macs, pictures, epochs: 3 * macs * epochs,
+            "This is a single picture, shown in every epoch.",
+        ),
+    ),
+)
+
+EXERCISES = (ACCURACY, HALF_WIDTH, Z_SCORE, PAIRED_Z, TRAIN_COST)
