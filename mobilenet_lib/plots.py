@@ -292,7 +292,7 @@ def trade_offs(frame: pd.DataFrame, costs: dict[str, str], told: str) -> tuple[F
     which maps a column to the label of its axis, with the unit. told: the conditions, for the title. Returns the figure and
     its alternative text, for `show`. Raises ValueError for a column that is not there.
     """
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
     missing = [
         column for column in ("name", "accuracy", "low", "high", *costs) if column not in frame
@@ -316,7 +316,9 @@ def trade_offs(frame: pd.DataFrame, costs: dict[str, str], told: str) -> tuple[F
                 color=PALETTE[place % len(PALETTE)], marker=MARKERS[place % len(MARKERS)], label=point["name"],
             )  # fmt: skip
         axes.set(xscale="log", xlabel=label)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        # Within a decade LogLocator would crowd the axis.
+        near = frame[column].max() < 10 * frame[column].min()
+        axes.xaxis.set_major_locator(MaxNLocator(4) if near else LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
         axes.xaxis.set_minor_formatter(NullFormatter())
     for axes in panels[:, 0]:
