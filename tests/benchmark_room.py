@@ -143,7 +143,7 @@ def _run(server: servers.Server, number: str, runtime: Path) -> dict[str, Any]:
         client.stop_channels()
     return {
         "lesson": lesson.stem,
-        "kernel_peak_mb": _mb(watch.peak),
+        "kernel_peak_mb": _mb(max(watch.peak, left)),
         "kernel_left_mb": _mb(left),
         "cpu_seconds": round(times.user + times.system + times.children_user + times.children_system, 1),
         "seconds": round(time.perf_counter() - begin, 1),
