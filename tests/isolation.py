@@ -19,6 +19,8 @@ def isolated_environment(folder: Path) -> dict[str, str]:
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "lab-settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "lab-workspaces"),
         "IPYTHONDIR": str(folder / "ipython"),
+        # Tests run side by side; kernels that each wait for every core are many times slower than with one.
+        "OMP_NUM_THREADS": "1",
         "MPLCONFIGDIR": str(folder / "matplotlib"),
         "PYTHONSTARTUP": str(Path(__file__).with_name("kernel_startup.py")),
     }
