@@ -84,6 +84,13 @@ LESSONS = (
         prerequisites=("04", "06"),
     ),
     Lesson(
+        "09_design_your_own",
+        "Design your own",
+        "Which network would you build for a given budget, and how would you know that it is a good one?",
+        minutes=50,
+        prerequisites=("06", "08"),
+    ),
+    Lesson(
         "10_ship_it",
         "Ship it",
         "How does a trained network leave the notebook, and does it still give the same answers there?",

@@ -453,7 +453,7 @@ def _card_rows(
     clear = better[better.low > row.high]
     return rows | {
         "right answers": f"{100 * row.accuracy:.1f} % (95 % interval over the pictures: {100 * row.low:.1f} to {100 * row.high:.1f})",
-        "no dearer in MACs, no worse": ", ".join(better.index) or "none of the recorded designs",
+        "no dearer in MACs, no worse": ", ".join(better.index) or "none of the designs beside it",
         "of these, clearly better": ", ".join(clear.index) or "none: the intervals overlap",
         "training": _conditions(run),
         "started": run.started,

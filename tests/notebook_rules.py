@@ -34,14 +34,16 @@ SHORTEST_ALT = 20  # characters, as in plots.show
 # a smaller one too, so that this list stays true.
 IGNORED_OUTPUTS: dict[str, int] = {
     "08": 1,  # the table with seconds and images/s
+    "09": 3,  # the own design's accuracy, its latency, its card
     # What oneDNN makes of a network (x86-64 only), where the ONNX file is from (no converter on Python 3.13), milliseconds.
     "10": 3,
 }
 
 # How many cells of a lesson draw what was trained or timed in it: their pictures are not compared (tests/pictures.py).
 LIVE_PICTURES: dict[str, int] = {
-    "08": 4
-}  # the curves of short runs, and the mistakes of a network evaluated there
+    "08": 4,  # the curves of short runs, and the mistakes of a network evaluated there
+    "09": 1,  # the own design beside its rival
+}
 
 SLIDE_TYPES = frozenset({"slide", "subslide", "fragment", "skip", "notes", "-"})
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from mobilenet_lib import architectures, design, models, results, widgets
 from mobilenet_lib.counting import count
 from mobilenet_lib.design import COSTS, Budget, Design, pareto_front
+from mobilenet_lib.exercises import EXERCISES
 
 
 def made_up() -> pd.DataFrame:
@@ -149,12 +150,31 @@ def test_the_front_is_that_of_all_pairs(points):
     ]
     assert sorted(front) == undominated
     assert [points[place] for place in front] == sorted(points[place] for place in front)
+    dominating = EXERCISES["dominating"].reference
+    assert [dominating(points[place], points) for place in front] == [0] * len(front)
+
+
+@given(st.lists(_NUMBERS, min_size=1, max_size=12, unique=True), st.randoms())
+def test_the_exercise_finds_the_librarys_front(costs, rng: random.Random):
+    accuracies = rng.sample(range(1, 50), len(costs))
+    points = list(zip(costs, accuracies, strict=True))
+    assert EXERCISES["front_places"].reference(points) == pareto_front(points)
 
 
 @pytest.mark.parametrize(("wrong", "said"), [([], "at least one"), ([(1.0, math.nan)], "NaN")])
 def test_points_that_have_no_front_are_refused(wrong, said):
     with pytest.raises(ValueError, match=said):
         pareto_front(wrong)
+
+
+@given(st.floats(0.1, 1.5))
+def test_the_law_of_the_width_and_its_inverse(width):
+    """Exact where α leaves whole channels; and `widest` spends what `macs_at_width` counts."""
+    parts = Design("v1", 1.0).table.by_kind()["macs"]
+    pointwise, rest = int(parts["pointwise"]), int(parts.sum() - parts["pointwise"])
+    at = EXERCISES["macs_at_width"].reference
+    assert at(pointwise, rest, 0.25) == Design("v1", 0.25).table.macs
+    assert EXERCISES["widest"].reference(pointwise, rest, at(pointwise, rest, width)) == pytest.approx(width)  # fmt: skip
 
 
 # --- What was trained ---

@@ -28,6 +28,7 @@ from mobilenet_lib.exercises import (
     lesson05,
     lesson06,
     lesson08,
+    lesson09,
     lesson10,
 )
 from mobilenet_lib.exercises._checking import Report, examine, short_repr
@@ -46,6 +47,7 @@ EXERCISES: dict[str, Exercise] = {
         lesson05,
         lesson06,
         lesson08,
+        lesson09,
         lesson10,
     )
     for exercise in lesson.EXERCISES

@@ -15,6 +15,7 @@ from mobilenet_lib.questions import (
     lesson05,
     lesson06,
     lesson08,
+    lesson09,
     lesson10,
 )
 from mobilenet_lib.questions._question import Question
@@ -32,6 +33,7 @@ QUESTIONS: dict[str, Question] = {
         lesson05,
         lesson06,
         lesson08,
+        lesson09,
         lesson10,
     )
     for question in lesson.QUESTIONS
