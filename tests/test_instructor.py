@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
-from mobilenet_lib import _records, course, exercises, handout, progress
+from mobilenet_lib import _records, course, exercises, handout, progress, readiness
 from mobilenet_lib.exercises import EXERCISES
 from mobilenet_lib.instructor import (
     _copies,
@@ -471,6 +471,16 @@ def test_guide_says_how_many_fit(lessons, monkeypatch):
     assert '<td class="number">16</td><td class="number">30</td><td class="number">16</td>' in page
     for lesson in lessons:
         assert f'href="{lesson.lesson.stem}.html"' in page
+
+
+def test_readme_says_what_was_measured():
+    room = _room.recorded()
+    assert room.conditions
+    assert room.machine["cores"] >= 1
+    readme = (readiness.course_folder() / "README.md").read_text(encoding="utf-8")
+    for each_mb in (room.one_lesson_mb, room.all_open_mb):
+        assert f"{each_mb / 1000:.1f} GB" in readme
+        assert f" {room.students(16, each_mb)} " in readme
 
 
 # Slides
