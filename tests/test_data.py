@@ -535,7 +535,8 @@ def test_a_call_in_a_batch_is_refused_and_not_run(tmp_path, batches, place, prot
         np.float64(1),
         Path("a"),
     ],
-    ids=repr,
+    # The same in every process, so that the tests can run side by side.
+    ids=["eval", "getattr", "bytearray", "import", "array", "dtype", "scalar", "path"],
 )
 def test_names_that_a_batch_does_not_need_are_refused(tmp_path, batches, value):
     path = write_archive(
