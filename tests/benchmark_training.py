@@ -15,7 +15,7 @@ of a process of its own; the ways take turns in every round, so that other work 
 With --inputs it measures instead how much of a step goes to reading, augmenting and normalising the pictures, which
 `training.fit` does in a thread: steps on one batch that lies ready take turns with steps on batches as `fit` makes them.
 
-The limit is what the network's MACs (three times those of a forward pass) would take at the speed of a 1024×1024 matrix product.
+The limit is what the network's MACs (three times those of a forward pass) would take at the speed of a 1024×1024 matrix product in NumPy.
 """
 
 from __future__ import annotations
@@ -120,16 +120,13 @@ def _torch_layer(nn, block):
 
 
 def matmul_speed() -> float:
-    """Billion MACs a second of a matrix product of 1024×1024, with all cores."""
-    from mobilenet_lib._paddle import paddle
+    """Billion MACs a second of a matrix product, with all cores, as lesson 07 measures it.
 
-    a = paddle.randn([1024, 1024])
-    times = []
-    for _ in range(20):
-        started = time.perf_counter()
-        (a @ a).numpy()
-        times.append(time.perf_counter() - started)
-    return 1024**3 / statistics.median(times) / 1e9
+    In NumPy: Paddle's own product is several times slower on some processors, so it is no limit.
+    """
+    from mobilenet_lib import roofline
+
+    return roofline.measure_limits().gmacs_per_second
 
 
 def inputs(name: str, width: float, rounds: int) -> dict[str, float]:
@@ -266,7 +263,7 @@ def main() -> None:
             )
             | {"limit": round(limit * 1e9 / (3 * macs))}
         )
-    print(environment.machine(), environment.versions())
+    print(environment.machine() | {"threads": cores}, environment.versions())
     print(
         f"images/s, batch {BATCH}, 32×32, medians of {arguments.rounds} rounds; matmul {limit:.0f} GMAC/s"
     )
