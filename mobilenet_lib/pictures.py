@@ -133,7 +133,7 @@ def name_it(
 def answer_figure(answers: Sequence[Answer]) -> tuple[Figure, str]:
     """Each picture as the network sees it, beside the bars of its three most probable classes; with words, for `plots.show`."""
     fig, axes = plots.figure(
-        len(answers), 2, width=8, height=0.5 + 1.35 * len(answers), squeeze=False,
+        len(answers), 2, width=8, height=0.6 + 1.05 * len(answers), squeeze=False,
         gridspec_kw={"width_ratios": [1, 3]},
     )  # fmt: skip
     for (left, right), answer in zip(axes, answers, strict=True):
@@ -149,6 +149,7 @@ def answer_figure(answers: Sequence[Answer]) -> tuple[Figure, str]:
         right.set_xticks(range(0, 101, 20))
     for axes_above in axes[:-1, 1]:
         axes_above.set_xlabel("")
+        axes_above.tick_params(labelbottom=False)  # the lowest row names the numbers for all
     words = "; ".join(f"{answer.title or 'your picture'}: {answer.text}" for answer in answers)
     return (
         fig,

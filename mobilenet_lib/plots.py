@@ -350,7 +350,7 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], told: str) -> tuple[Fi
             f"matrix must be {[len(classes)] * 2} for {len(classes)} classes, not {list(matrix.shape)}"
         )
     percent = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    fig, axes = figure(width=7.5, height=5.6)
+    fig, axes = figure(width=7.5, height=4.3)
     axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
     for row in range(len(classes)):
         for column in range(len(classes)):
