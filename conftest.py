@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import no_network
@@ -22,6 +24,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Kernels and servers started by tests inherit this environment."""
     config.stash[_folder] = Path(tempfile.mkdtemp(prefix="mobilenet-course-tests-"))
     no_network.refuse()
+    # A shell starts what it puts into the background with Ctrl-C ignored, and the tests of an interrupt would wait in vain.
+    # execnet runs the tests in a worker's main thread; elsewhere Python refuses to set it.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(isolated_environment(config.stash[_folder]))
     # So that pytest can be started in any folder of the course.
     config.option.nbval_sanitize_with = str(config.rootpath / config.option.nbval_sanitize_with)
@@ -29,6 +35,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[_folder], ignore_errors=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first, so that no process is left alone with one of them at the end."""
+
+    def rank(item: pytest.Item) -> int:
+        if "browser" in item.path.parts:
+            return 0 if item.path.name == "test_deck.py" else 2
+        return 1 if item.path.suffix == ".ipynb" else 3
+
+    items.sort(key=rank)  # a stable sort: within a file the order stays
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -5,24 +5,52 @@ from __future__ import annotations
 import pytest
 from refresh_notebooks import lessons
 
-_BACK_TO_TOP = "() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 0; }"
-_COMMAND = "([name, options]) => window.jupyterapp.commands.execute(name, options)"
-# Which cells can be seen, and how high the slide is, in pixels.
-_SLIDE = """
-() => {
-  const notebook = window.jupyterapp.shell.currentWidget.content;
-  const seen = Array.from(notebook.node.querySelectorAll(".jp-Cell"))
-    .map((cell, place) => [place, cell.getBoundingClientRect()])
-    .filter(([, box]) => box.width > 5 && box.height > 5);
-  return {
-    active: notebook.activeCellIndex,
-    cells: seen.map(([place]) => place),
-    height: Math.max(...seen.map(([, box]) => box.bottom)) - Math.min(...seen.map(([, box]) => box.top)),
-    mode: document.body.dataset.jpDeckMode,
+# Opens the deck at the first cell and goes forward to cell `last`. Each step says which cells can be seen, and how high the
+# slide is, in pixels: asking for a box lays the page out. Within one call, so that no step waits to be painted, which takes
+# far longer on a machine without a graphics processor.
+_WALK = """
+async ([last, most]) => {
+  const { commands, shell } = window.jupyterapp;
+  const notebook = shell.currentWidget.content;
+  const mode = () => document.body.dataset.jpDeckMode;
+  const moment = () => new Promise((done) => setTimeout(done, 10));
+  const until = async (met, what) => {
+    const end = Date.now() + 20000;
+    while (!met()) {
+      if (Date.now() > end) throw new Error("waited in vain: " + what);
+      await moment();
+    }
   };
+  const slide = () => {
+    const seen = Array.from(notebook.node.querySelectorAll(".jp-Cell"))
+      .map((cell, place) => [place, cell.getBoundingClientRect()])
+      .filter(([, box]) => box.width > 5 && box.height > 5);
+    return {
+      cells: seen.map(([place]) => place),
+      height: Math.max(...seen.map(([, box]) => box.bottom)) - Math.min(...seen.map(([, box]) => box.top)),
+      mode: mode(),
+    };
+  };
+  // JupyterLab renders the cells further down when it finds the time.
+  await until(() => notebook.widgets.every((cell) => !cell.isPlaceholder()), "every cell is rendered");
+  notebook.activeCellIndex = 0;
+  await commands.execute("deck:start", {});
+  await until(() => mode() === "presenting", "the deck opens");
+  await new Promise((done) => setTimeout(done, 500));  // and is laid out
+  const steps = [];
+  while (steps.length < most) {
+    steps.push(slide());
+    const before = notebook.activeCellIndex;
+    if (before === last) break;
+    await commands.execute("deck:go", { direction: "forward" });
+    await until(() => notebook.activeCellIndex !== before, "a step from cell " + before);
+  }
+  // JupyterLab keeps the deck open over a reload, and the next test would begin in it.
+  await commands.execute("deck:stop", {});
+  await until(() => mode() !== "presenting", "the deck closes");
+  return steps;
 }
 """
-_MOVED = "(before) => window.jupyterapp.shell.currentWidget.content.activeCellIndex !== before"
 MOST_STEPS = 200
 # Walked live: what is stored in an explorer's place is its static form, figure and table, which is for a page.
 WITH_EXPLORERS = frozenset({"00", "01", "02", "04", "05", "06"})
@@ -43,24 +71,12 @@ def walk(open_lesson):
         lesson = open_lesson(name)
         if live:
             lesson.run_all()
-        lesson.page.evaluate(_BACK_TO_TOP)
-        lesson.page.evaluate(_COMMAND, ["deck:start", {}])
-        lesson.page.wait_for_function("() => document.body.dataset.jpDeckMode === 'presenting'")
-        cells, steps = lesson.cells(), []
+        cells = lesson.cells()
         last = max(
             place for place, cell in enumerate(cells) if slide_type(cell) in ("slide", "fragment")
         )
-        while len(steps) < MOST_STEPS:
-            lesson.page.wait_for_timeout(40)  # the slide is laid out
-            steps.append(lesson.page.evaluate(_SLIDE))
-            if steps[-1]["active"] == last:
-                break
-            lesson.page.evaluate(_COMMAND, ["deck:go", {"direction": "forward"}])
-            lesson.page.wait_for_function(_MOVED, arg=steps[-1]["active"])
-        # JupyterLab keeps the deck open over a reload, and the next test would begin in it.
-        lesson.page.evaluate(_COMMAND, ["deck:stop", {}])
-        lesson.page.wait_for_function("() => document.body.dataset.jpDeckMode !== 'presenting'")
-        lesson.page.wait_for_timeout(500)
+        steps = lesson.page.evaluate(_WALK, [last, MOST_STEPS])
+        lesson.page.wait_for_timeout(500)  # JupyterLab saves that the deck is closed
         return cells, steps
 
     return walked
