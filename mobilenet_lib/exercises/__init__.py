@@ -18,19 +18,8 @@ from dataclasses import replace
 from typing import Any
 
 from mobilenet_lib import _records, environment, handout
+from mobilenet_lib._lesson_modules import lesson_modules
 from mobilenet_lib._messages import Code, Folded, Message
-from mobilenet_lib.exercises import (
-    lesson00,
-    lesson01,
-    lesson02,
-    lesson03,
-    lesson04,
-    lesson05,
-    lesson06,
-    lesson08,
-    lesson09,
-    lesson10,
-)
 from mobilenet_lib.exercises._checking import Report, examine, short_repr
 from mobilenet_lib.exercises._exercise import Exercise
 
@@ -38,18 +27,7 @@ __all__ = ["EXERCISES", "check", "hint", "solution"]
 
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for lesson in (
-        lesson00,
-        lesson01,
-        lesson02,
-        lesson03,
-        lesson04,
-        lesson05,
-        lesson06,
-        lesson08,
-        lesson09,
-        lesson10,
-    )
+    for lesson in lesson_modules(__name__)
     for exercise in lesson.EXERCISES
 }
 

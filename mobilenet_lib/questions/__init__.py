@@ -1,41 +1,19 @@
 """The questions that the lessons ask before they tell, with their truths computed from the cost ledger.
 
 They live here and not in the notebooks, so that no answer lies where the question is asked. `predictions.predict`
-asks them. A module per lesson.
+asks them. A module per lesson, found by its name.
 """
 
 from __future__ import annotations
 
-from mobilenet_lib.questions import (
-    lesson00,
-    lesson01,
-    lesson02,
-    lesson03,
-    lesson04,
-    lesson05,
-    lesson06,
-    lesson08,
-    lesson09,
-    lesson10,
-)
+from mobilenet_lib._lesson_modules import lesson_modules
 from mobilenet_lib.questions._question import Question
 
 __all__ = ["QUESTIONS", "question"]
 
 QUESTIONS: dict[str, Question] = {
     question.id: question
-    for lesson in (
-        lesson00,
-        lesson01,
-        lesson02,
-        lesson03,
-        lesson04,
-        lesson05,
-        lesson06,
-        lesson08,
-        lesson09,
-        lesson10,
-    )
+    for lesson in lesson_modules(__name__)
     for question in lesson.QUESTIONS
 }
 
