@@ -118,7 +118,7 @@ def test_a_network_that_amplifies_noise_gets_no_free_pass():
 
 
 def test_weight_decay_acts_on_the_same_weights():
-    """Where no picture moves a weight, only the decay does: a classifier fed with zeros."""
+    """Seen in the optimizer's memory, which holds the sum of gradient + decay · weight over the steps."""
     model = _model()
     dynamic, static = (
         engines.DynamicGraph(model, "sgd"),
@@ -131,7 +131,7 @@ def test_weight_decay_acts_on_the_same_weights():
         for _ in range(2):
             engine.step(images, labels, 1e-12)
     memory = {engine.name: engine.optimizer_state() for engine in (dynamic, static)}
-    # The memory of the optimizer holds gradient + decay · weight: the gradients agree to a few percent.
+    # The gradients of the two engines agree to a few percent; a missing decay would move the slope by 1.
     name = "features.separable13.pointwise.0.weight"
     change = [memory[engine][f"{name}/velocity"].ravel() for engine in ("dynamic", "static")]
     decay = 1.9 * 5e-4 * before[name].ravel()
@@ -250,11 +250,23 @@ def test_an_unknown_engine_is_refused():
 
 
 def _few(count=320):
-    images = data.load("fashion_mnist", "train")
-    few = data.ImageSet(
-        "few", "train", images.images[:count], images.labels[:count], images.classes, "part"
-    )
-    return few
+    return data.load("fashion_mnist", "train").first(count)
+
+
+def _run(engine, checkpoint, epochs, stop_after):
+    """A run that is interrupted after so many epochs (or not, if there are fewer): its model and its history."""
+    training.seed_everything(0)
+    model = models.build("mobilenet_v1", num_classes=10, width_multiplier=0.1, resolution=32)
+
+    def stop(history):
+        if len(history.epochs) == stop_after:
+            raise KeyboardInterrupt
+
+    history = training.fit(
+        model, _few(), validation=None, epochs=epochs, engine=engine, checkpoint=checkpoint,
+        learning_rate=0.05, on_epoch_end=stop,
+    )  # fmt: skip
+    return model, history
 
 
 def test_a_whole_run_agrees_in_accuracy_and_keeps_the_model():
@@ -277,45 +289,20 @@ def test_a_whole_run_agrees_in_accuracy_and_keeps_the_model():
 
 
 def test_static_runs_repeat_and_resume_bit_for_bit(tmp_path):
-    def run(epochs_now, checkpoint):
-        training.seed_everything(0)
-        model = models.build("mobilenet_v1", num_classes=10, width_multiplier=0.1, resolution=32)
-
-        def stop(history):
-            if len(history.epochs) == epochs_now:
-                raise KeyboardInterrupt
-
-        history = training.fit(
-            model, _few(), validation=None, epochs=3, engine="static", checkpoint=checkpoint,
-            learning_rate=0.05, on_epoch_end=stop,
-        )  # fmt: skip
-        return model, history
-
-    whole, _ = run(99, tmp_path / "whole")
-    _, stopped = run(1, tmp_path / "parts")
+    whole, _ = _run("static", tmp_path / "whole", epochs=3, stop_after=99)
+    _, stopped = _run("static", tmp_path / "parts", epochs=3, stop_after=1)
     assert stopped.interrupted
-    parts, history = run(99, tmp_path / "parts")
+    parts, history = _run("static", tmp_path / "parts", epochs=3, stop_after=99)
     assert len(history.epochs) == 3
     for name, value in whole.state_dict().items():
         np.testing.assert_array_equal(parts.state_dict()[name].numpy(), value.numpy())
 
 
 def test_a_run_can_be_continued_by_the_other_engine_and_says_so(tmp_path):
-    def run(engine, stop_after):
-        training.seed_everything(0)
-        model = models.build("mobilenet_v1", num_classes=10, width_multiplier=0.1, resolution=32)
-
-        def stop(history):
-            if len(history.epochs) == stop_after:
-                raise KeyboardInterrupt
-
-        return training.fit(
-            model, _few(), validation=None, epochs=2, engine=engine, checkpoint=tmp_path / "c",
-            learning_rate=0.05, on_epoch_end=stop,
-        )  # fmt: skip
-
-    assert run("static", 1).interrupted
-    assert run("dynamic", 99).settings["engine"] == "static, then dynamic"
+    _, stopped = _run("static", tmp_path / "c", epochs=2, stop_after=1)
+    assert stopped.interrupted
+    _, history = _run("dynamic", tmp_path / "c", epochs=2, stop_after=99)
+    assert history.settings["engine"] == "static, then dynamic"
 
 
 # --- mixed precision, as far as it can be tried without a GPU

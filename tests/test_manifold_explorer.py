@@ -6,11 +6,11 @@ import html
 import json
 import re
 import statistics
-import time
 
 import numpy as np
 import pytest
 import traitlets
+from explorers import asked_for, assert_immediate, displayed
 
 from mobilenet_lib import manifold, widgets
 from mobilenet_lib.widgets._explorer import module
@@ -109,31 +109,15 @@ def test_an_impossible_change_is_refused_and_leaves_the_explorer_as_it_was():
 # --- What is displayed ---
 
 
-def displayed(explorer, monkeypatch, interactive: str) -> list[tuple[dict, dict]]:
-    """(data, metadata) of each output of a cell that ends with the explorer."""
-    outputs = []
-
-    def publish(data, metadata=None, **_):
-        outputs.append((data, metadata or {}))
-
-    monkeypatch.setenv("MOBILENET_INTERACTIVE", interactive)
-    monkeypatch.setattr("IPython.display.publish_display_data", publish)
-    monkeypatch.setattr(
-        "IPython.display.display", lambda data, metadata=None, raw=False: publish(data, metadata)
-    )
-    explorer._ipython_display_()
-    return outputs
-
-
 def test_without_a_learner_a_figure_and_a_table_are_shown(monkeypatch):
     explorer = widgets.manifold_explorer(5, 3)
-    (figure, about_figure), (table, _) = displayed(explorer, monkeypatch, "0")
+    (figure, about_figure), (table, _) = displayed(explorer, monkeypatch, interactive=False)
     assert about_figure["image/png"]["alt"] == figure["text/plain"]
     settings = html.unescape(re.search('data-settings="([^"]*)"', table["text/html"])[1])
     assert json.loads(settings) == {"channels": 5, "seed": 3, "scaled": False}
     for lost in explorer.frame()["points lost"]:
         assert f"<td>{lost}</td>" in table["text/html"]
-    assert displayed(widgets.manifold_explorer(5, 3), monkeypatch, "0") == [
+    assert displayed(widgets.manifold_explorer(5, 3), monkeypatch, interactive=False) == [
         (figure, about_figure),
         (table, {}),
     ]
@@ -141,7 +125,7 @@ def test_without_a_learner_a_figure_and_a_table_are_shown(monkeypatch):
 
 def test_a_learner_gets_the_live_view_alone(monkeypatch):
     explorer = widgets.manifold_explorer()
-    ((data, _),) = displayed(explorer, monkeypatch, "1")
+    ((data, _),) = displayed(explorer, monkeypatch, interactive=True)
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
     assert "image/png" not in data
     assert "manifold_explorer(channels=3, seed=1" in data["text/plain"]
@@ -161,16 +145,14 @@ def test_the_words_of_the_figure_say_what_is_lost():
 def test_the_module_is_one_file_that_asks_no_host_for_anything():
     script = widgets.manifold_explorer()._esm
     assert script == module("manifold_explorer")
-    assert not re.search(r"^\s*import\b|\bimport\(|\bfetch\(", script, re.MULTILINE)
-    assert set(re.findall(r"https?://[^\"'\s]+", script)) <= {"http://www.w3.org/2000/svg"}
+    assert asked_for(script) == []
 
 
 def test_python_answers_a_slider_within_50_ms():
     explorer = widgets.manifold_explorer()
-    seconds = []
-    for step in range(20):
-        start = time.perf_counter()
-        explorer.set_state({"channels": 3 + step, "seed": 1 + step % 30})
+
+    def update(step: int) -> None:
+        explorer.set_state({"channels": 2 + step % 29, "seed": 1 + step % 30})
         explorer.frame()
-        seconds.append(time.perf_counter() - start)
-    assert statistics.median(seconds) < 0.05
+
+    assert_immediate(update)

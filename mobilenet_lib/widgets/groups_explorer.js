@@ -2,6 +2,7 @@
 
 import { conv2dCost, legalGroups, nearestGroups, whyNotGroups } from "./arithmetic.js";
 import { assign, bars, choiceButtons, choiceSlider, count, follow, make, range, root, sums } from "./controls.js";
+import { svg } from "./svg.js";
 
 const SLIDERS = {
   in_channels: { label: "Input channels", choices: range(12).map((i) => i + 1) },
@@ -13,13 +14,6 @@ const NAMES = [...Object.keys(SLIDERS), "groups"];
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 const DASHES = ["", "7 4", "2 3", "10 3 2 3"];
 const [LEFT, RIGHT, GAP] = [100, 340, 30]; // of the drawing, in its own units
-
-function svg(tag, attributes, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
 
 // A line from every input channel to every output channel of its group.
 function connections({ in_channels, out_channels, groups }) {

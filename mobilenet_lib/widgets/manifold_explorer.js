@@ -1,6 +1,7 @@
 // The manifold explorer: a spiral through n random channels and a ReLU, and back (figure 1 of the V2 paper).
 
 import { assign, choiceButtons, choiceSlider, count, follow, make, range, root, sums } from "./controls.js";
+import { svg } from "./svg.js";
 
 const POINTS = 300;
 const TURNS = 2;
@@ -54,13 +55,6 @@ export function experiment({ channels, seed, scaled }) {
     active, lost: active.filter((number) => number < 2).length, scale, rawError: error(back), bestError: error(times(scale)),
     recovered: scaled ? times(scale) : back,
   };
-}
-
-function svg(tag, attributes, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
 }
 
 const line = (points, style) => svg("polyline", { points: points.map((point) => point.join(",")).join(" "), style: `fill: none; ${style}` });

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 from test_design import made_up
 
-from browser.test_widgets import _LOWEST_CONTRAST, _THEMES, _notebook, _run, mount
+from browser.test_widgets import _LOWEST_CONTRAST, _THEMES, _notebook, _run_until, mount
 from mobilenet_lib import design, widgets
 from mobilenet_lib.design import COSTS, Budget, Design
 
@@ -94,9 +94,5 @@ def test_python_takes_the_design_over_from_the_sliders(notebooks: Path, open_les
     answer = (
         "if explorer.design.title == 'V1 α=0.25 stem stride 2': explorer.width_multiplier = 0.5"
     )
-    for _ in range(40):
-        _run(page, answer)
-        page.wait_for_timeout(250)
-        if width.get_attribute("aria-valuetext") == "0.5":
-            break
+    _run_until(page, answer, width, "0.5")
     expect(view.locator(".mnx-verdict")).to_contain_text("V1 α=0.5 stem stride 2: no budget is set")

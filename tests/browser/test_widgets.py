@@ -365,18 +365,24 @@ def test_sliders_and_python_keep_the_same_settings(notebooks: Path, open_lesson,
     stepper.get_by_role("button", name="Step").focus()
     page.keyboard.press("Enter")
 
-    # The controls' messages reach the kernel a moment later: ask until it has both.
     answer = "if (explorer.kernel_size, stepper.position) == (7, 2): explorer.out_channels = 256"
-    channels = explorer.get_by_label("Output channels N")
-    for _ in range(40):
-        _run(page, answer)
-        page.wait_for_timeout(250)
-        if channels.get_attribute("aria-valuetext") == "256":
-            break
-    expect(channels).to_have_attribute("aria-valuetext", "256")
+    _run_until(page, answer, explorer.get_by_label("Output channels N"), "256")
     layer = cost.conv2d(64, 256, 7, 112)
     expect(explorer.get_by_role("row", name="standard")).to_contain_text(f"{layer.macs:,}")
     assert not [address for address in foreign if not address.startswith(("blob:", "data:"))]
+
+
+def _run_until(page: Page, code: str, slider: Locator, value: str) -> None:
+    """Run Python in the open notebook's kernel until a slider shows the value that the code sets.
+
+    More than once, because the messages of controls reach the kernel a moment later: the code waits for them with an `if`.
+    """
+    for _ in range(40):
+        _run(page, code)
+        page.wait_for_timeout(250)
+        if slider.get_attribute("aria-valuetext") == value:
+            break
+    expect(slider).to_have_attribute("aria-valuetext", value)
 
 
 def _run(page: Page, code: str) -> None:

@@ -1,0 +1,54 @@
+"""What the tests of every explorer ask: what a cell shows, what its script asks for, how fast Python answers."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+from collections.abc import Callable
+
+import pytest
+from IPython.core.formatters import DisplayFormatter
+
+from mobilenet_lib.widgets import Explorer
+
+ROUNDS = 30
+SECONDS = 0.05  # for an answer that feels immediate
+
+_REQUEST = re.compile(r"^\s*import\b|\bimport\(|\bfetch\(|\bXMLHttpRequest\b", re.MULTILINE)
+_ADDRESS = re.compile(r"https?://[^\"'\s]+")
+
+
+def displayed(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch, interactive: bool
+) -> list[tuple[dict, dict]]:
+    """(data, metadata) of each output that a cell ending with the explorer has, with or without a learner."""
+    outputs = []
+
+    def publish(data, metadata=None, **_):
+        outputs.append((data, metadata or {}))
+
+    monkeypatch.setenv("MOBILENET_INTERACTIVE", str(int(interactive)))
+    monkeypatch.setattr("IPython.display.publish_display_data", publish)
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, metadata=None, raw=False: publish(data, metadata)
+    )
+    # Nothing is left for Jupyter to display after the explorer has displayed itself.
+    assert DisplayFormatter().format(explorer) == ({}, {})
+    return outputs
+
+
+def asked_for(script: str) -> list[str]:
+    """Imports and requests of a script, and the addresses in it but the one that is the name of a format."""
+    addresses = set(_ADDRESS.findall(script)) - {"http://www.w3.org/2000/svg"}
+    return _REQUEST.findall(script) + sorted(addresses)
+
+
+def assert_immediate(update: Callable[[int], object]) -> None:
+    """The median of many updates, each given its number, takes less than SECONDS."""
+    seconds = []
+    for number in range(ROUNDS):
+        start = time.perf_counter()
+        update(number)
+        seconds.append(time.perf_counter() - start)
+    assert statistics.median(seconds) < SECONDS, seconds
