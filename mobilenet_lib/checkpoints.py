@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mobilenet_lib import _arrays
 from mobilenet_lib.engines import Engine
 from mobilenet_lib.results import Run, atomic_write
 
@@ -45,27 +46,15 @@ def resume(path: Path, engine: Engine, history: Run) -> None:
     arrays = read(path)
     saved = Run.from_json(str(arrays.pop("run")), f"the history in the checkpoint {path}")
     _check_same(path, saved, history)
-    state = {
-        key.removeprefix("model/"): value
-        for key, value in arrays.items()
-        if key.startswith("model/")
-    }
+    state = _part("model/", arrays)
     shapes = {name: value.shape for name, value in engine.model_state().items()}
-    for name in sorted(shapes.keys() | state.keys()):
-        if name not in state or shapes.get(name) != state[name].shape:
-            found = state[name].shape if name in state else None
-            raise ValueError(
-                f"{path} is the checkpoint of another model: {name} has the shape {found} there, and "
-                f"{shapes.get(name)} in this model. Build the model that it was made with, or give another path."
-            )
+    if wrong := _arrays.misfit(state, shapes):
+        raise ValueError(
+            f"{path} is the checkpoint of another model: {wrong}. Build the model that it was made with, or give "
+            "another path."
+        )
     engine.load_model_state(state)
-    engine.load_optimizer_state(
-        {
-            key.removeprefix("optimizer/"): value
-            for key, value in arrays.items()
-            if key.startswith("optimizer/")
-        }
-    )
+    engine.load_optimizer_state(_part("optimizer/", arrays))
     history.epochs, history.started = saved.epochs, saved.started
     engines = str(saved.settings.get("engine", engine.name))
     if not engines.endswith(engine.name):  # the rest is computed with other last digits
@@ -73,16 +62,16 @@ def resume(path: Path, engine: Engine, history: Run) -> None:
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        arrays["run"]  # a KeyError here: some other file of arrays
-    except Exception as problem:  # numpy, zipfile and zlib each raise several kinds
-        raise ValueError(
-            f"{path} is not a whole checkpoint ({type(problem).__name__}: {problem}), and was left as it is. "
-            "Give another path, or pass resume=False to train from the start and replace it."
-        ) from problem
-    return arrays
+    """The arrays that `save` wrote: "run" (the history as JSON), "model/…", "optimizer/…". ValueError for anything else."""
+    advice = "It was left as it is. Give another path, or pass resume=False to train from the start and replace it."
+    return _arrays.read(path, "checkpoint", advice, needed=["run"])
+
+
+def _part(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with `prefix`, by the rest of their names."""
+    return {
+        key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)
+    }
 
 
 def _check_same(path: Path, saved: Run, history: Run) -> None:

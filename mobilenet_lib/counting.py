@@ -31,6 +31,7 @@ import numpy as np
 
 from mobilenet_lib._paddle import paddle
 from mobilenet_lib.cost import whole_number
+from mobilenet_lib.inference import eval_mode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,14 +144,10 @@ def count(
     Raises ValueError for a model that is no Layer and a shape that is not positive whole numbers; ForwardError, with
     the name of the layer and the original error as its cause, when the forward pass raises.
     """
-    if not isinstance(model, paddle.nn.Layer):
-        raise ValueError(
-            f"model must be a paddle.nn.Layer, not {type(model).__name__}: pass the network itself"
-        )
-    recorder = _Recorder(model)
-    with (
-        ExitStack() as undo
-    ):  # each change registers its own undoing; all of them run, the last change first
+    # Each change registers its own undoing; all of them run, the last change first.
+    with ExitStack() as undo:
+        undo.enter_context(eval_mode(model))
+        recorder = _Recorder(model)
         undo.enter_context(paddle.no_grad())
         _keep_random_state(undo)
         _keep_buffers(undo, model)
@@ -177,18 +174,13 @@ def launches(
 
     A kernel is one task that the framework hands to the device, such as a convolution or the addition of its bias. It is
     Paddle's own list, in the dynamic graph: a library may split such a task further. The model comes back as it was.
-    Raises ValueError as `count` does.
+    Raises ValueError for a model that is no Layer and a shape that is not positive whole numbers.
     """
-    if not isinstance(model, paddle.nn.Layer):
-        raise ValueError(
-            f"model must be a paddle.nn.Layer, not {type(model).__name__}: pass the network itself"
-        )
     with ExitStack() as undo:
+        undo.enter_context(eval_mode(model))
         undo.enter_context(paddle.no_grad())
         _keep_random_state(undo)
         _keep_buffers(undo, model)
-        for layer in model.sublayers(include_self=True):
-            _replace(undo, layer, "training", False)
         picture = _input(input_shape, "float32")
         undo.callback(paddle.set_flags, paddle.get_flags(_LAUNCHES))
         paddle.set_flags({_LAUNCHES: 1})
@@ -220,9 +212,8 @@ class _Recorder:
         self.open: list[_Call] = []
         self.calls: list[_Call] = []
         self.unlisted: Counter[str] = Counter()
-        self.enter(
-            model, None
-        )  # by hand, not by a hook: a hook of the model's own may compute before ours
+        # By hand, not by a hook: a hook of the model's own may compute before ours.
+        self.enter(model, None)
 
     def enter(self, layer: paddle.nn.Layer, _inputs: Any) -> None:
         call = _Call(self.names.get(id(layer), _ROOT), type(layer).__name__, layer)
@@ -241,9 +232,8 @@ class _Recorder:
         """`operation`, but counted into the innermost open layer."""
 
         def counted(*args: Any, **kwargs: Any) -> Any:
-            paddle.set_flags(
-                {_LAUNCHES: 0}
-            )  # the witness looks away: what is launched here is counted
+            # The witness looks away: what is launched here is counted.
+            paddle.set_flags({_LAUNCHES: 0})
             try:
                 output = operation(*args, **kwargs)
             finally:
@@ -375,10 +365,7 @@ _COUNTED: dict[str, Callable[..., int]] = {
 
 
 def _prepare(undo: ExitStack, model: paddle.nn.Layer, recorder: _Recorder) -> None:
-    """Eval mode, hooks, counting operations; all registered with `undo`."""
-    for layer in model.sublayers(include_self=True):
-        # Not model.eval(): model.train() could not tell afterwards which layers had been frozen before.
-        _replace(undo, layer, "training", False)
+    """Hooks and counting operations; all registered with `undo`."""
     for layer in model.sublayers():
         undo.callback(layer.register_forward_pre_hook(recorder.enter).remove)
         undo.callback(layer.register_forward_post_hook(recorder.leave).remove)
@@ -425,14 +412,12 @@ def _keep_random_state(undo: ExitStack) -> None:
 def _keep_buffers(undo: ExitStack, model: paddle.nn.Layer) -> None:
     """Put buffers and batch-norm statistics back, which BatchNorm(use_global_stats=False) changes even in eval mode."""
     for layer in model.sublayers(include_self=True):
-        undo.callback(
-            layer._buffers.update, dict(layer._buffers)
-        )  # a forward may assign another tensor
+        # A forward may assign another tensor.
+        undo.callback(layer._buffers.update, dict(layer._buffers))
     # Paddle keeps the running statistics among the parameters, as ones that are not trained.
     kept = [*model.buffers(), *(p for p in model.parameters() if p.stop_gradient)]
-    for tensor in filter(
-        paddle.Tensor._is_initialized, kept
-    ):  # an LSTM has a buffer without memory
+    # An LSTM has a buffer without memory.
+    for tensor in filter(paddle.Tensor._is_initialized, kept):
         undo.callback(paddle.assign, tensor.clone(), tensor)
 
 

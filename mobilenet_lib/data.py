@@ -67,10 +67,7 @@ class ImageSet:
 
         Raises ValueError if `n` is not between 1 and the number of pictures.
         """
-        if not 1 <= n <= len(self):
-            raise ValueError(
-                f"Cannot take {n} of {len(self)} pictures. Take from 1 to {len(self)}."
-            )
+        self._check_count(n)
         order = np.random.default_rng(seed).permutation(len(self))
         # One of each class, then the next of each class, and so on.
         chosen = order[np.argsort(_turns(self.labels[order]), kind="stable")[:n]]
@@ -78,10 +75,7 @@ class ImageSet:
 
     def first(self, n: int) -> ImageSet:
         """The first `n` pictures, in their order. Raises ValueError if `n` is not between 1 and the number of pictures."""
-        if not 1 <= n <= len(self):
-            raise ValueError(
-                f"Cannot take {n} of {len(self)} pictures. Take from 1 to {len(self)}."
-            )
+        self._check_count(n)
         return self if n == len(self) else self._select(np.arange(n), f"the first {n:,}")
 
     def split_off(self, fraction: float, seed: int = 0) -> tuple[ImageSet, ImageSet]:
@@ -123,6 +117,12 @@ class ImageSet:
         return replace(
             self, images=images, source=f"{self.source}; {width}×{height} resized to {size}×{size}"
         )
+
+    def _check_count(self, n: int) -> None:
+        if not 1 <= n <= len(self):
+            raise ValueError(
+                f"Cannot take {n} of {len(self)} pictures. Take from 1 to {len(self)}."
+            )
 
     def _select(self, places: np.ndarray, note: str) -> ImageSet:
         return replace(

@@ -58,7 +58,7 @@ def save(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | 
     image_shape: (channels, height, width) of one picture. Returns the path of the graph. The model comes back as it
     was, every layer in its own mode. Raises ValueError for a model that is no Layer and a wrong shape.
     """
-    shape = _checked_shape(image_shape)
+    shape = checked_shape(image_shape)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with eval_mode(model):
@@ -123,7 +123,7 @@ def predictor(
     threads: default as many as the dynamic graph uses. onednn=False runs Paddle's own kernels in the same engine.
     A Paddle without oneDNN (not x86-64) takes its own kernels too, and `fused` says so.
     """
-    shape, threads = _checked_shape(image_shape), _threads(threads)
+    shape, threads = checked_shape(image_shape), _threads(threads)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         return load_predictor(
             save(model, shape, Path(folder) / "model"), shape, threads=threads, onednn=onednn
@@ -143,7 +143,7 @@ def load_predictor(
     """
     from paddle import inference
 
-    shape, threads = _checked_shape(image_shape), _threads(threads)
+    shape, threads = checked_shape(image_shape), _threads(threads)
     graph = Path(graph)
     for file in (graph, graph.with_suffix(".pdiparams")):
         if not file.is_file():
@@ -151,9 +151,8 @@ def load_predictor(
                 f"there is no {file.name} in {graph.parent}. save(...) writes both files; keep them together."
             )
     with _whole(graph), graph.with_suffix(".pdiparams").open("rb") as weights:
-        if any(
-            weights.read(12)
-        ):  # version and nesting level are 0; Paddle hangs on a file of something else
+        # Version and nesting level, which are 0. Paddle hangs on a file of something else.
+        if any(weights.read(12)):
             raise RuntimeError("the file of weights begins otherwise than Paddle's do")
     config = inference.Config(str(graph), str(graph.with_suffix(".pdiparams")))
     config.disable_gpu()
@@ -181,7 +180,7 @@ def onnx_predictor(
     model: paddle.nn.Layer, image_shape: tuple[int, int, int], *, threads: int | None = None
 ) -> Predictor:
     """`model` in eval mode in ONNX Runtime; arguments as `predictor`. Raises as `export_onnx` does."""
-    shape, threads = _checked_shape(image_shape), _threads(threads)
+    shape, threads = checked_shape(image_shape), _threads(threads)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         return load_onnx(
             export_onnx(model, shape, Path(folder) / "model.onnx"), shape, threads=threads
@@ -197,7 +196,7 @@ def load_onnx(
     """
     import onnxruntime
 
-    shape, threads = _checked_shape(image_shape), _threads(threads)
+    shape, threads = checked_shape(image_shape), _threads(threads)
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no ONNX file {path}. export_onnx(...) writes one.")
     options = onnxruntime.SessionOptions()
@@ -247,7 +246,8 @@ def _whole(path: Path) -> Iterator[None]:
         ) from problem
 
 
-def _checked_shape(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+def checked_shape(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """`image_shape`, where it is (channels, height, width) of one picture. Raises ValueError for anything else."""
     if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
         raise ValueError(
             f"image_shape must be (channels, height, width) of one picture, not {image_shape!r}"

@@ -58,8 +58,11 @@ _EPOCH_FIELDS = {
     "images_per_second": _NUMBER,
     "learning_rate": _NUMBER,
 }
-_NO_CONDITIONS = frozenset({"engine", "macs", "test_source"})
 _TEST_FIELDS = {"loss": _NUMBER, "accuracy": _NUMBER, "correct": (int,), "total": (int,)}
+
+# Of settings and data, what two runs need not share to be compared: the engine decides how fast the same steps are taken,
+# the others were counted and noted afterwards.
+_NO_CONDITIONS = frozenset({"engine", "macs", "test_source"})
 
 
 def _now() -> str:
@@ -169,6 +172,12 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write something measured as JSON that people can read too, by `atomic_write`."""
+    with atomic_write(path) as file:
+        file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def recorded_names() -> list[str]:
@@ -378,7 +387,7 @@ def _check_comparable(runs: list[Run]) -> None:
 
 
 def _conditions(run: Run) -> dict[str, Any]:
-    # Not the engine, which decides how fast the same steps are taken, nor what was counted and noted afterwards.
+    """What runs must share to be averaged or compared."""
     told = {**run.settings, **run.data, "finished epochs": len(run.epochs)}
     return {name: value for name, value in told.items() if name not in _NO_CONDITIONS}
 

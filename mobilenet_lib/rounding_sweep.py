@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     import paddle
     import pandas as pd
 
-PATH = (
-    results.RECORDED / "rounding" / "fashion_v1.json"
-)  # not beside the runs, which have another form
+# Not beside the runs, which have another form.
+PATH = results.RECORDED / "rounding" / "fashion_v1.json"
 SEEDS = (0, 1, 2)
 BITS = (8, 7, 6, 5, 4, 3, 2)
 CALIBRATION = 256  # training pictures, on which the ranges are measured
@@ -86,6 +85,7 @@ def _correct(**wanted: Any) -> list[int]:
 
 
 def main() -> None:
+    """Measure all networks and write the record."""
     from mobilenet_lib import data
 
     test = data.load("fashion_mnist", "test")
@@ -103,8 +103,7 @@ def main() -> None:
         "machine": environment.machine(),
         "rows": rows,
     }
-    with results.atomic_write(PATH) as file:
-        file.write((json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
+    results.write_json(PATH, made)
 
 
 def _measure(activation: str, seed: int) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +103,7 @@ PREPARATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "on its side": lambda images: np.rot90(images, axes=(2, 3)) / np.float32(127.5) - 1,
 }
 
-
+# Of a saved program, the kinds of operation that folding and fusing change.
 _KINDS = ("conv2d", "depthwise_conv2d", "fused_conv2d", "batch_norm", "relu")
 
 
@@ -173,7 +172,6 @@ def measure() -> dict[str, Any]:
 
     model, test = weights.recorded(NETWORK), data.load("fashion_mnist", "test")
     some, labels = test.images[:PICTURES], test.labels[:PICTURES]
-    _FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         graph = inference.save(model, IMAGE_SHAPE, Path(folder, "network"))
         onnx = inference.export_onnx(model, IMAGE_SHAPE, _FOLDER / f"{NETWORK}.onnx")
@@ -189,8 +187,7 @@ def measure() -> dict[str, Any]:
         "network": f"{NETWORK}: see results.recorded",
         "mode": "recorded",
         "data": f"{test.source}; the first {PICTURES} test pictures",
-        "versions": environment.versions()
-        | {name: metadata.version(name) for name in ("onnxruntime", "paddle2onnx")},
+        "versions": environment.versions("onnxruntime", "paddle2onnx"),
         "machine": environment.machine(),
         "bytes": dict(sorted(sizes.items())),
         "agreement": {
@@ -227,10 +224,9 @@ def _latency(engine: Any, batch: int) -> dict[str, float]:
 
 
 def main() -> None:
-    made = json.dumps(measure(), indent=1, ensure_ascii=False)
-    with results.atomic_write(PATH) as file:
-        file.write((made + "\n").encode())
-    print(made)
+    """Measure, write the record and print it."""
+    results.write_json(PATH, measure())
+    print(PATH.read_text(encoding="utf-8"), end="")
 
 
 if __name__ == "__main__":

@@ -22,10 +22,12 @@ import numpy as np
 from mobilenet_lib import environment
 from mobilenet_lib._paddle import paddle
 from mobilenet_lib.cost import whole_number
-from mobilenet_lib.inference import Predictor, eval_mode
+from mobilenet_lib.inference import Predictor, checked_shape, eval_mode
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_core = paddle.base.core
 
 LEAST_REPEATS = 3  # however short the time limit: fewer have no quartiles worth the name
 
@@ -207,12 +209,23 @@ def peak_memory(
     generator are undone by nobody, so give it a network that is not needed any more. Raises ValueError as `latency` does.
     """
     images = random_images(image_shape, batch_size)
-    stat = paddle.base.core
     if train:
         model.train()
-        return _peak_of(lambda: model(images), stat)
+        return _peak_of(lambda: model(images))
     with eval_mode(model), paddle.no_grad():
-        return _peak_of(lambda: model(images), stat)
+        return _peak_of(lambda: model(images))
+
+
+def random_images(image_shape: tuple[int, int, int], batch_size: int) -> paddle.Tensor:
+    """Pictures of random numbers from 0 to 1, float32 [batch_size, channels, height, width], the same ones each time.
+
+    image_shape: (channels, height, width). Raises ValueError for numbers that make no picture.
+    """
+    whole_number("batch_size", batch_size)
+    # Not paddle.rand: a measurement should not consume the generator that a training draws from.
+    generator = np.random.default_rng(0)
+    shape = (batch_size, *checked_shape(image_shape))
+    return paddle.to_tensor(generator.random(shape, dtype=np.float32))
 
 
 def _round(functions: Mapping[str, Callable[[], Any]], seconds: dict[str, list[float]]) -> None:
@@ -230,22 +243,11 @@ def _call(model: paddle.nn.Layer | Predictor, images: paddle.Tensor) -> Callable
     return lambda: model(images).numpy()
 
 
-def random_images(image_shape: tuple[int, int, int], batch_size: int) -> paddle.Tensor:
-    whole_number("batch_size", batch_size)
-    if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
-        raise ValueError(
-            f"image_shape must be (channels, height, width) of one picture, not {image_shape!r}"
-        )
-    sizes = [whole_number("each size in image_shape", size) for size in image_shape]
-    # Not paddle.rand: a measurement should not consume the generator that a training draws from.
-    numbers = np.random.default_rng(0).random((batch_size, *sizes), dtype=np.float32)
-    return paddle.to_tensor(numbers)
-
-
-def _peak_of(function: Callable[[], Any], stat: Any) -> int:
-    before = stat.host_memory_stat_current_value("Allocated", 0)
-    stat.host_memory_stat_reset_peak_value("Allocated", 0)
+def _peak_of(function: Callable[[], Any]) -> int:
+    """Bytes: the most that Paddle's tensors took during one call, beyond those that were there before it."""
+    before = _core.host_memory_stat_current_value("Allocated", 0)
+    _core.host_memory_stat_reset_peak_value("Allocated", 0)
     output = function()
-    peak = stat.host_memory_stat_peak_value("Allocated", 0)
+    peak = _core.host_memory_stat_peak_value("Allocated", 0)
     del output  # it has to live until here: its memory belongs to the call
     return peak - before

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mobilenet_lib import models, results
+from mobilenet_lib import _arrays, models, results
 from mobilenet_lib._paddle import paddle
 from mobilenet_lib.results import atomic_write
 
@@ -32,21 +32,12 @@ def load(model: paddle.nn.Layer, path: str | Path) -> None:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there are no weights at {path}. Check the path.")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            state = {name: file[name] for name in file.files}
-    except Exception as problem:  # numpy, zipfile and zlib each raise several kinds
-        raise ValueError(
-            f"{path} is not a whole file of weights ({type(problem).__name__}: {problem}). Take a good copy of it."
-        ) from problem
+    state = _arrays.read(path, "file of weights", "Take a good copy of it.")
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    for name in sorted(shapes.keys() | state.keys()):
-        if name not in state or shapes.get(name) != state[name].shape:
-            found = state[name].shape if name in state else None
-            raise ValueError(
-                f"{path} holds the weights of another model: {name} has the shape {found} there, and "
-                f"{shapes.get(name)} in this one. Build the model that they were trained in."
-            )
+    if wrong := _arrays.misfit(state, shapes):
+        raise ValueError(
+            f"{path} holds the weights of another model: {wrong}. Build the model that they were trained in."
+        )
     model.set_state_dict(state)
     model.eval()
 

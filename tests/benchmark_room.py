@@ -26,7 +26,7 @@ from jupyter_client.blocking import BlockingKernelClient
 
 from mobilenet_lib import course, environment
 from mobilenet_lib.instructor import _notebooks, _room
-from mobilenet_lib.results import atomic_write
+from mobilenet_lib.results import write_json
 
 LESSONS = ("01", "04", "08")
 SECONDS_BETWEEN_LOOKS = 0.1
@@ -68,9 +68,7 @@ def main(numbers: Sequence[str]) -> None:
         "versions": environment.versions(),
         "machine": environment.machine(),
     }
-    _room.PATH.parent.mkdir(exist_ok=True)
-    with atomic_write(_room.PATH) as file:
-        file.write((json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
+    write_json(_room.PATH, made)
     print(json.dumps(made, indent=1))
 
 

@@ -48,7 +48,7 @@ def refused(**changes) -> str:
 def main(folder: Path) -> None:
     parallel.start()
     place = parallel.place()
-    found = {"processes": parallel.processes()}
+    found = {}
     with parallel.first_alone():
         if place == 0:
             (folder / "loaded").touch()

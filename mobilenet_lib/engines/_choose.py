@@ -103,7 +103,6 @@ def probe(
     passed, key = _passed(), _key(task)
     if key in passed:
         return
-    done = None
     try:
         done = subprocess.run(
             [sys.executable, "-m", "mobilenet_lib.engines._probe"],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from mobilenet_lib._paddle import paddle
+from mobilenet_lib.inference import eval_mode
 
 # What an optimizer is given beside the learning rate. The decay spares batch norm and biases, as is usual, and
 # depthwise filters, as the V1 paper advises at the end of its section 3.2.
@@ -157,15 +156,3 @@ def is_decayed(parameter: paddle.Tensor) -> bool:
 def cross_entropy(logits: paddle.Tensor, labels: np.ndarray, reduction: str) -> paddle.Tensor:
     """Cross entropy in nats of logits [N, classes] and labels int64 [N]; reduction is "mean" or "sum"."""
     return paddle.nn.functional.cross_entropy(logits, paddle.to_tensor(labels), reduction=reduction)
-
-
-@contextmanager
-def eval_mode(model: paddle.nn.Layer) -> Iterator[None]:
-    """Eval mode inside; afterwards each layer has the mode that it had, which model.train() would not give back."""
-    modes = [(layer, layer.training) for layer in model.sublayers(include_self=True)]
-    model.eval()
-    try:
-        yield
-    finally:
-        for layer, training in modes:
-            layer.training = training

@@ -80,10 +80,10 @@ def measure(lesson: course.Lesson) -> Times:
     node = nbformat.read(path, as_version=4)
     seconds, begins = {}, {}
 
-    def begin(cell, **_):
+    def begin(cell: nbformat.NotebookNode, **_: Any) -> None:
         begins[cell.id] = time.perf_counter()
 
-    def end(cell, **_):
+    def end(cell: nbformat.NotebookNode, **_: Any) -> None:
         seconds[cell.id] = round(time.perf_counter() - begins[cell.id], 3)
 
     with tempfile.TemporaryDirectory() as folder:
@@ -100,10 +100,8 @@ def measure(lesson: course.Lesson) -> Times:
 def save(lesson: course.Lesson, times: Times) -> Path:
     """Keep the times with the course. OSError where that cannot be written."""
     path = FOLDER / f"{lesson.stem}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     made = {"lesson": lesson.stem, **times.__dict__, "total": round(times.total, 3)}
-    with results.atomic_write(path) as file:
-        file.write((json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
+    results.write_json(path, made)
     return path
 
 
