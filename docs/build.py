@@ -45,9 +45,8 @@ def build(target: Path = HERE / "_build" / "html") -> Path:
     with mock(NOT_IMPORTED):
         failed = sphinx([*options, str(pages), str(target)])
     if failed:
-        shutil.rmtree(
-            memory
-        )  # else the next build would keep the page at fault, and not warn again
+        # Else the next build would keep the page at fault, and not warn again.
+        shutil.rmtree(memory)
         raise RuntimeError("the site was not built: see the warnings above")
     return target
 

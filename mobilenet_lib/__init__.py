@@ -1,6 +1,6 @@
 """The library of the course "MobileNet, by hand and by measurement".
 
-Read `cost` first, then `architectures`; README.md lists all modules. Importing the package imports none of them; in a
+Read `cost` first, then `architectures`; README.md lists what else there is. Importing the package imports none of them; in a
 notebook it sees to it that a NameError says which cell was left out.
 """
 

@@ -185,15 +185,13 @@ def decode(file: Path | BinaryIO, size: int) -> np.ndarray:
     DecompressionBombError for more than MOST_PIXELS; for a damaged file, whatever Pillow raises.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # Pillow's remarks on odd metadata; the pixel limit is checked below
+        # Pillow's remarks on odd metadata; the pixel limit is checked below.
+        warnings.simplefilter("ignore")
         with Image.open(file, formats=_FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise Image.DecompressionBombError(f"{image.width}×{image.height}")
-            image.draft(
-                None, (2 * size, 2 * size)
-            )  # JPEG only: decode no more detail than is needed
+            # JPEG only: decode no more detail than is needed.
+            image.draft(None, (2 * size, 2 * size))
             upright = _as_rgb(ImageOps.exif_transpose(image))
             square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
     return np.asarray(square).transpose(2, 0, 1)

@@ -291,10 +291,8 @@ def _locked(file: Path) -> Iterator[None]:
             try:
                 _try_lock(lock)
                 break
-            except (
-                BlockingIOError,
-                PermissionError,
-            ):  # held by another process; Windows says permission denied
+            # Held by another process; Windows says permission denied.
+            except (BlockingIOError, PermissionError):
                 if time.monotonic() > deadline:
                     raise TimeoutError(
                         f"another program has held {lock.name} for too long"

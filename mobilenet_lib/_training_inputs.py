@@ -15,6 +15,7 @@ from mobilenet_lib.engines import DynamicGraph
 
 
 def describe_model(model: paddle.nn.Layer) -> dict[str, Any]:
+    """Its class and the number of its trainable parameters. ValueError for what is no Layer, or has none to train."""
     if not isinstance(model, paddle.nn.Layer):
         raise ValueError(
             f"model must be a paddle.nn.Layer, not {type(model).__name__}. Build one with models.build(…)."
@@ -28,6 +29,7 @@ def describe_model(model: paddle.nn.Layer) -> dict[str, Any]:
 
 
 def describe_validation(validation: ImageSet | float | None) -> str | float | None:
+    """The name and split of the images, or the share of the training images. ValueError for anything else."""
     if validation is None:
         return None
     if isinstance(validation, ImageSet):
@@ -44,13 +46,16 @@ def describe_validation(validation: ImageSet | float | None) -> str | float | No
 
 
 def describe_data(train: ImageSet, validation: ImageSet | float | None) -> dict[str, Any]:
-    """Where the images come from, with a checksum that tells one set from another of the same size."""
+    """Where the images come from, with a checksum that tells one set from another of the same size.
+
+    ValueError for images that cannot be trained on, or validated on together with those of `train`.
+    """
     check_images("train", train)
     given = [train]
     if isinstance(validation, ImageSet):
         check_images("validation", validation)
         for what in ("classes", "image shape"):
-            first, other = (shared(images)[what] for images in (train, validation))
+            first, other = (_shared(images)[what] for images in (train, validation))
             if first != other:
                 raise ValueError(
                     f"validation must have the {what} of train, {first}, not {other}. Load both with the same name."
@@ -70,13 +75,15 @@ def describe_data(train: ImageSet, validation: ImageSet | float | None) -> dict[
     }
 
 
-def shared(images: ImageSet) -> dict[str, Any]:
+def _shared(images: ImageSet) -> dict[str, Any]:
+    """What training and validation images must have in common."""
     return {"classes": images.classes, "image shape": images.images.shape[1:]}
 
 
 def split(
     train: ImageSet, validation: ImageSet | float | None, seed: int
 ) -> tuple[ImageSet, ImageSet | None]:
+    """Training and validation images; a share is split off by `seed`. ValueError where too few are left in either."""
     if isinstance(validation, float):
         train, validation = train.split_off(validation, seed)
     for name, images, least in (("training", train, 2), ("validation", validation, 1)):
@@ -111,13 +118,14 @@ def check_images(name: str, images: ImageSet) -> None:
 
 
 def check_outputs(model: paddle.nn.Layer, train: ImageSet) -> None:
-    """Run two pictures through the model, so that a wrong size shows before the first epoch."""
+    """Run two pictures through the model, so that a wrong size shows before the first epoch, as a ValueError."""
     logits = DynamicGraph(model, optimizer=None).logits(data.normalise(train.images[:2]))
     if list(logits.shape) != [2, len(train.classes)]:
         raise ValueError(wrong_outputs(model, logits, 2, train))
 
 
 def wrong_outputs(model: paddle.nn.Layer, logits: np.ndarray, count: int, images: ImageSet) -> str:
+    """What to say of `logits`, which should be [count, classes] and are not."""
     classes = len(images.classes)
     return (
         f"{type(model).__name__} must give an output of shape {[count, classes]} for {count} images of {classes} classes, "

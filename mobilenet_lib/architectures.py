@@ -259,8 +259,9 @@ def mobilenet_v1(
     input in pixels. stem_stride: 2 in the paper; 1 keeps 32×32 pictures from shrinking to a single 1×1 map.
     separable=False has a standard 3×3 convolution in place of each separable one (Table 4); shallow=True leaves out the
     five layers of 14×14×512 (Table 5). activation: "relu" in the paper; its authors' code has "relu6". pairs: the
-    (stride, channels) of the separable layers, for a network that is not the paper's. Raises ValueError for numbers that make no network: a width that leaves a layer without channels, a
-    resolution or class count below 1, a stem stride other than 1 and 2, an unknown activation.
+    (stride, channels) of the separable layers, for a network that is not the paper's. Raises ValueError for an unknown
+    activation and for numbers that make no network: a width that leaves a layer without channels, a resolution or class
+    count below 1, a stem stride other than 1 and 2.
     """
     _check(width_multiplier, resolution, num_classes, stem_stride)
     if activation not in ("relu", "relu6"):
@@ -302,8 +303,8 @@ def mobilenet_v2(
     keeps its 1280 channels. The paper's 300 M MACs need the first bottleneck (t = 1) without an expansion.
     stem_stride: 2 in the paper; 1 keeps 32×32 pictures from shrinking to a single 1×1 map. linear=False puts a ReLU6
     behind every projection, shortcuts=False leaves all shortcuts out: the comparisons of the paper's figure 6.
-    bottlenecks: the (t, c, n, s) of the stages, for a network that is not the paper's. Raises ValueError as
-    `mobilenet_v1` does.
+    bottlenecks: the (t, c, n, s) of the stages, for a network that is not the paper's. Raises ValueError for numbers that
+    make no network, as `mobilenet_v1` does, and for stages that are not four whole numbers of at least 1.
     """
     _check(width_multiplier, resolution, num_classes, stem_stride)
     _check_bottlenecks(bottlenecks)
@@ -355,10 +356,10 @@ def seed_mobilenet_v2(
 ) -> Table:
     """The MobileNet V2 of the article this course started from, which is not the paper's.
 
-    deviations: which of `SEED_DEVIATIONS` to apply; with none of them it is the paper's V2, layer by layer. Its stem has
-    stride 1, its first bottleneck keeps an expansion, a 1×1 convolution stands on the shortcut where only the channels
-    differ, every convolution has a bias, and two average pools (4, then 3) end it. Raises ValueError for an unknown
-    deviation, and for a last map so small that nothing is left for those pools.
+    deviations: which of `SEED_DEVIATIONS` to apply; with none of them it is the paper's V2, layer by layer. With all, its
+    stem has stride 1, its first bottleneck keeps an expansion, a 1×1 convolution stands on the shortcut where only the
+    channels differ, every convolution has a bias, and two average pools (4, then 3) end it. Raises ValueError for an
+    unknown deviation, and for a last map so small that nothing is left for those pools.
     """
     unknown = sorted(set(deviations) - set(SEED_DEVIATIONS))
     if unknown:

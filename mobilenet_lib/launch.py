@@ -79,9 +79,8 @@ def server_arguments(folder: Path, token: str, port: int | None, browser: bool) 
         # The port that was asked for, or none: a silent move to the next one would confuse whoever asked.
         arguments += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     if _zmq_encrypts():
-        arguments.append(
-            "--KernelManager.transport_encryption=auto"
-        )  # else each kernel warns that it does not
+        # Else each kernel warns that it does not.
+        arguments.append("--KernelManager.transport_encryption=auto")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         arguments.append("--ServerApp.allow_root=True")  # in a container everybody is root
     return arguments

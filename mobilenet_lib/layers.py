@@ -135,13 +135,12 @@ class InvertedResidual(nn.Layer):
             )
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        out = (
-            x if self.expand is None else self.expand(x)
-        )  # [batch, expansion · in_channels, height, width]
-        out = self.depthwise(
-            out
-        )  # [batch, expansion · in_channels, height / stride, width / stride]
-        out = self.project(out)  # [batch, out_channels, height / stride, width / stride]
+        # [batch, expansion · in_channels, height, width]
+        out = x if self.expand is None else self.expand(x)
+        # [batch, expansion · in_channels, height / stride, width / stride]
+        out = self.depthwise(out)
+        # [batch, out_channels, height / stride, width / stride]
+        out = self.project(out)
         if self.shortcut == "identity":
             return x + out
         if self.shortcut == "projection":

@@ -4,7 +4,7 @@
     answer = pictures.name_it(engine, picture, classes)
     plots.show(*pictures.answer_figure([answer]))
 
-    pictures.try_your_own(engine, classes)          the same as a form: choose a file, see the answer
+    pictures.try_your_own(engine, classes, test)    the same as a form: choose a file, see the answer
 
 Introduced in lesson 10.
 """
@@ -107,6 +107,7 @@ def prepare(
 
 
 def _check_size(name: str, size: int) -> None:
+    """Refuse a file of `size` bytes that is empty or too large."""
     if size == 0:
         raise PictureError(f"{name} is empty: it has no bytes. {_WHAT_TO_DO}")
     if size > MOST_BYTES:
@@ -121,7 +122,10 @@ def name_it(
     classes: Sequence[str],
     title: str = "",
 ) -> Answer:
-    """Ask an engine of `shipping` for one prepared picture, uint8 [3, h, w]."""
+    """Ask an engine, which turns normalised pictures into scores, for one prepared picture, uint8 [3, h, w].
+
+    classes: what the scores stand for, in their order. title: see `Answer`.
+    """
     scores = engine(data.normalise(picture[np.newaxis]))[0].astype(np.float64)  # [classes]
     powers = np.exp(scores - scores.max())
     order = np.argsort(-scores, kind="stable")

@@ -11,11 +11,12 @@ import html
 import io
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from mobilenet_lib.results import Run
@@ -58,9 +59,12 @@ def use_style() -> None:
     matplotlib.rcParams.update({**_STYLE, "axes.prop_cycle": cycle})
 
 
-def figure(rows: int = 1, columns: int = 1, *, width: float = 8, height: float = 4, **options):
+def figure(
+    rows: int = 1, columns: int = 1, *, width: float = 8, height: float = 4, **options: Any
+) -> tuple[Figure, Any]:
     """A figure and its axes in the course's look; `options` go to `Figure.subplots`.
 
+    width, height: in inches. The axes are one `Axes`, or an array of them where there are several rows or columns.
     The figure is not registered with pyplot, so a notebook shows it once, where `show` is called.
     """
     from matplotlib.figure import Figure
@@ -112,7 +116,7 @@ def png(fig: Figure) -> bytes:
 
 
 def bars(
-    axes,
+    axes: Axes,
     labels: Sequence[str],
     values: Sequence[float],
     *,
@@ -141,9 +145,8 @@ def bars(
     axes.grid(False, axis="y")
     if log:
         axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(
-        EngFormatter(sep=" ")
-    )  # 200 M, where matplotlib would print 2.0 and a far 1e8
+    # 200 M, where matplotlib would print 2.0 and a far 1e8.
+    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
     axes.margins(x=0.25)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilenet_lib import counting, data, design, environment, models, results, training, weights
+from mobilenet_lib._paddle import paddle
 from mobilenet_lib.data import ImageSet
 
 
@@ -151,7 +152,6 @@ def record(run_name: str, archive: str | None = None, label: str | None = None) 
         _pictures(recipe, split, path, label, number)
         for split, number in (("train", recipe.pictures), ("test", recipe.test_pictures))
     )
-
     network = {
         **recipe.network,
         "num_classes": len(train.classes),
@@ -196,7 +196,7 @@ def _pictures(
     return images.resize(recipe.network.get("resolution", images.images.shape[-1]))
 
 
-def _tested(model: Any, train: ImageSet, test: ImageSet) -> dict[str, Any]:
+def _tested(model: paddle.nn.Layer, train: ImageSet, test: ImageSet) -> dict[str, Any]:
     """What `Run.test` holds for a recorded run: beside loss and accuracy
 
     confusion: how often pictures of class [row] were answered with class [column];
@@ -217,6 +217,7 @@ def _tested(model: Any, train: ImageSet, test: ImageSet) -> dict[str, Any]:
 
 
 def main() -> None:
+    """The command: make the runs that are named, or list them."""
     environment.print_anywhere()
     parser = argparse.ArgumentParser(description="Make recorded runs of the course.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="which runs; see --list")

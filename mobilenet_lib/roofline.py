@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -110,9 +111,8 @@ def measure_limits(seconds: float = 1.0) -> Limits:
     product = _fastest(lambda: left @ right, seconds)
 
     source = np.ones(64 * 2**20, dtype=np.float32)
-    target = np.zeros_like(
-        source
-    )  # zeros would not be in memory yet; the first copy, unmeasured, puts them there
+    # Its zeros are not in memory yet; the first copy, unmeasured, puts them there.
+    target = np.zeros_like(source)
     parts = list(zip(np.array_split(target, threads), np.array_split(source, threads), strict=True))
     with ThreadPoolExecutor(threads) as pool:
         copy = _fastest(lambda: list(pool.map(lambda part: np.copyto(*part), parts)), seconds)
@@ -158,7 +158,7 @@ def draw(limits: Limits, layers: pd.DataFrame, title: str) -> Figure:
     return fig
 
 
-def _fastest(function, seconds: float) -> float:
+def _fastest(function: Callable[[], object], seconds: float) -> float:
     """Seconds of the fastest call, after one unmeasured, within the time given; at least three are measured."""
     function()
     taken, end = [], time.perf_counter() + seconds

@@ -178,19 +178,16 @@ def fit(
     parallel.start()
     settings = _settings(epochs, batch_size, learning_rate, optimizer, schedule, augment)
     settings |= _rare_settings(amp, until, validation)
+    settings |= inputs.describe_model(model)
+    settings["validation"] = inputs.describe_validation(validation)
     history = Run(
         name=run_name or type(model).__name__,
-        settings={
-            **settings,
-            **inputs.describe_model(model),
-            "validation": inputs.describe_validation(validation),
-        },
+        settings=settings,
         data=inputs.describe_data(train, validation),
         seed=whole_number("seed", seed, minimum=0),
-        mode=mode,
+        mode=check_mode(mode),
         notes=notes,
     )
-    check_mode(mode)
     train, validation_set = inputs.split(train, validation, seed)
     history.data |= {
         "train_size": len(train),
@@ -215,9 +212,8 @@ def fit(
     if path is not None and resume and path.exists():
         checkpoints.resume(path, engine, history)
     elif path is not None:
-        checkpoints.save(
-            path, engine, history
-        )  # shows now, not after an hour, that it can be written
+        # Shows now, not after an hour, that it can be written.
+        checkpoints.save(path, engine, history)
     parallel.follow_first(engine, history)
 
     kept = engine.model_state()
@@ -237,9 +233,7 @@ def fit(
                 if on_epoch_end is not None and parallel.is_first():
                     model.set_state_dict(kept)
                     on_epoch_end(history)
-    except (KeyboardInterrupt, TrainingDiverged) as stop:
-        if isinstance(stop, TrainingDiverged):
-            raise
+    except KeyboardInterrupt:
         history.interrupted = True
         # The last epoch is finished already while its checkpoint is written.
         place = f"Interrupted in epoch {min(len(history.epochs) + 1, epochs)} of {epochs}."

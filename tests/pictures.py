@@ -19,7 +19,7 @@ from PIL import Image, ImageFilter
 
 REACH = 2  # pixels, of 144 to an inch
 TILE = 24  # pixels
-LIMIT = 30.0  # of 255; CONTRIBUTING says what was measured
+LIMIT = 30.0  # of 255; HARD_USE.md says what was measured
 
 # The tag of a cell whose figure comes from a run or a clock in the lesson, so that it differs from machine to machine.
 LIVE = "live-picture"

@@ -134,9 +134,8 @@ def test_transposed_conv2d_equals_the_loops(arguments_and_size):
     image = np.random.default_rng(0).standard_normal(
         (arguments["in_channels"], height + 2, width + 2)
     )
-    arguments["padding"] = min(
-        arguments["padding"], 1
-    )  # so that something is left after the border is cropped
+    # So that something is left after the border is cropped.
+    arguments["padding"] = min(arguments["padding"], 1)
     layer = nn.Conv2DTranspose(**arguments, bias_attr=False)
     output, macs = convolve_transposed(
         image,
@@ -225,10 +224,8 @@ raw_matmul = paddle._C_ops.matmul
         (lambda x: paddle.einsum("bij,bjk->bik", x, RIGHT), 120),
         (lambda x: paddle.einsum("...ij,...jk", x, RIGHT), 120),
         (lambda x: paddle.einsum("bij,bjk->ik", x, RIGHT), 120),
-        (
-            lambda x: paddle.einsum("ij,kl->jl", x[0], RIGHT[0]),
-            4 * 5,
-        ),  # i and k are summed first, for free
+        # i and k are summed first, for free.
+        (lambda x: paddle.einsum("ij,kl->jl", x[0], RIGHT[0]), 4 * 5),
         (lambda x: paddle.einsum("bij->ji", x), 0),
         (
             lambda x: paddle.einsum("ij,jk,kl->il", tensor(2, 3), tensor(3, 4), tensor(4, 5)),

@@ -131,9 +131,8 @@ def test_a_budget_that_is_none_is_refused(wrong):
 
 # --- The front ---
 
-_NUMBERS = st.integers(
-    0, 12
-)  # few, so that equal costs, equal accuracies and equal points are common
+# Few, so that equal costs, equal accuracies and equal points are common.
+_NUMBERS = st.integers(0, 12)
 
 
 def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:

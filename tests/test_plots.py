@@ -137,9 +137,8 @@ def test_accuracies_show_their_intervals_and_conditions():
     frame = results.summary([run("recorded")])
     fig, alt = plots.accuracies(frame)
     (container,) = fig.axes[0].containers
-    drawn = container.lines[2][0].get_segments()[0][
-        :, 0
-    ]  # where the bar of the interval begins and ends
+    # Where the bar of the interval begins and ends.
+    drawn = container.lines[2][0].get_segments()[0][:, 0]
     assert drawn == pytest.approx([100 * frame["low"][0], 100 * frame["high"][0]])
     for text in (fig.axes[0].get_title(), alt):
         assert "mode: recorded" in text

@@ -197,9 +197,8 @@ def test_stopped_and_resumed_equals_never_stopped(tmp_path, optimizer):
     )
     assert stopped.interrupted
     assert len(stopped.epochs) == 2  # four batches an epoch, stopped in the third epoch
-    later = small_net(
-        seed=99
-    )  # as after a restart: other first weights, other names of Paddle's own
+    # As after a restart: other first weights, other names of Paddle's own.
+    later = small_net(seed=99)
     history = fit(later, epochs=4, optimizer=optimizer, checkpoint=parts)
 
     assert curves(history) == curves(expected)

@@ -26,9 +26,7 @@ from mobilenet_lib.exercises._exercise import Exercise
 __all__ = ["EXERCISES", "check", "hint", "solution"]
 
 EXERCISES: dict[str, Exercise] = {
-    exercise.name: exercise
-    for lesson in lesson_modules(__name__)
-    for exercise in lesson.EXERCISES
+    exercise.name: exercise for lesson in lesson_modules(__name__) for exercise in lesson.EXERCISES
 }
 
 _last_checked: str | None = None

@@ -5,6 +5,8 @@ The functions at the top level are the reference solutions as learners see them,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mobilenet_lib.exercises._exercise import Arguments, Exercise, Misconception
@@ -63,7 +65,9 @@ def _random_maps(generator: np.random.Generator) -> Arguments:
     return [end, inside, behind, end], int(generator.integers(5, 60))
 
 
-def _peak(channels, size, *, held_from: int = 1, released: int = 0, power: int = 2) -> int:
+def _peak(
+    channels: Sequence[int], size: int, *, held_from: int = 1, released: int = 0, power: int = 2
+) -> int:
     """Wrong peaks, by the layer from which the input is kept and by how many layers too early it is let go."""
     layers = len(channels) - 1
     kept = [held_from <= place < layers - released for place in range(layers)]

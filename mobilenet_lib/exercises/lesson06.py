@@ -50,9 +50,8 @@ def _random_block(generator: np.random.Generator) -> Arguments:
 
 def _random_table(generator: np.random.Generator) -> Arguments:
     stages = int(generator.integers(2, 6))
-    channels = generator.choice(
-        [16, 24, 32], size=stages
-    )  # few, so that stages of equal channels meet
+    # Few different ones, so that stages of equal channels meet.
+    channels = generator.choice([16, 24, 32], size=stages)
     return (
         tuple(
             (6, int(width), int(repeats), int(stride))

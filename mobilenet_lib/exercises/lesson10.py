@@ -5,6 +5,8 @@ The functions at the top level are the reference solutions as learners see them,
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mobilenet_lib.exercises._exercise import Arguments, Exercise, Misconception
@@ -56,10 +58,10 @@ def _unit(picture: np.ndarray) -> np.ndarray:
     return picture.astype("float32") / 127.5 - 1
 
 
-def _quietly(function):
+def _quietly(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
     """Numbers beyond all floats are the point of some mistakes, and need no warning."""
 
-    def quiet(scores):
+    def quiet(scores: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
             return function(scores)
 

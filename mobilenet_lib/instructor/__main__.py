@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mobilenet_lib.instructor import _notebooks, _timing
@@ -27,7 +27,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, run, help_text: str, folder: bool = True, lessons: bool = True):
+    def add(
+        name: str,
+        run: Callable[[argparse.Namespace], int],
+        help_text: str,
+        folder: bool = True,
+        lessons: bool = True,
+    ) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help_text, description=help_text)
         command.set_defaults(run=run)
         if folder:

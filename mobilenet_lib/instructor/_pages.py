@@ -6,7 +6,7 @@ import base64
 import html
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -83,7 +83,7 @@ def inline(text: str) -> Html:
 
 
 @cache
-def _renderer():
+def _renderer() -> Callable[[str], str]:
     import mistune
 
     class Renderer(mistune.HTMLRenderer):

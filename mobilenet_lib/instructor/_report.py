@@ -16,6 +16,7 @@ from mobilenet_lib.questions import QUESTIONS
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 LARGEST = 5_000_000  # bytes; an export of the whole course has about 20,000
 PAGE = "report.html"
@@ -201,16 +202,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, list[str]]:
             f"it is no export of progress: it lacks the columns {', '.join(missing[:4])}"
             + (" and more" if len(missing) > 4 else "")
         )
-    names = rows["student"].dropna().str.strip().unique() if "student" in rows else []
-    if len(names) > 1:
-        raise ValueError(f"it holds {len(names)} students, and must hold one")
-    name = (
-        names[0]
-        if len(names)
-        else path.stem
-        if path.stem != "progress"
-        else path.resolve().parent.name
-    )
+    name = _name(rows, path)
     _check(rows)
     known = rows[[one.id in _KINDS[one.kind] for one in rows.itertuples()]]
     notes = []
@@ -218,7 +210,18 @@ def _read(path: Path) -> tuple[pd.DataFrame, list[str]]:
         notes.append(
             f"{len(rows) - len(known)} rows are of another version of the course and left out"
         )
-    return _completed(known, name or path.stem), notes
+    return _completed(known, name), notes
+
+
+def _name(rows: pd.DataFrame, path: Path) -> str:
+    """Of the student: from the rows, the file or its folder, as `read` says. ValueError for more than one."""
+    names = rows["student"].dropna().str.strip().unique() if "student" in rows else []
+    if len(names) > 1:
+        raise ValueError(f"it holds {len(names)} students, and must hold one")
+    if len(names) and names[0]:
+        return names[0]
+    folder = path.resolve().parent.name if path.stem == "progress" else ""
+    return folder or path.stem
 
 
 def _check(rows: pd.DataFrame) -> None:
@@ -370,7 +373,7 @@ def _off(times: float) -> str:
     return "–" if times != times else f"{times:.3g} times"
 
 
-def _misconceptions_figure(frame: pd.DataFrame, students: int):
+def _misconceptions_figure(frame: pd.DataFrame, students: int) -> tuple[Figure, str]:
     shown = frame.head(_SHOWN)
     labels = [f"{row.exercise}: {row.misconception}" for row in shown.itertuples()]
     counts = shown["students"].tolist()
@@ -381,7 +384,7 @@ def _misconceptions_figure(frame: pd.DataFrame, students: int):
     return fig, f"Bars: how many of {students} students met each misconception. {told}."
 
 
-def _guesses_figure(rows: pd.DataFrame, questions: pd.DataFrame):
+def _guesses_figure(rows: pd.DataFrame, questions: pd.DataFrame) -> tuple[Figure, str]:
     worst = questions.dropna(subset="median_off").nlargest(_SHOWN, "median_off")
     fig, axes = plots.figure(width=9, height=1.2 + 0.4 * len(worst))
     for place, name in enumerate(worst["question"]):

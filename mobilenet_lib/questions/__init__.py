@@ -12,9 +12,7 @@ from mobilenet_lib.questions._question import Question
 __all__ = ["QUESTIONS", "question"]
 
 QUESTIONS: dict[str, Question] = {
-    question.id: question
-    for lesson in lesson_modules(__name__)
-    for question in lesson.QUESTIONS
+    question.id: question for lesson in lesson_modules(__name__) for question in lesson.QUESTIONS
 }
 
 

@@ -62,6 +62,10 @@ def _last_receptive_field() -> int:
     return architectures.mobilenet_v1().receptive_fields[-3]
 
 
+# The choices, and up to which share each holds; from the smallest on.
+_SHARES = {"none": 0, "up to 5 %": 0.05, "5 to 20 %": 0.2, "more than 20 %": 1}
+
+
 def _share_near_zero() -> str:
     """Of the depthwise kernels of the three recorded V1 networks: largest weight below 1 % of its layer's largest."""
     layers = [row for row in architectures.mobilenet_v1(0.25).rows if row.kind == "depthwise"]
@@ -75,9 +79,6 @@ def _share_near_zero() -> str:
                 total += row.output_shape[0]
     return next(text for text, most in _SHARES.items() if near_zero <= most * total)
 
-
-# The choices, and up to which share each holds; from the smallest on.
-_SHARES = {"none": 0, "up to 5 %": 0.05, "5 to 20 %": 0.2, "more than 20 %": 1}
 
 QUESTIONS = (
     Question(

@@ -22,19 +22,8 @@ if TYPE_CHECKING:
 
 _DESIGN = tuple(choice.name for choice in dataclasses.fields(Design))
 _WIDEST = 4.0  # width multiplier: up to here JavaScript's numbers are exact at every resolution
-_TICKS = (
-    1,
-    3,
-    10,
-    30,
-    100,
-    300,
-    1000,
-    3000,
-    10_000,
-    30_000,
-    100_000,
-)  # of the axis of the totals, in M MACs
+# Of the axis of the totals, in M MACs.
+_TICKS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 _PAPERS = {
     "width_multiplier": 1.0, "resolution": 224, "expansion": 6, "stem_stride": 2, "strides": [], "num_classes": 1000,
 }  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-_CELL = "(id) => window.jupyterapp.shell.currentWidget.content.widgets.findIndex(w => w.model.id === id)"
 # Changes a cell's text as typing would, and runs that cell only.
 _RUN_CELL = """
 async ([id, source]) => {

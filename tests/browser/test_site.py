@@ -276,9 +276,8 @@ def test_a_page_fits_the_window_and_its_headings_are_in_order(name, visit):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_of_a_lesson_stands_out_from_what_lies_behind_it(scheme, visit):
     page = visit(_lesson("01"), color_scheme=scheme)
-    page.add_style_tag(
-        content="* { transition: none !important }"
-    )  # no colour on its way to another
+    # No colour on its way to another.
+    page.add_style_tag(content="* { transition: none !important }")
     contrast, text = page.evaluate(_LOWEST)
     assert contrast >= 4.5, text
 
