@@ -77,6 +77,13 @@ LESSONS = (
         prerequisites=("04", "05"),
     ),
     Lesson(
+        "07_fewer_macs_faster",
+        "Fewer MACs, faster?",
+        "V2 needs about half of V1's MACs. Is it twice as fast, and what decides how long a network takes?",
+        minutes=55,
+        prerequisites=("04", "06"),
+    ),
+    Lesson(
         "08_train_and_compare",
         "Train and compare",
         "Does V1 or V2 learn better, and how would we know?",
@@ -114,6 +121,7 @@ CUTS: dict[str, tuple[str, ...]] = {
         "table-4-intro",
         "counts-intro",
     ),
+    "07": ("batch-intro", "fault-4", "layers-intro"),
     "08": (
         "full",
         "mistakes",

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import __main__
-from mobilenet_lib import _records, cost, exercises
+from mobilenet_lib import _records, architectures, cost, exercises, roofline
 from mobilenet_lib.course import LESSONS
 from mobilenet_lib.exercises import EXERCISES, _checking, check, hint, solution
 from mobilenet_lib.exercises._checking import examine
@@ -120,6 +120,23 @@ def test_costs_are_those_of_the_ledger(in_channels, out_channels, kernel, height
     )
     ratio = EXERCISES["cost_ratio"].reference(out_channels, kernel)
     assert ratio == pytest.approx(separable.macs / standard.macs)
+
+
+@given(
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.sampled_from([1, 3]),
+    st.integers(3, 9),
+    st.integers(1, 5),
+)
+def test_intensity_is_that_of_the_library(channels_in, channels_out, kernel, size, batch_size):
+    price = cost.conv2d(channels_in, channels_out, kernel, size)
+    row = architectures.Row("layer", "conv", (channels_in, size, size), 1, price)
+    inputs = channels_in * size * size
+    solution = EXERCISES["arithmetic_intensity"].reference
+    assert solution(
+        price.macs, inputs, price.activations, price.params, batch_size
+    ) == pytest.approx(roofline.intensity(row, batch_size))
 
 
 @given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 8), st.integers(1, 7))

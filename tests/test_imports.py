@@ -15,6 +15,7 @@ import mobilenet_lib
 NEED_PADDLE = frozenset(
     {
         "_paddle",
+        "_speed_measurement",
         "_training_inputs",
         "checkpoints",
         "counting",
