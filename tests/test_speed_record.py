@@ -111,3 +111,46 @@ def test_frames_are_tables_that_can_be_saved():
 def test_what_is_not_recorded_is_named():
     with pytest.raises(ValueError, match=r"nothing is recorded for 'alexnet'"):
         speed_record.milliseconds("alexnet", "dynamic")
+
+
+def test_the_lesson_says_what_the_record_shows():
+    """The sentences of lesson 07 on the recorded speeds; measured anew, one that no longer holds must be written anew."""
+    frame = speed_record.networks()
+    ours = frame[frame["threads"] == frame["threads"].max()].set_index(["network", "engine"])
+    for engine in speed_record.ENGINES:
+        rates = ours.xs(engine, level="engine")["gmacs_per_second"].sort_values()
+        assert set(rates.index[:2]) == {"mobilenet_v2", "seed_mobilenet_v2"}, (
+            "V2s have the lowest rates"
+        )
+    ms = ours["ms"].unstack()
+    assert (ms["dynamic"] > 2 * ms["paddle.inference"]).all(), "far from both engines"
+    between_engines = ms["paddle.inference"] / ms["onnxruntime"]
+    assert between_engines.between(1 / 2, 2).all(), "within a factor of two"
+
+    v1_to_v2 = ms.loc["mobilenet_v1"] / ms.loc["mobilenet_v2"]
+    assert v1_to_v2["dynamic"] < 1.1, "nearly nothing in one program"
+    assert 1.2 < v1_to_v2["onnxruntime"] < 1.89, "a part of it in another"
+    gain = ms.loc["mobilenet_v2", "dynamic"] / ms.loc["mobilenet_v2", "paddle.inference"]
+    assert gain > 1.89, "more than V2 gains by its MACs"
+
+    by_threads = frame.pivot_table(index=["network", "engine"], columns="threads", values="ms")
+    gains = (by_threads[1] / by_threads[by_threads.columns.max()]).dropna()
+    assert gains.min() < 1.7, "a part is not divided"
+    assert gains.max() > 2, "some rows gain more than two"
+
+    dynamic = ours.xs("dynamic", level="engine")
+    rate = dynamic["gmacs_per_second"]
+    assert rate["mobilenet_v2"] < rate["vgg16"] / 2
+    assert dynamic["kernels"].idxmin() == "vgg16", "the fewest kernels"
+    assert set(dynamic["ms"].nlargest(2).index) == {"vgg16", "vgg19"}, "and nearly the slowest"
+
+    times = speed_record.layer_times()
+    v2 = times[times["network"] == "mobilenet_v2"].groupby("kind")["ms"].sum()
+    macs = architectures.mobilenet_v2().by_kind()["macs_percent"]
+    assert 100 * v2["depthwise"] / v2.sum() > 3 * macs["depthwise"], "several times their share"
+
+    layers = speed_record.layers().set_index(["kind", "size", "engine"])
+    ridge = speed_record.limits().ridge
+    assert layers["intensity"]["depthwise"].max() < ridge < layers["intensity"]["pointwise"].min()
+    by_engine = layers["ms"].unstack().loc[["conv", "pointwise"]]
+    assert (by_engine["dynamic"] > 3 * by_engine["paddle.inference"]).all()
