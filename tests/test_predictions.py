@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 
@@ -227,7 +228,7 @@ def test_truth_is_nowhere_in_the_form_before_a_guess(asked: Question):
     made = form(asked.id)
     page = on_page(made)
     assert made.asking
-    assert asked.prompt[:20].replace('"', "&quot;") in page
+    assert html.escape(asked.prompt[:20]) in page
     assert "Truth" not in page
     assert asked.why not in page
     if not asked.choices:
