@@ -260,8 +260,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     made = measure(options.networks, options.output)
     check(made, "the new record")
-    with results.atomic_write(options.output) as file:
-        file.write((json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
+    results.write_json(options.output, made)
     print(f"{options.output} written")
 
 
