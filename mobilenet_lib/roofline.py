@@ -147,10 +147,13 @@ def draw(limits: Limits, layers: pd.DataFrame, title: str) -> Figure:
                 marker=plots.MARKERS[kinds.index(kind) % len(plots.MARKERS)],
                 label=f"{KINDS[kind]}, {engine}",
             )
+    sizes = list(layers["size"].unique())
     for layer in layers.itertuples():
         where = (layer.intensity, layer.gmacs_per_second)
         words = f"{layer.size}×{layer.size}"
-        axes.annotate(words, where, (6, -4), textcoords="offset points", fontsize=8)
+        # Every other size to the left: depthwise layers of different sizes may lie on one point.
+        side = ((6, -4), "left") if sizes.index(layer.size) % 2 == 0 else ((-6, -4), "right")
+        axes.annotate(words, where, side[0], textcoords="offset points", fontsize=8, ha=side[1])
     axes.set(xscale="log", yscale="log", xlabel="MACs per byte (log scale)")
     axes.set_ylabel("G MACs/s (log scale)")
     axes.set_title(title, fontsize=8, weight="normal")
