@@ -102,7 +102,7 @@ LESSONS = (
         "Ship it",
         "How does a trained network leave the notebook, and does it still give the same answers there?",
         minutes=50,
-        prerequisites=("03", "08"),
+        prerequisites=("03", "07", "08"),
     ),
 )
 
