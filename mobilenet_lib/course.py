@@ -134,6 +134,7 @@ CUTS: dict[str, tuple[str, ...]] = {
         "pair-runs",
         "gap",
     ),
+    "09": ("latency-intro", "winner-intro", "other-intro", "short-intro"),
     "10": ("cluster", "cluster-needs", "traffic", "parallel-real", "joined-exercise", "parallel"),
 }
 

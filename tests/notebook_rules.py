@@ -35,7 +35,7 @@ SHORTEST_ALT = 20  # characters, as in plots.show
 IGNORED_OUTPUTS: dict[str, int] = {
     "07": 6,  # tables of times on this machine, its limits, and whether ONNX Runtime is there
     "08": 1,  # the table with seconds and images/s
-    "09": 3,  # the own design's accuracy, its latency, its card
+    "09": 3,  # the own design's accuracy beside the recorded ones, its latency, its card
     # What oneDNN makes of a network (x86-64 only), where the ONNX file is from (no converter on Python 3.13), milliseconds.
     "10": 3,
 }
@@ -44,7 +44,7 @@ IGNORED_OUTPUTS: dict[str, int] = {
 LIVE_PICTURES: dict[str, int] = {
     "07": 3,  # times of this machine: the first fault, four networks, the layers under its roof
     "08": 4,  # the curves of short runs, and the mistakes of a network evaluated there
-    "09": 1,  # the own design beside its rival
+    "09": 1,  # the own design on the front of the recorded ones
 }
 
 SLIDE_TYPES = frozenset({"slide", "subslide", "fragment", "skip", "notes", "-"})

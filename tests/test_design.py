@@ -200,6 +200,94 @@ def test_the_figure_names_the_front_and_keeps_quiet_about_the_star():
     assert {"V1", "V2", "front", *design.front(frame, "params")} <= set(labels)
 
 
+# --- The recorded trainings ---
+
+
+@pytest.mark.parametrize("training", design.TRAININGS)
+def test_all_designs_were_trained_in_the_same_way(training):
+    how, checksums = design.TRAININGS[training], set()
+    settings = ("epochs", "batch_size", "learning_rate")
+    for name, run_names in design.run_names(training).items():
+        for seed, run_name in zip(how["seeds"], run_names, strict=True):
+            run = results.recorded(run_name)
+            assert run.settings["network"] == design.TRAINED[name].network
+            assert (run.name, run.seed) == (design.TRAINED[name].title, seed)
+            assert [run.settings[key] for key in settings] == [how[key] for key in settings]
+            assert (run.data["train_size"], run.test["total"]) == (how["pictures"], 2000)
+            assert not run.interrupted
+            if design.TRAINED[name].resolution == 32:
+                checksums.add(run.data["checksum"])
+    assert len(checksums) == 1
+
+
+def test_a_row_has_the_costs_of_the_ledger_and_the_mean_of_its_seeds():
+    frame = design.recorded("longer")
+    for name, made in design.TRAINED.items():
+        row = frame.loc[made.title]
+        names = design.run_names("longer")[name]
+        shares = [results.recorded(run_name).test["accuracy"] for run_name in names]
+        assert [row[cost] for cost in COSTS] == [getattr(made.table, cost) for cost in COSTS]
+        assert row["by_seed"] == tuple(shares)
+        assert row["accuracy"] == pytest.approx(sum(shares) / len(shares))
+        assert row["low"] < row["accuracy"] < row["high"]
+    with pytest.raises(ValueError, match="training must be one of longer, smoke"):
+        design.recorded("long")
+    with pytest.raises(ValueError, match="cost must be one of macs"):
+        design.front(frame, "MACs")
+
+
+def test_the_lesson_says_what_the_record_shows():
+    """The sentences of lesson 09 on the recorded runs; trained anew, one that no longer holds must be written anew."""
+    frame, smoke = design.recorded("longer"), design.recorded("smoke")["accuracy"]
+    titles = {made.title: name for name, made in design.TRAINED.items()}
+    frame, smoke = frame.rename(index=titles), smoke.rename(index=titles)
+    right, macs = 100 * frame["accuracy"], frame["macs"]
+    fronts = {cost: set(design.front(frame, cost)) for cost in COSTS}
+    on_front = ["v1_010", "v2_025_t1", "v1_015_late", "v2_010_late", "v1_050"]
+    assert design.front(frame) == on_front
+    assert macs["v1_050"] / macs["v1_010"] == pytest.approx(19, abs=0.5)
+    assert [f"{right[name]:.1f}" for name in ("v1_010", "v1_050")] == ["70.8", "78.2"]
+    assert right["v2_025_t1"] > max(right["v2_025_t3"], right["v2_025"])
+    assert [f"{right[name]:.1f}" for name in ("v2_010", "v2_010_late")] == ["72.9", "78.0"]
+    assert macs["v2_010_late"] / macs["v2_010"] == pytest.approx(3, abs=0.2)
+    assert [f"{right[name]:.1f}" for name in ("v1_025_16px", "v1_025_stem2")] == ["60.8", "70.0"]
+    assert right.idxmin() == "v1_025_16px"
+
+    by_seed = pd.DataFrame((100 * pd.DataFrame(frame["by_seed"].tolist())).to_numpy(), frame.index)
+    assert list(by_seed.loc["v1_025"].round(2)) == [74.9, 73.5]
+    distance, small = (by_seed[0] - by_seed[1]).abs(), frame.index.str.contains("stem2|16px")
+    line, without_small = (
+        2 * ((of_them**2).mean() / 2) ** 0.5 for of_them in (distance, distance[~small])
+    )
+    gain = right[on_front].diff().iloc[1:]
+    assert (gain < line).all(), "no step is more than noise"
+    assert right["v1_050"] - right["v1_010"] == pytest.approx(7.4, abs=0.05)
+    assert line < 7.4
+    assert (small.sum(), (gain > without_small).sum()) == (4, 2)
+    assert distance[small].mean() > 2 * distance[~small].mean(), "swing most"
+
+    first, second = (set(design.front(frame.assign(accuracy=by_seed[seed]))) for seed in (0, 1))
+    change = by_seed[1] - by_seed[0]
+    lost, won = change[list(first)].mean(), change.drop(list(first))
+    assert (len(first), len(first & second)) == (6, 3)
+    assert [f"{lost:.1f}", f"{won.mean():.1f}"] == ["-0.4", "2.2"]
+    assert "v2_025_t3" in first
+    assert f"{change['v2_025_t3']:.1f}" == "-4.7"
+    assert f"{change['v2_050_stem2']:.1f}" == "11.6"
+    assert won["v2_050_stem2"] > won.sum() / 2
+
+    assert fronts["macs"] & fronts["params"] & fronts["peak_activations"] == {"v1_010", "v1_050"}
+    late, early = {"v1_015_late", "v2_010_late"}, {"v1_025_stem2", "v1_050_stem2"}
+    assert late <= fronts["params"]
+    assert not late & fronts["peak_activations"]
+    assert early <= fronts["peak_activations"]
+
+    assert right.rank(ascending=False)[smoke.idxmax()] == 3
+    assert smoke.idxmin() == "v1_015_late"
+    ranks, short = by_seed.rank(), smoke.rank()
+    assert ranks[0].corr(ranks[1]) > 2 * max(short.corr(ranks[seed]) for seed in (0, 1))
+
+
 # --- The card ---
 
 
