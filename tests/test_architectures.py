@@ -244,3 +244,22 @@ def test_other_networks_refuse_pictures_their_pools_cannot_take():
     assert seed_mobilenet_v2(177).rows[-1].output_shape == (10, 1, 1)
     with pytest.raises(ValueError, match="multiple of 32"):
         vgg16(100)
+
+
+def test_pools_are_numbered_only_where_there_are_several_and_count_what_they_write():
+    pools = [row for row in seed_mobilenet_v2(num_classes=10).rows if row.kind == "pool"]
+    assert [row.name for row in pools] == ["pool1", "pool2"]
+    assert [row.cost.activations for row in pools] == [1280 * 3 * 3, 1280]
+    (pool,) = (row for row in mobilenet_v1().rows if row.kind == "pool")
+    assert (pool.name, pool.cost.activations) == ("pool", 1024)
+
+
+def test_classes_are_those_of_the_last_layer_and_one_channel_is_enough():
+    assert mobilenet_v1(num_classes=7).num_classes == 7
+    assert mobilenet_v1(1 / 32).blocks[0].out_channels == 1
+
+
+def test_without_an_expansion_the_shortcut_is_the_depthwise_layers_own_input():
+    rows = mobilenet_v2(bottlenecks=((1, 32, 1, 1),)).rows
+    held = {row.name: row.held for row in rows if row.name.startswith("bottleneck")}
+    assert held == {"bottleneck1.depthwise": 0, "bottleneck1.project": 32 * 112 * 112}
