@@ -15,21 +15,21 @@ from mobilenet_lib._paddle import paddle
 _OPTIONS = {name: speed_record.SETTINGS[name] for name in ("warm_up", "repeats", "limit")}
 _SHAPE = tuple(speed_record.SETTINGS["image_shape"])
 _IDLE = 0.1  # cores that others may use in a measurement that counts as undisturbed
-_TRIES, _PATIENCE = (
-    3,
-    20.0,
-)  # tries for an undisturbed measurement, and seconds of waiting before each
-_QUICK = {"warm_up": 2, "repeats": 9, "limit": 1.5}  # for single layers
+_TRIES = 3  # for an undisturbed measurement
+_PATIENCE = 20.0  # seconds of waiting before each
 
 
 def measure(names: Sequence[str], threads: int) -> dict[str, Any]:
     """The parts of a record that are measured; with fewer threads than cores, the timings alone."""
     if threads < (os.cpu_count() or 1):
         return {"timings": [row for name in names for row in _network(name, threads)["timings"]]}
-    limits, _ = _undisturbed(lambda: roofline.measure_limits(2.0))
+    settings = speed_record.SETTINGS
+    limits, _ = _undisturbed(lambda: roofline.measure_limits(**settings["limits"]))
     layers = []
     for shape in speed_record.LAYERS:
-        frame, others = _undisturbed(lambda s=shape: layer_speed.measure_layers([s], **_QUICK))
+        frame, others = _undisturbed(
+            lambda s=shape: layer_speed.measure_layers([s], **settings["layers"])
+        )
         layers += [{**row, "others": others} for row in frame.to_dict("records")]
     made: dict[str, Any] = {
         "limits": asdict(limits),
@@ -59,7 +59,8 @@ def _network(name: str, threads: int) -> dict[str, list[dict[str, Any]]]:
     }
     times, others = [], 0.0
     if name in ("mobilenet_v1", "mobilenet_v2"):
-        frame, others = _undisturbed(lambda: layer_speed.by_layer(network, _SHAPE, repeats=15))
+        options = speed_record.SETTINGS["layer_times"]
+        frame, others = _undisturbed(lambda: layer_speed.by_layer(network, _SHAPE, **options))
         times = frame.to_dict("records")
     made = {
         "networks": [about],

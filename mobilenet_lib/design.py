@@ -41,7 +41,6 @@ _STAGE = {"v1": "pair", "v2": "stage"}
 
 # What a design costs, by the name of the attribute of `Table` that counts it.
 COSTS = {"macs": "MACs", "params": "weights", "peak_activations": "numbers in memory"}
-BYTES = 4  # of a 32-bit number
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,8 @@ TITLES = {
     "vgg19": "VGG19",
 }
 NETWORKS = tuple(TITLES)
-WITH_ONE_THREAD = (
-    "mobilenet_v1",
-    "mobilenet_v2",
-    "resnet50",
-    "vgg16",
-)  # and all of them with all threads
+# Measured with one thread, too; all networks are measured with all threads.
+WITH_ONE_THREAD = ("mobilenet_v1", "mobilenet_v2", "resnet50", "vgg16")
 LAYERS = ((64, 112), (128, 56), (512, 14))  # (channels, size of the map), three of V1's
 SETTINGS = {
     "image_shape": [3, 224, 224],
@@ -54,6 +50,9 @@ SETTINGS = {
     "warm_up": 2,
     "repeats": 21,
     "limit": 6.0,
+    "layers": {"warm_up": 2, "repeats": 9, "limit": 1.5},
+    "layer_times": {"warm_up": 2, "repeats": 15},
+    "limits": {"seconds": 2.0},
 }
 
 # What a record must hold, and of which type; a field that is missing or of another type is refused by name.
@@ -79,6 +78,9 @@ _PARTS = {
         "warm_up": int,
         "repeats": int,
         "limit": _NUMBER,
+        "layers": dict,
+        "layer_times": dict,
+        "limits": dict,
     },
     "versions": dict.fromkeys(
         ("python", "paddlepaddle", "numpy", "onnxruntime", "paddle2onnx"), str
@@ -172,15 +174,15 @@ def check(found: Any, where: str) -> None:
             )
 
 
-def networks(found: dict[str, Any] | None = None) -> pd.DataFrame:
-    """A row per network, engine and number of threads, from a record (default: that of the course).
+def networks() -> pd.DataFrame:
+    """A row per network, engine and number of threads.
 
     Columns: network, engine, threads, macs, params, kernels (launched by the dynamic graph), ms (median), low and high (quartiles),
     calls, others (cores that other programs used meanwhile; -1 for unknown), gmacs_per_second (achieved), peak_mb (the dynamic graph's memory beyond weights and input).
     """
     import pandas as pd
 
-    found = found or record()
+    found = record()
     about = {row["network"]: row for row in found["networks"]}
     rows = []
     for row in found["timings"]:
@@ -205,23 +207,23 @@ def networks(found: dict[str, Any] | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def layers(found: dict[str, Any] | None = None) -> pd.DataFrame:
+def layers() -> pd.DataFrame:
     """The layers that were timed on their own, with the columns of `layer_speed.measure_layers`."""
     import pandas as pd
 
-    return pd.DataFrame((found or record())["layers"])
+    return pd.DataFrame(record()["layers"])
 
 
-def layer_times(found: dict[str, Any] | None = None) -> pd.DataFrame:
+def layer_times() -> pd.DataFrame:
     """Each layer inside V1 and V2 in the dynamic graph: network, name, kind, threads, ms."""
     import pandas as pd
 
-    return pd.DataFrame((found or record())["layer_times"])
+    return pd.DataFrame(record()["layer_times"])
 
 
-def limits(found: dict[str, Any] | None = None) -> Limits:
+def limits() -> Limits:
     """The limits of the machine of the record."""
-    return Limits(**(found or record())["limits"])
+    return Limits(**record()["limits"])
 
 
 def milliseconds(network: str, engine: str, threads: int | None = None) -> float:
@@ -233,9 +235,9 @@ def milliseconds(network: str, engine: str, threads: int | None = None) -> float
     raise ValueError(f"nothing is recorded for {network!r} in {engine!r} with {threads} threads")
 
 
-def conditions(found: dict[str, Any] | None = None) -> str:
+def conditions() -> str:
     """How it was measured, in one line for a figure."""
-    found = found or record()
+    found = record()
     versions, machine, settings = found["versions"], found["machine"], found["settings"]
     height, width = settings["image_shape"][1:]
     return (

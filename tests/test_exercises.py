@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import __main__
-from mobilenet_lib import _records, architectures, cost, exercises, roofline
+from mobilenet_lib import _records, architectures, cost, exercises, roofline, timing
 from mobilenet_lib.course import LESSONS
 from mobilenet_lib.exercises import EXERCISES, _checking, check, hint, solution
 from mobilenet_lib.exercises._checking import examine
@@ -137,6 +137,20 @@ def test_intensity_is_that_of_the_library(channels_in, channels_out, kernel, siz
     assert solution(
         price.macs, inputs, price.activations, price.params, batch_size
     ) == pytest.approx(roofline.intensity(row, batch_size))
+
+
+@given(st.lists(st.floats(1e-4, 1.0), min_size=1, max_size=9), st.integers(0, 2))
+def test_the_median_is_that_of_the_library(seconds, warm_up):
+    found = EXERCISES["median_ms"].reference([1.0] * warm_up + seconds, warm_up)
+    assert found == pytest.approx(timing.Timing(tuple(seconds)).median)
+
+
+@given(*[st.integers(1, 10**6)] * 4)
+def test_the_shortest_time_is_that_under_the_librarys_roof(macs, moved, peak, bandwidth):
+    limits = roofline.Limits(peak, bandwidth, threads=1)
+    seconds = macs / (1e9 * limits.attainable(macs / moved))
+    solution = EXERCISES["shortest_time"].reference
+    assert solution(macs, moved, 1e9 * peak, 1e9 * bandwidth) == pytest.approx(seconds)
 
 
 @given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 8), st.integers(1, 7))
