@@ -21,7 +21,7 @@ from mobilenet_lib import _cifar_archive, _image_folder
 from mobilenet_lib._cifar_archive import ArchiveError
 from mobilenet_lib._image_folder import FolderError
 
-__all__ = ["ArchiveError", "FolderError", "ImageSet", "augment", "load", "normalise"]
+__all__ = ["MAX_SHIFT", "ArchiveError", "FolderError", "ImageSet", "augment", "load", "normalise"]
 
 NAMES = ("cifar10", "fashion_mnist", "folder")
 SPLITS = ("train", "test")
@@ -30,6 +30,9 @@ SPLITS = ("train", "test")
 # can be compared with a figure on another; TensorFlow-Slim prepares its MobileNets' input in the same way.
 PIXEL_CENTRE = 127.5
 PIXEL_SCALE = 127.5
+
+# How far augmentation moves a picture, in pixels: the 4 of He et al., arXiv 1512.03385, section 4.2.
+MAX_SHIFT = 4
 
 _CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
 _CIFAR10_CLASSES = (
@@ -202,7 +205,7 @@ def augment(
     images: np.ndarray,
     generator: np.random.Generator,
     *,
-    max_shift: int = 4,
+    max_shift: int = MAX_SHIFT,
     flip: bool = True,
     part: slice = slice(None),
 ) -> np.ndarray:

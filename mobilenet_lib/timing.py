@@ -65,10 +65,6 @@ class Timing:
         """Throughput: pictures per second at this batch size, from the median."""
         return 1000 * self.batch_size / self.median
 
-    def macs_per_second(self, macs: int) -> float:
-        """MACs per second, where one picture takes `macs`."""
-        return macs * self.images_per_second
-
     def row(self) -> dict[str, float | int]:
         """One row of a table: batch_size, ms (median), low, high, calls, images_per_second, threads."""
         return {

@@ -59,6 +59,7 @@ def train(arguments: argparse.Namespace) -> Run:
         optimizer=arguments.optimizer,
         schedule=arguments.schedule,
         augment=not arguments.no_augment,
+        max_shift=arguments.max_shift,
         checkpoint=_path(arguments, ".checkpoint.npz"),
         resume=not arguments.restart,
         run_name=arguments.model,
@@ -140,6 +141,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--optimizer", default="sgd", choices=sorted(training.RECIPES))
     add("--schedule", default="one_cycle", choices=training.SCHEDULES)
     add("--no-augment", action="store_true", help="show the pictures as they are")
+    add(
+        "--max-shift", type=int, default=data.MAX_SHIFT, metavar="PIXELS",
+        help="how far the augmentation moves a picture; with 0 it only mirrors (default: %(default)s)",
+    )  # fmt: skip
     add("--engine", default="auto", choices=training.ENGINES)
     add("--amp", action="store_true", help="mixed precision, on a GPU only")
     add(

@@ -128,6 +128,7 @@ def fit(
     optimizer: str = "sgd",
     schedule: str = "one_cycle",
     augment: bool = True,
+    max_shift: int = data.MAX_SHIFT,
     checkpoint: str | Path | None = None,
     resume: bool = True,
     progress: bool = True,
@@ -147,7 +148,7 @@ def fit(
     each time: batch norm cannot learn from a handful. A set smaller than a batch is one batch.
     learning_rate: the peak; None takes the optimizer's in `RECIPES`. optimizer: "sgd" (momentum .9, Nesterov, weight
     decay 5e-4) or "adam". schedule: "one_cycle" or "constant", see `learning_rates`.
-    augment: show each picture shifted and mirrored at random.
+    augment: show each picture shifted, by up to `max_shift` pixels either way, and mirrored at random.
     checkpoint: a file written before the first epoch and after each one; resume: continue from it where it exists.
     progress: show a bar, in a live notebook or a terminal; elsewhere nothing is printed.
     run_name (default: the model's class), notes, mode ("smoke", "recorded" or "full") are kept in the history.
@@ -177,7 +178,7 @@ def fit(
     """
     parallel.start()
     settings = _settings(epochs, batch_size, learning_rate, optimizer, schedule, augment)
-    settings |= _rare_settings(amp, until, validation)
+    settings |= _rare_settings(amp, until, validation, max_shift)
     settings |= inputs.describe_model(model)
     settings["validation"] = inputs.describe_validation(validation)
     history = Run(
@@ -315,14 +316,13 @@ def _train_epoch(
     batch_size = history.settings["batch_size"]
     # Generators of the epoch's own: an epoch comes out the same whether the ones before it ran just now or yesterday.
     order = np.random.default_rng([history.seed, epoch, 0]).permutation(len(train))
-    augmentation = np.random.default_rng([history.seed, epoch, 1])
+    augmentation = _augmentation(history, np.random.default_rng([history.seed, epoch, 1]))
     own_seed = np.random.SeedSequence([history.seed, epoch, parallel.place()])
     seed_everything(int(own_seed.generate_state(1)[0]))
     engine.model.train()
     loss_sum, correct, seen = 0.0, 0, 0
     started = time.perf_counter()
     chosen = (order[place * batch_size :][:batch_size] for place in range(len(rates)))
-    augmentation = augmentation if history.settings["augment"] else None
     with closing(_batches(train, chosen, augmentation)) as batches:
         for batch, (rate, (images, labels)) in enumerate(zip(rates, batches, strict=True), start=1):
             loss, right = engine.step(images, labels, rate)
@@ -344,8 +344,20 @@ def _train_epoch(
     }
 
 
+def _augmentation(
+    history: Run, generator: np.random.Generator
+) -> Callable[[np.ndarray, slice], np.ndarray]:
+    """What becomes of a batch of pictures: a function of the batch and of the part of it that is wanted."""
+    if not history.settings["augment"]:
+        return lambda images, part: images[part]
+    max_shift = history.settings.get("max_shift", data.MAX_SHIFT)
+    return lambda images, part: data.augment(images, generator, max_shift=max_shift, part=part)
+
+
 def _batches(
-    train: ImageSet, chosen: Iterator[np.ndarray], augmentation: np.random.Generator | None
+    train: ImageSet,
+    chosen: Iterator[np.ndarray],
+    augmentation: Callable[[np.ndarray, slice], np.ndarray],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Normalised pictures and labels, batch after batch; a thread prepares one while the step before it runs.
 
@@ -354,10 +366,7 @@ def _batches(
 
     def prepared(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         part = parallel.share(len(rows))
-        if augmentation is None:
-            images = train.images[rows[part]]
-        else:
-            images = data.augment(train.images[rows], augmentation, part=part)
+        images = augmentation(train.images[rows], part)
         return data.normalise(images), train.labels[rows[part]]
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as worker:
@@ -456,10 +465,13 @@ def _settings(
 
 
 def _rare_settings(
-    amp: bool, until: float | None, validation: ImageSet | float | None
+    amp: bool, until: float | None, validation: ImageSet | float | None, max_shift: int
 ) -> dict[str, Any]:
     """The settings that only some runs have."""
     rare: dict[str, Any] = {}
+    max_shift = whole_number("max_shift", max_shift, minimum=0)
+    if max_shift != data.MAX_SHIFT:
+        rare["max_shift"] = max_shift
     if amp:
         rare["amp"] = True
     if parallel.processes() > 1:

@@ -156,7 +156,11 @@ def inputs(name: str, width: float, rounds: int) -> dict[str, float]:
             started = time.perf_counter()
             step(*ready)
             measured["ready"].append(time.perf_counter() - started)
-        batches = training._batches(train, itertools.islice(orders, STEPS + 1), generator)
+        batches = training._batches(
+            train,
+            itertools.islice(orders, STEPS + 1),
+            lambda images, part: data.augment(images, generator, part=part),
+        )
         next(batches)
         for _ in range(STEPS):
             started = time.perf_counter()

@@ -18,7 +18,15 @@ def test_a_recorded_run_is_one_that_the_command_makes(name):
     assert not run.interrupted
     assert run.name == recipe.name
     assert run.seed == recipe.seed
-    assert len(run.epochs) == run.settings["epochs"] == recipe.epochs
+    assert run.settings["epochs"] == recipe.epochs
+    until = run.settings.get("until")
+    assert until == recipe.fit.get("until")
+    reached = [
+        number
+        for number, epoch in enumerate(run.epochs, 1)
+        if until and epoch["validation_accuracy"] >= until
+    ]
+    assert len(run.epochs) == (reached[0] if reached else recipe.epochs)
     assert run.test is not None
     assert run.data["name"] == recipe.data
     assert run.data["source"].startswith(

@@ -46,7 +46,6 @@ def test_median_and_quartiles():
     measured = Timing((0.004, 0.001, 0.002, 0.003, 0.010), warm_up=(9.0,), batch_size=2, threads=3)
     assert (measured.low, measured.median, measured.high) == pytest.approx((2, 3, 4))
     assert measured.images_per_second == pytest.approx(2 / 0.003)
-    assert measured.macs_per_second(500) == pytest.approx(1000 / 0.003)
     assert measured.row() == {
         "batch_size": 2,
         "ms": measured.median,

@@ -337,6 +337,7 @@ def half_done(tmp_path_factory):
         ({"optimizer": "adam"}, "optimizer = 'sgd', this call has 'adam'"),
         ({"schedule": "constant"}, "schedule = 'one_cycle', this call has 'constant'"),
         ({"augment": False}, "augment = True, this call has False"),
+        ({"max_shift": 0}, "max_shift = None, this call has 0"),
         ({"until": 0.9}, r"until = None, this call has 0\.9"),
         ({"validation": 0.5}, r"validation = 0\.25, this call has 0\.5"),
         ({"validation": None}, r"validation = 0\.25, this call has None"),
@@ -552,6 +553,18 @@ def test_augmentation_changes_training_pictures_only(monkeypatch):
     assert all(picture.tobytes() in originals for picture in validated)
 
 
+def test_without_a_shift_augmentation_mirrors_only(monkeypatch):
+    images = stripes(64)
+    originals = {picture.tobytes() for picture in images.images}
+    mirrored = {picture[:, :, ::-1].tobytes() for picture in images.images}
+    batches = shown(monkeypatch)
+    history = fit(small_net(), images, validation=None, epochs=1, max_shift=0)
+    assert history.settings["max_shift"] == 0
+    seen = [picture.tobytes() for picture in np.concatenate(batches[1:])]
+    assert all(picture in originals | mirrored for picture in seen)
+    assert any(picture not in originals for picture in seen)
+
+
 def test_sgd_is_nesterov_momentum_with_decay_on_dense_weights_only():
     """Two steps recomputed from the gradients: v = .9 v + g + decay · w, w -= rate · (g + decay · w + .9 v)."""
     engine = engines.DynamicGraph(small_net(), "sgd")
@@ -652,6 +665,7 @@ def test_evaluate_leaves_the_model_as_it_was():
             {"validation": stripes(8, size=8)},
             r"validation must have the image shape of train, \(3, 12, 12\), not",
         ),
+        ({"max_shift": -1}, "max_shift must be a whole number of at least 0"),
         ({"until": 0}, "until must be an accuracy above 0 and at most 1, not 0"),
         ({"until": 75}, "until must be an accuracy above 0 and at most 1, not 75"),
         ({"until": 0.5, "validation": None}, "until needs a validation set"),

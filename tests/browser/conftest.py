@@ -5,6 +5,7 @@ A test takes `open_lesson` and gets a `Lesson`: what a learner sees and does, in
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -46,6 +47,9 @@ _RUN_ALL = """
   new Promise((_, stop) => setTimeout(() => stop(new Error("cells still run after " + milliseconds + " ms")), milliseconds)),
 ])
 """
+_OPEN = "(path) => window.jupyterapp.commands.execute('docmanager:open', { path }).then(() => {})"
+# A document that is disposed of asks nothing; one that is closed would ask whether to save.
+_CLOSE_ALL = "() => Array.from(window.jupyterapp.shell.widgets('main')).forEach((widget) => widget.dispose())"
 _CELLS = "() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells"
 
 
@@ -125,17 +129,28 @@ def server(notebooks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             yield started
 
 
+@contextlib.contextmanager
+def _pictured(page: Page, request: pytest.FixtureRequest, folder: Path) -> Iterator[None]:
+    """Where the test fails, a picture of the page stays in its folder."""
+    failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed:
+        page.screenshot(path=folder / "failed.png")
+        print(f"the page as it was: {folder / 'failed.png'}")
+
+
+@contextlib.contextmanager
+def _window(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    yield context.new_page()
+    context.close()
+
+
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
     """A new window. Where the test fails, a picture of it stays in the test's folder."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    page = context.new_page()
-    failed = request.session.testsfailed
-    yield page
-    if request.session.testsfailed > failed:
-        page.screenshot(path=tmp_path / "failed.png")
-        print(f"the page as it was: {tmp_path / 'failed.png'}")
-    context.close()
+    with _window(browser) as page, _pictured(page, request, tmp_path):
+        yield page
 
 
 @pytest.fixture
@@ -145,11 +160,49 @@ def open_lesson(page: Page, server: Server, notebooks: Path) -> Iterator[Callabl
     def opened(name: str) -> Lesson:
         (path,) = notebooks.glob(f"{name}*.ipynb")
         page.goto(f"{server.url}/lab/tree/notebooks/{path.name}?reset&token={server.token}")
-        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
-        page.wait_for_function(_KERNEL_IS_IDLE, timeout=60_000)
-        return Lesson(page)
+        return _ready(page)
 
     yield opened
+    _end_kernels(server)
+
+
+@pytest.fixture(scope="module")
+def _shared_window(browser: Browser, server: Server) -> Iterator[Page]:
+    with _window(browser) as page:
+        page.goto(f"{server.url}/lab?reset&token={server.token}")
+        page.wait_for_function("() => window.jupyterapp?.restored", timeout=60_000)
+        page.evaluate("() => window.jupyterapp.restored.then(() => {})")
+        yield page
+
+
+@pytest.fixture
+def open_next(
+    _shared_window: Page,
+    server: Server,
+    notebooks: Path,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+) -> Iterator[Callable[[str], Lesson]]:
+    """As `open_lesson`, but in a window that the tests of a file share: JupyterLab's start takes longer than most tests."""
+
+    def opened(name: str) -> Lesson:
+        (path,) = notebooks.glob(f"{name}*.ipynb")
+        _shared_window.evaluate(_OPEN, f"notebooks/{path.name}")
+        return _ready(_shared_window)
+
+    with _pictured(_shared_window, request, tmp_path):
+        yield opened
+    _shared_window.evaluate(_CLOSE_ALL)
+    _end_kernels(server)
+
+
+def _ready(page: Page) -> Lesson:
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+    page.wait_for_function(_KERNEL_IS_IDLE, timeout=60_000)
+    return Lesson(page)
+
+
+def _end_kernels(server: Server) -> None:
     for session in json.loads(_ask(server, "GET", "sessions")):
         _ask(server, "DELETE", f"sessions/{session['id']}")
 

@@ -61,14 +61,14 @@ def slide_type(cell: dict) -> str:
 
 
 @pytest.fixture
-def walk(open_lesson):
+def walk(open_next):
     """Opens a lesson's deck and goes forward to the end; returns the cells and what each step showed.
 
     live: run the lesson first, so that explorers and forms stand where the stored outputs did.
     """
 
     def walked(name: str, live: bool) -> tuple[list[dict], list[dict]]:
-        lesson = open_lesson(name)
+        lesson = open_next(name)
         if live:
             lesson.run_all()
         cells = lesson.cells()
