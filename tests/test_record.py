@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,6 +79,21 @@ def test_a_recorded_run_learned(name):
     # Lesson 05 shows that these may stay at chance; the article's three epochs of a few pictures may do so as well.
     if not any(word in name for word in ("neither", "article_")):
         assert epochs[-1]["validation_accuracy"] > epochs[0]["validation_accuracy"]
+
+
+def test_contributing_says_what_the_runs_until_three_quarters_recorded():
+    text = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    names = [name for name in results.recorded_names() if "until75" in name]
+    assert len(names) == 3
+    for run in map(results.recorded, names):
+        assert run.test["accuracy"] >= run.settings["until"] == 0.75
+        assert run.settings["engine"] == "static"
+        seconds = sum(epoch["seconds"] for epoch in run.epochs)
+        speed = np.median([epoch["images_per_second"] for epoch in run.epochs])
+        assert (
+            f"| {run.seed} | {len(run.epochs)} | {seconds:.0f} | {speed:.0f} | {100 * run.test['accuracy']:.1f} % |"
+            in text
+        )
 
 
 def test_there_are_recorded_runs_of_both_networks():
