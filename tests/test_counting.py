@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mobilenet_lib import cost
+from mobilenet_lib import architectures, cost, models
 from mobilenet_lib._paddle import paddle
-from mobilenet_lib.counting import ForwardError, count
+from mobilenet_lib.counting import ForwardError, count, launches
 
 nn, F = paddle.nn, paddle.nn.functional
 
@@ -214,11 +214,13 @@ raw_matmul = paddle._C_ops.matmul
         (lambda x: raw_matmul(x, RIGHT, False, False), 120),
         (lambda x: paddle.mm(x[0], RIGHT[0]), 60),
         (lambda x: paddle.bmm(x, RIGHT), 120),
+        (lambda x: paddle.bmm(y=RIGHT, x=x), 120),
         (lambda x: paddle.mv(x[0], VECTOR), 12),
         (lambda x: paddle.dot(VECTOR, VECTOR), 4),
         (lambda x: paddle.inner(x, tensor(5, 4)), 2 * 3 * 4 * 5),
         (lambda x: paddle.tensordot(x, tensor(4, 5), axes=1), 120),
         (lambda x: paddle.addmm(tensor(3, 5), x[0], RIGHT[0]), 60),
+        (lambda x: paddle.addmm(tensor(3, 5), x=x[0], y=RIGHT[0]), 60),
         (lambda x: tensor(3, 5).addmm_(x[0], RIGHT[0]), 60),
         (lambda x: paddle.baddbmm(tensor(2, 3, 5), x, RIGHT), 120),
         (lambda x: paddle.einsum("bij,bjk->bik", x, RIGHT), 120),
@@ -375,6 +377,8 @@ def test_batch():
     one, four = count(layer, (3, 8, 8)), count(layer, [4, 3, 8, 8])
     assert one.macs == count(layer, (1, 3, 8, 8)).macs == 36 * 4 * 27
     assert (four.macs, four.params) == (4 * one.macs, one.params)
+    rows = count(nn.Linear(4, 5), (7, 4))  # two sizes hold their batch
+    assert (rows.macs, rows.layers[0].output_shape) == (7 * 4 * 5, (7, 5))
 
 
 def test_dtype():
@@ -669,3 +673,32 @@ def test_an_error_names_the_layer_and_keeps_the_original():
         count(nn.Sequential(nn.Conv2D(3, 4, 3), nn.Conv2D(5, 4, 3)), (3, 8, 8))
     with pytest.raises(ForwardError, match=r"in layer \(model\) \(Linear\)"):
         count(nn.Linear(3, 4), (1, 5))
+
+
+# --- launched kernels
+
+
+def test_launches_of_a_network_are_those_of_its_table():
+    model = models.build("mobilenet_v2", width_multiplier=0.25, resolution=32)
+    rows = architectures.mobilenet_v2(0.25, 32, 10, stem_stride=1).rows
+    kinds = [row.kind for row in rows]
+    for _ in range(2):  # those of an earlier call do not count
+        launched = launches(model, (3, 32, 32))
+        assert launched["depthwise_conv2d"] == kinds.count("depthwise")
+        assert launched["conv2d"] == kinds.count("conv") + kinds.count("pointwise")
+        assert launched["batch_norm"] == sum(row.batch_norm for row in rows)
+        assert launched["relu6"] == sum(row.activation == "relu6" for row in rows)
+    assert list(launched.values()) == sorted(launched.values(), reverse=True)
+    with pytest.raises(ValueError, match=r"Layer, not int"):
+        launches(3, (3, 32, 32))
+
+
+def test_counting_launches_leaves_everything_as_before():
+    model = Troubled(fail=False)
+    paddle.seed(7)
+    before = state(model)
+    expected = paddle.rand([3]).tolist()
+    paddle.seed(7)
+    assert launches(model, (3, 8, 8))["conv2d"] > 0
+    assert state(model) == before
+    assert paddle.rand([3]).tolist() == expected

@@ -123,19 +123,6 @@ def test_peak_memory_is_that_of_the_tensors():
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_launches_of_a_network_are_those_of_its_table(model):
-    launched = counting.launches(model, SHAPE)
-    rows = architectures.mobilenet_v2(0.25, 32, 10, stem_stride=1).rows
-    kinds = [row.kind for row in rows]
-    assert launched["depthwise_conv2d"] == kinds.count("depthwise")
-    assert launched["conv2d"] == kinds.count("conv") + kinds.count("pointwise")
-    assert launched["batch_norm"] == sum(row.batch_norm for row in rows)
-    assert launched["relu6"] == sum(row.activation == "relu6" for row in rows)
-    with pytest.raises(ValueError, match=r"Layer, not int"):
-        counting.launches(3, SHAPE)
-
-
-@pytest.mark.usefixtures("unchanged")
 def test_by_layer_has_every_layer_once(model):
     times = layer_speed.by_layer(model, SHAPE, warm_up=0, repeats=2)
     counts = times["kind"].value_counts()
