@@ -19,16 +19,22 @@ from test_hard_use import Kernel, code_cells, texts
 
 AFTER = 1.0  # seconds
 FAILURE = "NOT as stored"
+RESTART = "restarted"
 
 
 def interrupt_long_cells(path: Path) -> list[str]:
     """The rows of one lesson."""
     rows = []
     kernel = Kernel()
+    cells = code_cells(path)
     try:
-        for place, cell in enumerate(code_cells(path)):
+        for place, cell in enumerate(cells):
             ended = _interrupted(kernel, cell.source)
             if ended:
+                if RESTART in ended:  # as a learner is told to
+                    kernel.restart()
+                    for above in cells[:place]:
+                        kernel.run(above.source)
                 again = texts(kernel.run(cell.source)) == texts(cell.outputs)
                 compared = "nbval-ignore-output" not in cell.metadata.get("tags", ())
                 state = ("as stored" if again else FAILURE) if compared else "not compared"
@@ -48,10 +54,15 @@ def _interrupted(kernel: Kernel, source: str) -> str:
     except Empty:
         begin = time.monotonic()
         kernel.manager.interrupt_kernel()
-    outputs = kernel.outputs(request, seconds=100)
-    last = outputs[-1] if outputs else {}
-    how = last.get("ename") or (texts([last]).splitlines() or ["finished"])[0][:60]
-    return f"{how} after {time.monotonic() - begin:.1f} s"
+    try:
+        outputs = kernel.outputs(request, seconds=100)
+    except Empty:  # the signal came into code of Jupyter's kernel, between two cells
+        return f"no answer for {time.monotonic() - begin:.0f} s, {RESTART}"
+    how = (texts(outputs[-1:]).splitlines() or ["finished"])[0][:60]
+    names = [output["ename"] for output in outputs if output["kind"] == "error"]
+    if "Interrupted in an import" in texts(outputs):
+        names.append(f"in an import, {RESTART}")
+    return f"{' '.join(names) or how} after {time.monotonic() - begin:.1f} s"
 
 
 def main() -> int:

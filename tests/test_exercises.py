@@ -412,6 +412,19 @@ def test_prints_are_shown_up_to_a_length_and_only_the_functions():
     assert "(cut)" in report.message.text
     assert len(report.message.text) < 2000
     assert "printed" not in examine(OUTPUT_SIZE, answer("return 3")).message.text
+    report = examine(OUTPUT_SIZE, answer("print('y')\nreturn 3"))  # once for each case
+    assert report.message.text.count("\n    y") == len(OUTPUT_SIZE.all_cases)
+    assert "(cut)" not in report.message.text
+    report = examine(OUTPUT_SIZE, answer("print('z\\n' * 9)\nreturn 3"))
+    assert report.message.text.count("\n    z") == 12
+    assert "(cut)" in report.message.text
+
+
+def test_a_function_without_a_source_is_judged_by_its_values():
+    made: dict = {}
+    exec("def output_size(input_size, kernel_size, stride, padding): return None", made)
+    assert examine(OUTPUT_SIZE, made["output_size"]).outcome == "type"
+    assert examine(OUTPUT_SIZE, max).outcome != "not attempted"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from jupyter_client import KernelManager
 from nbval.plugin import get_sanitize_patterns
 
 from mobilenet_lib import (
-    _missing_names,
+    _error_notes,
     _records,
     architectures,
     launch,
@@ -204,11 +204,27 @@ def test_the_file_knows_which_cell_makes_a_name(cells, running, words, tmp_path)
     path = tmp_path / "lesson.ipynb"
     made = [nbformat.v4.new_code_cell(source) for source in cells]
     nbformat.write(nbformat.v4.new_notebook(cells=made), path)
-    message = _missing_names.explanation("macs", running, [path])
+    message = _error_notes.explanation("macs", running, [path])
     if words is None:
         assert message is None
     else:
         assert all(word in message.text for word in words), message.text
+
+
+def test_an_interrupt_inside_an_import_is_named(kernel, tmp_path):
+    """What is half loaded makes later cells fail with errors that name no cause."""
+    kernel.restart()
+    (tmp_path / "broken_off.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n[*range(10**7)]"
+    )
+    kernel.run(f"import sys\nsys.path.insert(0, {str(tmp_path)!r})")
+    error, message = kernel.run("import broken_off")
+    assert (error["kind"], error["ename"]) == ("error", "KeyboardInterrupt")
+    said = message["data"]["text/plain"]
+    assert "importing `broken_off`" in said
+    assert "Restart Kernel and Run" in said
+    # Anywhere else an interrupt does no harm, and nothing is said.
+    assert [output["kind"] for output in kernel.run("raise KeyboardInterrupt")] == ["error"]
 
 
 # --- no network ------------------------------------------------------------------------------------------------

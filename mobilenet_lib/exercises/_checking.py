@@ -267,10 +267,7 @@ def _not_attempted(exercise: Exercise) -> Report:
 
 def _wrong_signature(exercise: Exercise, function: Callable[..., Any]) -> Report:
     expected = f"`{exercise.name}({', '.join(exercise.parameters)})`"
-    try:
-        yours = f"`{exercise.name}{inspect.signature(function)}`"
-    except (TypeError, ValueError):
-        yours = "another form"
+    yours = f"`{exercise.name}{inspect.signature(function)}`"
     return _report("signature", exercise, "other arguments are needed", (
         f"The function must take {expected}; yours is {yours}. Put the first line back as it was.",
     ))  # fmt: skip

@@ -1,7 +1,10 @@
-"""After a NameError in a lesson: which of its cells makes the name, and how to run it.
+"""Below two errors of a lesson that puzzle, what to do about them. The errors stay as they are.
 
-Cells run out of order, or in a kernel that was restarted, end in `NameError: name 'macs' is not defined`. The error stays
-as it is; below it stands what the notebook's file knows about the name. Nothing is said where it knows nothing.
+Cells run out of order, or in a kernel that was restarted, end in `NameError: name 'macs' is not defined`: the notebook's file
+knows which cell makes the name. Nothing is said where it knows nothing.
+
+An interrupt while a large library is being imported leaves parts of it behind. The next attempt ends in errors like
+`module 'matplotlib' has no attribute 'get_data_path'`, and only another kernel helps.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from traceback import walk_tb
+from types import FrameType, TracebackType
 from typing import Any
 
 from mobilenet_lib import environment
@@ -20,33 +24,52 @@ from mobilenet_lib._messages import Code, Message
 
 
 def watch() -> None:
-    """In a notebook's kernel, explain NameErrors from now on. A handler that somebody else has set is left alone."""
+    """In a notebook's kernel, explain these errors from now on. A handler that somebody else has set is left alone."""
     if environment.in_notebook():
         shell = sys.modules["IPython"].get_ipython()
         if not shell.custom_exceptions:
-            shell.set_custom_exc((NameError,), _explain)
+            shell.set_custom_exc((NameError, KeyboardInterrupt), _explain)
 
 
 def _explain(
     shell: Any,
-    kind: type[NameError],
-    error: NameError,
+    kind: type[BaseException],
+    error: BaseException,
     traceback: TracebackType,
     tb_offset: int | None = None,
 ) -> None:
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
-    if kind is NameError and _raised_in(shell.user_ns, traceback):
-        with suppress(Exception):  # whatever lies on the disk, the error itself was shown
-            message = explanation(error.name, shell.user_ns["In"][-1], _notebooks(shell.user_ns))
-            if message:
-                message.show()
+    with suppress(Exception):  # whatever lies on the disk, the error itself was shown
+        message = _message_for(shell, error, traceback)
+        if message:
+            message.show()
 
 
-def _raised_in(namespace: dict[str, Any], traceback: TracebackType) -> bool:
-    """Is it code of the notebook, in a cell or in a function from one, that misses the name?"""
-    while traceback.tb_next:
-        traceback = traceback.tb_next
-    return traceback.tb_frame.f_globals is namespace
+def _message_for(shell: Any, error: BaseException, traceback: TracebackType) -> Message | None:
+    frames = [frame for frame, _ in walk_tb(traceback)]
+    if isinstance(error, KeyboardInterrupt):
+        return half_imported(frames)
+    # Is it code of the notebook, in a cell or in a function from one, that misses the name?
+    if type(error) is NameError and frames[-1].f_globals is shell.user_ns:
+        return explanation(error.name, shell.user_ns["In"][-1], _notebooks(shell.user_ns))
+    return None
+
+
+def half_imported(frames: list[FrameType]) -> Message | None:
+    """Which library the frames, outermost first, were importing; None where none or only the course's own small modules."""
+    for frame in frames:
+        library = frame.f_globals.get("__name__", "").split(".")[0]
+        # A module's own code runs only while it is imported; a cell's is the module __main__.
+        if frame.f_code.co_name == "<module>" and library not in ("__main__", "mobilenet_lib"):
+            return Message(
+                "note",
+                "Interrupted in an import",
+                (
+                    f"The interrupt came while Python was importing `{library}`. Half of it is loaded now, and cells that need it may fail with puzzling errors.",
+                    "Begin with another kernel: menu Run → Restart Kernel and Run up to Selected Cell…",
+                ),
+            )
+    return None
 
 
 def explanation(name: str, running: str, notebooks: list[Path]) -> Message | None:
