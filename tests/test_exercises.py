@@ -415,7 +415,7 @@ def test_prints_are_shown_up_to_a_length_and_only_the_functions():
     report = examine(OUTPUT_SIZE, answer("print('y')\nreturn 3"))  # once for each case
     assert report.message.text.count("\n    y") == len(OUTPUT_SIZE.all_cases)
     assert "(cut)" not in report.message.text
-    report = examine(OUTPUT_SIZE, answer("print('z\\n' * 9)\nreturn 3"))
+    report = examine(OUTPUT_SIZE, answer("print('z\\n' * 8 + 'z')\nreturn 3"))
     assert report.message.text.count("\n    z") == 12
     assert "(cut)" in report.message.text
 
