@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from mobilenet_lib import environment
+from mobilenet_lib._interrupts import held
 from mobilenet_lib._paddle import paddle
 from mobilenet_lib.cost import whole_number
 
@@ -61,7 +62,7 @@ def save(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | 
     shape = checked_shape(image_shape)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with eval_mode(model):
+    with eval_mode(model), held():
         spec = paddle.static.InputSpec([None, *shape], "float32", "image")
         paddle.jit.save(model, str(path), input_spec=[spec])
     return path.with_name(path.name + ".json")
@@ -81,7 +82,7 @@ def export_onnx(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         graph = save(model, image_shape, Path(folder) / "model")
-        with _silence():
+        with _silence(), held():
             import paddle2onnx
 
             paddle2onnx.export(
@@ -162,7 +163,7 @@ def load_predictor(
         config.enable_onednn()
     else:
         config.disable_onednn()
-    with _whole(graph), _silence():
+    with _whole(graph), _silence(), held():
         engine = inference.create_predictor(config)
     source = engine.get_input_handle(engine.get_input_names()[0])
     result = engine.get_output_names()[0]

@@ -199,17 +199,22 @@ def fit(
     parallel.check(history, min(batch_size, len(train)))
     steps = max(1, len(train) // batch_size)
     rates = learning_rates(schedule, settings["learning_rate"], epochs * steps)
-    engine = _engine(
-        engine,
-        amp,
-        model,
-        optimizer,
-        lambda: (data.normalise(train.images[:batch_size]), train.labels[:batch_size]),
-        settings["learning_rate"],
-        len(rates),
-    )
-    history.settings["engine"] = engine.name
     path = None if checkpoint is None or not parallel.is_first() else Path(checkpoint)
+    try:
+        engine = _engine(
+            engine,
+            amp,
+            model,
+            optimizer,
+            lambda: (data.normalise(train.images[:batch_size]), train.labels[:batch_size]),
+            settings["learning_rate"],
+            len(rates),
+        )
+    except KeyboardInterrupt:
+        model.eval()
+        history.settings["engine"] = "none"
+        return _interrupted(history, resumes=path is not None)
+    history.settings["engine"] = engine.name
     if path is not None and resume and path.exists():
         checkpoints.resume(path, engine, history)
     elif path is not None:
@@ -235,16 +240,23 @@ def fit(
                     model.set_state_dict(kept)
                     on_epoch_end(history)
     except KeyboardInterrupt:
-        history.interrupted = True
-        # The last epoch is finished already while its checkpoint is written.
-        place = f"Interrupted in epoch {min(len(history.epochs) + 1, epochs)} of {epochs}."
-        again = "" if path is None else " Run the same call again to continue."
-        if parallel.is_first():
-            print(f"{place} {_where_the_model_is(history)}{again}")
+        _interrupted(history, resumes=path is not None)
     finally:
         # Half an epoch is in no history: the model goes back to where the history says it is.
         model.set_state_dict(kept)
         model.eval()
+    return history
+
+
+def _interrupted(history: Run, resumes: bool) -> Run:
+    """The history of a run that was interrupted, after a line that says where it stands."""
+    history.interrupted = True
+    epochs = history.settings["epochs"]
+    # The last epoch is finished already while its checkpoint is written.
+    place = f"Interrupted in epoch {min(len(history.epochs) + 1, epochs)} of {epochs}."
+    again = " Run the same call again to continue." if resumes else ""
+    if parallel.is_first():
+        print(f"{place} {_where_the_model_is(history)}{again}")
     return history
 
 

@@ -206,6 +206,7 @@ raw_matmul = paddle._C_ops.matmul
         (lambda x: x.bmm(RIGHT), 120),
         (lambda x: paddle.matmul(y=RIGHT, x=x), 120),
         (lambda x: paddle.matmul(x, tensor(2, 3, 5), transpose_x=True), 2 * 4 * 3 * 5),
+        (lambda x: paddle.matmul(x[0], tensor(3, 5), transpose_x=True), 4 * 3 * 5),
         (lambda x: paddle.matmul(x, tensor(2, 5, 4), transpose_y=True), 120),
         (lambda x: paddle.matmul(x, tensor(7, 1, 4, 5)), 7 * 120),
         (lambda x: paddle.matmul(x, VECTOR), 24),

@@ -20,6 +20,7 @@ from functools import cache
 
 import numpy as np
 
+from mobilenet_lib._interrupts import held
 from mobilenet_lib._paddle import paddle
 from mobilenet_lib.architectures import Block
 from mobilenet_lib.engines._dynamic import RECIPES, is_decayed
@@ -69,6 +70,7 @@ class StaticGraph:
         self._executor = paddle.static.Executor(paddle.CPUPlace())
         with _static_mode(self._scope):
             self._train = self._training_program(optimizer)
+        with _static_mode(self._scope):  # between the two, an interrupt takes effect
             self._eval = self._evaluation_program()
         self.load_model_state({name: value.numpy() for name, value in model.state_dict().items()})
 
@@ -287,15 +289,19 @@ def _is_pointwise(shape: tuple[int, ...]) -> bool:
 
 @contextmanager
 def _static_mode(scope: paddle.static.Scope) -> Iterator[None]:
-    """Static graph and oneDNN inside; afterwards a notebook is in the dynamic graph again, whatever happened."""
-    paddle.set_flags({"FLAGS_use_onednn": True})
-    paddle.enable_static()
-    try:
-        with paddle.static.scope_guard(scope):
-            yield
-    finally:
-        paddle.disable_static()
-        paddle.set_flags({"FLAGS_use_onednn": False})
+    """Static graph and oneDNN inside; afterwards a notebook is in the dynamic graph again, whatever happened.
+
+    An interrupt waits until then.
+    """
+    with held():
+        paddle.set_flags({"FLAGS_use_onednn": True})
+        paddle.enable_static()
+        try:
+            with paddle.static.scope_guard(scope):
+                yield
+        finally:
+            paddle.disable_static()
+            paddle.set_flags({"FLAGS_use_onednn": False})
 
 
 @cache
