@@ -300,6 +300,10 @@ def test_error_in_a_function_called_by_the_learners_names_the_learners_line():
     report = examine(OUTPUT_SIZE, answer("return np.zeros(3)[input_size]"))
     assert "IndexError" in report.message.text
     assert "return np.zeros(3)[input_size]" in report.message.text
+    # Also where the error arises in Python code of a library.
+    report = examine(OUTPUT_SIZE, answer("import statistics\nreturn statistics.mean([])"))
+    assert "StatisticsError" in report.message.text
+    assert "line 3 of its cell:\n    return statistics.mean([])" in report.message.text
 
 
 @pytest.mark.parametrize(
