@@ -1,11 +1,26 @@
-"""Named arrays in NumPy's `.npz`: read without pickle, and compared with those of the model that is to take them."""
+"""Named arrays in NumPy's `.npz`: written, read without pickle, and compared with those of the model that is to take them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from mobilenet_lib.results import atomic_write
+
+
+def write(
+    path: Path | str, arrays: Mapping[str, np.ndarray], savez: Callable[..., None] = np.savez
+) -> None:
+    """Write the arrays to `path`, or leave what is there. savez: NumPy's function, the compressing one or not."""
+    packed = (
+        io.BytesIO()
+    )  # not into the file: on a full disk older Pythons print a second error of zipfile's
+    savez(packed, **arrays)
+    with atomic_write(path) as file:
+        file.write(packed.getbuffer())
 
 
 def read(path: Path, what: str, advice: str, needed: Sequence[str] = ()) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mobilenet_lib import _arrays
 from mobilenet_lib.engines import Engine
-from mobilenet_lib.results import Run, atomic_write
+from mobilenet_lib.results import Run
 
 # Settings that are kept in the history only where they are others than these.
 _ORDINARY = {"amp": False, "processes": 1, "until": None}
@@ -35,8 +35,7 @@ def save(path: Path, engine: Engine, history: Run) -> None:
     arrays = {f"model/{name}": value for name, value in engine.model_state().items()}
     arrays |= {f"optimizer/{name}": value for name, value in engine.optimizer_state().items()}
     try:
-        with atomic_write(path) as file:
-            np.savez(file, run=np.array(history.to_json()), **arrays)
+        _arrays.write(path, {"run": np.array(history.to_json()), **arrays})
     except OSError as problem:
         raise CheckpointNotSaved(problem, path, history) from problem
 

@@ -14,14 +14,12 @@ import numpy as np
 
 from mobilenet_lib import _arrays, models, results
 from mobilenet_lib._paddle import paddle
-from mobilenet_lib.results import atomic_write
 
 
 def save(model: paddle.nn.Layer, path: str | Path) -> None:
     """Write weights and running statistics to `path`; an older file stays whole if anything fails on the way."""
     state = {name: value.numpy() for name, value in model.state_dict().items()}
-    with atomic_write(path) as file:
-        np.savez_compressed(file, **state)
+    _arrays.write(path, state, np.savez_compressed)
 
 
 def load(model: paddle.nn.Layer, path: str | Path) -> None:

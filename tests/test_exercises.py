@@ -512,6 +512,14 @@ def test_wrong_arrays_are_only_wrong(value):
     assert examine(EXERCISES["separable_kernel"], function).outcome in {"wrong", "type"}
 
 
+def test_an_array_is_compared_with_a_list_or_a_number():
+    assert _checking._same(np.array([1.0, 2.0]), [1, 2])
+    assert _checking._same([1, 2], np.array([1.0, 2.0]))
+    assert _checking._same(np.array(3.0), 3)
+    assert not _checking._same(np.array([1.0, 2.0]), [1, 3])
+    assert not _checking._same(np.array([1.0, 2.0]), 1)
+
+
 @pytest.mark.parametrize("edit", ["depthwise *= 2", "pointwise[:] = 0", "depthwise.sort()"])
 def test_editing_an_argument_is_explained(edit):
     source = f"def separable_kernel(depthwise, pointwise):\n    {edit}\n    return pointwise * depthwise[:, 0]"
