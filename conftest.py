@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
@@ -17,24 +18,20 @@ from isolation import isolated_environment
 
 pytest_plugins = ["pictures"]  # nbval compares texts only
 
-_folder = pytest.StashKey[Path]()
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Kernels and servers started by tests inherit this environment."""
-    config.stash[_folder] = Path(tempfile.mkdtemp(prefix="mobilenet-course-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="mobilenet-course-tests-"))
+    # At the very end: IPython writes into it when the process ends.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     no_network.refuse()
     # A shell starts what it puts into the background with Ctrl-C ignored, and the tests of an interrupt would wait in vain.
     # execnet runs the tests in a worker's main thread; elsewhere Python refuses to set it.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ.update(isolated_environment(config.stash[_folder]))
+    os.environ.update(isolated_environment(folder))
     # So that pytest can be started in any folder of the course.
     config.option.nbval_sanitize_with = str(config.rootpath / config.option.nbval_sanitize_with)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    shutil.rmtree(config.stash[_folder], ignore_errors=True)
 
 
 @pytest.hookimpl(trylast=True)
