@@ -15,9 +15,8 @@ def write(
     path: Path | str, arrays: Mapping[str, np.ndarray], savez: Callable[..., None] = np.savez
 ) -> None:
     """Write the arrays to `path`, or leave what is there. savez: NumPy's function, the compressing one or not."""
-    packed = (
-        io.BytesIO()
-    )  # not into the file: on a full disk older Pythons print a second error of zipfile's
+    # Not into the file: on a full disk older Pythons print a second error, of zipfile's.
+    packed = io.BytesIO()
     savez(packed, **arrays)
     with atomic_write(path) as file:
         file.write(packed.getbuffer())

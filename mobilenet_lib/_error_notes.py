@@ -60,7 +60,7 @@ def half_imported(frames: list[FrameType]) -> Message | None:
     for frame in frames:
         library = frame.f_globals.get("__name__", "").split(".")[0]
         # A module's own code runs only while it is imported; a cell's is the module __main__.
-        if frame.f_code.co_name == "<module>" and library not in ("__main__", "mobilenet_lib"):
+        if frame.f_code.co_name == "<module>" and library not in ("", "__main__", "mobilenet_lib"):
             return Message(
                 "note",
                 "Interrupted in an import",

@@ -27,34 +27,24 @@ def interrupting(function):
     return interrupted
 
 
-def test_the_block_ends_first():
+@pytest.mark.parametrize("inside", [0, 1])
+def test_the_block_ends_first_and_those_around_it(inside):
     before, done = signal.getsignal(signal.SIGINT), []
 
-    def work():
+    def work(inside):
         with held():
-            interrupt()
-            done.append("inner")
+            if inside:
+                work(inside - 1)
+            else:
+                interrupt()
+            done.append(inside)
 
     with pytest.raises(KeyboardInterrupt):
-        work()
-    assert done == ["inner"]
+        work(inside)
+    assert done == list(range(inside + 1))
     assert signal.getsignal(signal.SIGINT) is before
     with held():
         pass
-
-
-def test_blocks_inside_one_another_end_together():
-    done = []
-
-    def work():
-        with held():
-            with held():
-                interrupt()
-            done.append("outer")
-
-    with pytest.raises(KeyboardInterrupt):
-        work()
-    assert done == ["outer"]
 
 
 def test_an_error_in_the_block_is_raised_as_it_is():
