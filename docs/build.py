@@ -99,9 +99,7 @@ def static_forms() -> dict[str, tuple[course.Lesson, list[str]]]:
     for lesson in course.LESSONS:
         notebook = nbformat.read(ROOT / "notebooks" / lesson.file_name, as_version=4)
         for cell in notebook.cells:
-            pages = [
-                output.get("data", {}).get("text/html", "") for output in cell.get("outputs", [])
-            ]
+            pages = [output.get("data", {}).get("text/html", "") for output in cell.get("outputs", [])]
             for name in _EXPLORER.findall("".join(pages)):
                 found[name] = (lesson, pages)
     return found
@@ -149,9 +147,11 @@ def explorers_script() -> str:
 def library_page() -> str:
     """Every public module of the library on one page, from the docstrings."""
     package = ROOT / "mobilenet_lib"
-    sources = sorted(
-        [*package.glob("[!_]*.py"), *package.glob("[!_]*/__init__.py")], key=_module_name
-    )
+    rooms = ("data", "training", "plots", "experiments", "widgets")
+    sources = list(package.glob("[!_]*.py"))
+    for room in rooms:
+        sources += _public_modules(package / room)
+    sources.sort(key=_module_name)
     parts = [
         "# Library",
         "What the lessons share, from the docstrings, module by module. Read `cost` first; the others follow it. Only modules "
@@ -179,14 +179,23 @@ def library_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _public_modules(folder: Path) -> list[Path]:
+    """The package alone where it says what is public in it, else its modules, and so on downwards."""
+    package = folder / "__init__.py"
+    if "__all__" in package.read_text(encoding="utf-8"):
+        return [package]
+    inner = [one for path in folder.glob("[!_]*/__init__.py") for one in _public_modules(path.parent)]
+    return [package, *folder.glob("[!_]*.py"), *inner]
+
+
 def _module_name(path: Path) -> str:
-    return path.parent.name if path.stem == "__init__" else path.stem
+    """Below `mobilenet_lib`, with dots."""
+    parts = path.relative_to(ROOT / "mobilenet_lib").with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Build the site from the executed notebooks, without a network."
-    )
+    parser = argparse.ArgumentParser(description="Build the site from the executed notebooks, without a network.")
     parser.add_argument(
         "folder",
         nargs="?",

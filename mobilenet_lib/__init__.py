@@ -1,14 +1,8 @@
 """The library of the course "MobileNet, by hand and by measurement".
 
-Read `cost` first, then `architectures`; README.md lists what else there is. Importing the package imports none of them; in a
-notebook it sees to it that a NameError says which cell was left out, and an interrupt which import it broke.
+Read in this order: `cost` (what a layer costs), `architectures` and `baselines` (networks as tables), `layers` and `models`
+(the same tables as Paddle layers), `counting` (MACs of a running model), `papers` (published figures), `runs`, `statistics`
+and `weights` (what was trained, and how sure it is). They fit into an evening. The folders beside them are rooms for one
+purpose each: `data`, `training`, `plots`, `experiments`, `widgets`, `course`, `teaching`; `_support` serves all of them.
+Importing the package imports none of them.
 """
-
-import sys
-
-if "IPython" in sys.modules:
-    from mobilenet_lib import _error_notes
-
-    _error_notes.watch()
-    del _error_notes
-del sys

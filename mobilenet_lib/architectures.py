@@ -16,7 +16,8 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 from mobilenet_lib import cost
-from mobilenet_lib.cost import Cost, Shape, whole_number
+from mobilenet_lib._support.arguments import whole_number
+from mobilenet_lib.cost import Cost, Shape
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -363,9 +364,7 @@ def seed_mobilenet_v2(
     """
     unknown = sorted(set(deviations) - set(SEED_DEVIATIONS))
     if unknown:
-        raise ValueError(
-            f"deviations must be among {', '.join(SEED_DEVIATIONS)}, not {', '.join(unknown)}"
-        )
+        raise ValueError(f"deviations must be among {', '.join(SEED_DEVIATIONS)}, not {', '.join(unknown)}")
     _check(1.0, resolution, num_classes, 1)
     bias = "biases" in deviations
     builder = _Builder(resolution)
@@ -411,13 +410,9 @@ def vgg16(resolution: int = 224, num_classes: int = 1000) -> Table:
     """
     _check(1.0, resolution, num_classes, 1)
     if resolution % 32:
-        raise ValueError(
-            f"resolution must be a multiple of 32 for VGG16's five pools, not {resolution}"
-        )
+        raise ValueError(f"resolution must be a multiple of 32 for VGG16's five pools, not {resolution}")
     builder = _Builder(resolution)
-    for stage, (repeats, channels) in enumerate(
-        ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), start=1
-    ):
+    for stage, (repeats, channels) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), start=1):
         for repeat in range(1, repeats + 1):
             builder.add(f"conv{stage}_{repeat}", "conv", channels, batch_norm=False, bias=True)
         builder.add(f"pool{stage}", "pool", channels, windows=(2,))
@@ -456,9 +451,7 @@ def _conv_rows(block: Block) -> Iterator[Row]:
 
 
 def _separable_rows(block: Block) -> Iterator[Row]:
-    depthwise = _row(
-        block, ".depthwise", "depthwise", block.input_shape, block.in_channels, stride=block.stride
-    )
+    depthwise = _row(block, ".depthwise", "depthwise", block.input_shape, block.in_channels, stride=block.stride)
     yield depthwise
     yield _row(block, ".pointwise", "pointwise", depthwise.output_shape, block.out_channels)
 
@@ -566,9 +559,7 @@ def _row(
 def _check(width_multiplier: float, resolution: int, num_classes: int, stem_stride: int) -> None:
     number = isinstance(width_multiplier, Real) and not isinstance(width_multiplier, bool)
     if not number or not 0 < width_multiplier < math.inf:
-        raise ValueError(
-            f"width_multiplier must be a number above 0, such as 0.5, not {width_multiplier!r}"
-        )
+        raise ValueError(f"width_multiplier must be a number above 0, such as 0.5, not {width_multiplier!r}")
     whole_number("resolution", resolution)
     whole_number("num_classes", num_classes)
     if stem_stride not in (1, 2):
@@ -589,9 +580,7 @@ def _check_bottlenecks(bottlenecks: Sequence[tuple[int, int, int, int]]) -> None
 
 def _at_least_one(channels: int, of: int, width_multiplier: float) -> int:
     if channels < 1:
-        raise ValueError(
-            f"width_multiplier={width_multiplier} leaves none of {of} channels: use at least {1 / of:.3f}"
-        )
+        raise ValueError(f"width_multiplier={width_multiplier} leaves none of {of} channels: use at least {1 / of:.3f}")
     return channels
 
 

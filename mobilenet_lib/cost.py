@@ -10,8 +10,9 @@ Introduced in lesson 01; the separable layer in lesson 02.
 from __future__ import annotations
 
 import itertools
-import operator
 from dataclasses import dataclass
+
+from mobilenet_lib._support.arguments import whole_number
 
 Pair = int | tuple[int, int]
 Shape = tuple[int, int, int]
@@ -87,9 +88,7 @@ def conv2d(
     Raises ValueError for a number that is not a positive integer, groups that do not divide both
     channel counts, and a kernel larger than the padded input.
     """
-    layer = _Layer.checked(
-        in_channels, out_channels, kernel_size, input_size, stride, padding, groups
-    )
+    layer = _Layer.checked(in_channels, out_channels, kernel_size, input_size, stride, padding, groups)
     height, width = layer.output_size
     weights = out_channels * (in_channels // groups) * layer.kernel[0] * layer.kernel[1]
     return Cost(
@@ -158,9 +157,7 @@ def brute_force(
     would leave it. Multiplications with padding zeros count, because the loops perform them. Slow on purpose; keep
     the layer small. Raises ValueError as `conv2d` does.
     """
-    layer = _Layer.checked(
-        in_channels, out_channels, kernel_size, input_size, stride, padding, groups
-    )
+    layer = _Layer.checked(in_channels, out_channels, kernel_size, input_size, stride, padding, groups)
     tops = list(range(0, layer.padded[0] - layer.kernel[0] + 1, layer.stride[0]))
     lefts = list(range(0, layer.padded[1] - layer.kernel[1] + 1, layer.stride[1]))
     group_of_input = [channel * groups // in_channels for channel in range(in_channels)]
@@ -176,21 +173,7 @@ def brute_force(
                 weights.add((out_channel, in_channel, row, column))
                 macs += 1
     biases = {out_channel for out_channel, _, _ in outputs} if bias else set()
-    return Cost(
-        macs, len(weights) + len(biases), (out_channels, len(tops), len(lefts)), len(outputs)
-    )
-
-
-def whole_number(name: str, value: int, minimum: int = 1) -> int:
-    """`value` as an int; ValueError that names the argument where it is not a whole number, or too small."""
-    # True and False are ints in Python, but never what somebody meant as a channel count.
-    if (
-        isinstance(value, bool)
-        or not hasattr(value, "__index__")
-        or operator.index(value) < minimum
-    ):
-        raise ValueError(f"{name} must be a whole number of at least {minimum}, not {value!r}")
-    return operator.index(value)
+    return Cost(macs, len(weights) + len(biases), (out_channels, len(tops), len(lefts)), len(outputs))
 
 
 @dataclass(frozen=True)
@@ -265,9 +248,7 @@ def _padded(
         return size
     if padding == "same":
         # Just enough that ceil(n / s) windows fit: the last one starts at (ceil(n / s) − 1) · s.
-        height, width = (
-            max(n, (-(-n // s) - 1) * s + k) for n, k, s in zip(size, kernel, stride, strict=True)
-        )
+        height, width = (max(n, (-(-n // s) - 1) * s + k) for n, k, s in zip(size, kernel, stride, strict=True))
         return height, width
     if isinstance(padding, str):
         raise ValueError(f'padding must be a number, a pair, "same" or "valid", not {padding!r}')

@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobilenet_lib._paddle import paddle
-from mobilenet_lib.cost import whole_number
-from mobilenet_lib.inference import eval_mode
+from mobilenet_lib._support.arguments import whole_number
+from mobilenet_lib._support.modes import eval_mode
+from mobilenet_lib._support.paddle import paddle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,14 +123,10 @@ class Count:
         """The rows as a pandas table."""
         import pandas as pd
 
-        return pd.DataFrame(
-            [vars(row) for row in self.layers], columns=list(Row.__dataclass_fields__)
-        )
+        return pd.DataFrame([vars(row) for row in self.layers], columns=list(Row.__dataclass_fields__))
 
 
-def count(
-    model: paddle.nn.Layer, input_shape: tuple[int, ...] | paddle.Tensor, dtype: str = "float32"
-) -> Count:
+def count(model: paddle.nn.Layer, input_shape: tuple[int, ...] | paddle.Tensor, dtype: str = "float32") -> Count:
     """Run `model` once on zeros, in eval mode and without gradients, and count.
 
     input_shape: (channels, height, width) for one picture; any other number of sizes is taken with its batch, such as
@@ -167,9 +163,7 @@ def count(
     return recorder.result(launched + recorder.unlisted)
 
 
-def launches(
-    model: paddle.nn.Layer, input_shape: tuple[int, ...] | paddle.Tensor
-) -> dict[str, int]:
+def launches(model: paddle.nn.Layer, input_shape: tuple[int, ...] | paddle.Tensor) -> dict[str, int]:
     """Run `model` once, as `count` does, and list the kernels that Paddle launched: its name for a kernel → how often.
 
     A kernel is one task that the framework hands to the device, such as a convolution or the addition of its bias. It is
@@ -226,9 +220,7 @@ class _Recorder:
             pass
         call.output_shape = _shape(outputs)
 
-    def counting(
-        self, name: str, operation: Callable[..., Any], macs: Callable[..., int]
-    ) -> Callable[..., Any]:
+    def counting(self, name: str, operation: Callable[..., Any], macs: Callable[..., int]) -> Callable[..., Any]:
         """`operation`, but counted into the innermost open layer."""
 
         def counted(*args: Any, **kwargs: Any) -> Any:
@@ -263,9 +255,7 @@ class _Recorder:
             own = call.target.parameters(include_sublayers=False)
             params = _trainable(own, seen)
             if call.ops or own or not call.target.sublayers():
-                op = " + ".join(
-                    op if n == 1 else f"{op} ×{n}" for op, n in Counter(call.ops).items()
-                )
+                op = " + ".join(op if n == 1 else f"{op} ×{n}" for op, n in Counter(call.ops).items())
                 rows.append(
                     Row(
                         call.name,
@@ -282,11 +272,7 @@ class _Recorder:
             params=_trainable(self.model.parameters(), set()),
             activations=sum(call.activations for call in self.calls),
             layers=tuple(rows),
-            uncounted={
-                name: launched[name]
-                for name in sorted(launched)
-                if name.removesuffix("_v2") not in _FREE
-            },
+            uncounted={name: launched[name] for name in sorted(launched) if name.removesuffix("_v2") not in _FREE},
         )
 
 
@@ -334,9 +320,7 @@ def _einsum(_output: paddle.Tensor, args: tuple, _kwargs: dict) -> int:
     for term, operand in zip(terms, operands, strict=True):
         for index, size in zip(term, operand.shape, strict=True):
             sizes[index] = max(sizes[index], size)  # a size of 1 is stretched
-    return math.prod(
-        size for index, size in sizes.items() if index in result or all(index in t for t in terms)
-    )
+    return math.prod(size for index, size in sizes.items() if index in result or all(index in t for t in terms))
 
 
 # Functions of paddle._C_ops, which layers, functionals and tensor methods share, and what each costs.
@@ -382,9 +366,7 @@ def _prepare(undo: ExitStack, model: paddle.nn.Layer, recorder: _Recorder) -> No
     # `@` is bound to C++ and passes by all of these. In __rmatmul__(right, left) the left operand comes second.
     for name, position in (("__matmul__", 0), ("__rmatmul__", 1)):
         original = getattr(paddle.Tensor, name)
-        _replace(
-            undo, paddle.Tensor, name, recorder.counting("matmul", original, _product(position))
-        )
+        _replace(undo, paddle.Tensor, name, recorder.counting("matmul", original, _product(position)))
     old_style = [name for name in paddle._legacy_C_ops.__all__ if not name.startswith("_")]
     for module, names in ((paddle._C_ops, [_CUSTOM]), (paddle._legacy_C_ops, old_style)):
         for name in names:
@@ -432,9 +414,7 @@ def _input(input_shape: tuple[int, ...] | paddle.Tensor, dtype: str) -> paddle.T
         return input_shape.clone()  # a forward may write into its input
     if not isinstance(input_shape, (tuple, list)) or not input_shape:
         raise ValueError(f"input_shape must be (channels, height, width), not {input_shape!r}")
-    sizes = [
-        whole_number(f"each size in input_shape {tuple(input_shape)}", size) for size in input_shape
-    ]
+    sizes = [whole_number(f"each size in input_shape {tuple(input_shape)}", size) for size in input_shape]
     return paddle.zeros([1, *sizes] if len(sizes) == 3 else sizes, dtype)
 
 
@@ -446,8 +426,6 @@ def _shape(outputs: Any) -> tuple[int, ...]:
 
 def _trainable(parameters: list[paddle.Tensor], seen: set[int]) -> int:
     """How many trainable numbers, without those of parameters already `seen`; notes the new ones there."""
-    fresh = {
-        id(p): math.prod(p.shape) for p in parameters if not p.stop_gradient and id(p) not in seen
-    }
+    fresh = {id(p): math.prod(p.shape) for p in parameters if not p.stop_gradient and id(p) not in seen}
     seen.update(fresh)
     return sum(fresh.values())

@@ -5,7 +5,7 @@ Shapes in comments are [batch, channels, height, width]. Introduced in lesson 04
 
 from __future__ import annotations
 
-from mobilenet_lib._paddle import paddle
+from mobilenet_lib._support.paddle import paddle
 
 nn = paddle.nn
 
@@ -31,15 +31,11 @@ class ConvBNReLU(nn.Sequential):
         batch_norm: bool = True,
     ) -> None:
         if kernel_size % 2 == 0:
-            raise ValueError(
-                f"kernel_size must be odd, so that the padding is equal on both sides, not {kernel_size}"
-            )
+            raise ValueError(f"kernel_size must be odd, so that the padding is equal on both sides, not {kernel_size}")
         if activation != "none" and activation not in _ACTIVATIONS:
             raise ValueError(f'activation must be "relu", "relu6" or "none", not {activation!r}')
         if in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}"
-            )
+            raise ValueError(f"groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}")
         layers = [
             nn.Conv2D(
                 in_channels,
@@ -115,24 +111,16 @@ class InvertedResidual(nn.Layer):
                 f"in_channels={in_channels} must equal out_channels={out_channels}"
             )
         if shortcut == "projection" and stride != 1:
-            raise ValueError(
-                f"a projection shortcut is built for stride 1 only, not stride={stride}"
-            )
+            raise ValueError(f"a projection shortcut is built for stride 1 only, not stride={stride}")
         hidden = in_channels * expansion
-        self.expand = (
-            ConvBNReLU(in_channels, hidden, 1, activation=activation, bias=bias) if expand else None
-        )
+        self.expand = ConvBNReLU(in_channels, hidden, 1, activation=activation, bias=bias) if expand else None
         self.depthwise = ConvBNReLU(
             hidden, hidden, kernel_size, stride, groups=hidden, activation=activation, bias=bias
         )
-        self.project = ConvBNReLU(
-            hidden, out_channels, 1, activation="none" if linear else activation, bias=bias
-        )
+        self.project = ConvBNReLU(hidden, out_channels, 1, activation="none" if linear else activation, bias=bias)
         self.shortcut = shortcut
         if shortcut == "projection":
-            self.shortcut_projection = ConvBNReLU(
-                in_channels, out_channels, 1, activation="none", bias=bias
-            )
+            self.shortcut_projection = ConvBNReLU(in_channels, out_channels, 1, activation="none", bias=bias)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         # [batch, expansion · in_channels, height, width]

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from mobilenet_lib import architectures
-from mobilenet_lib._paddle import paddle
+from mobilenet_lib._support.arguments import whole_number
+from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.architectures import Block, Table
-from mobilenet_lib.cost import whole_number
 from mobilenet_lib.layers import ConvBNReLU, DepthwiseSeparable, InvertedResidual
 
 nn = paddle.nn
@@ -60,11 +60,7 @@ class MobileNetV1(TableNetwork):
         stem_stride: int = 2,
         **variant: Any,
     ) -> None:
-        super().__init__(
-            architectures.mobilenet_v1(
-                width_multiplier, resolution, num_classes, stem_stride, **variant
-            )
-        )
+        super().__init__(architectures.mobilenet_v1(width_multiplier, resolution, num_classes, stem_stride, **variant))
 
 
 class MobileNetV2(TableNetwork):
@@ -78,11 +74,7 @@ class MobileNetV2(TableNetwork):
         stem_stride: int = 2,
         **variant: Any,
     ) -> None:
-        super().__init__(
-            architectures.mobilenet_v2(
-                width_multiplier, resolution, num_classes, stem_stride, **variant
-            )
-        )
+        super().__init__(architectures.mobilenet_v2(width_multiplier, resolution, num_classes, stem_stride, **variant))
 
 
 class SeedMobileNetV2(TableNetwork):
@@ -166,9 +158,7 @@ def build(
         network = MobileNetV1 if name == "mobilenet_v1" else MobileNetV2
         return network(width_multiplier, resolution, num_classes, stride, **variant)
     if width_multiplier != 1.0 or stem_stride is not None or variant:
-        raise ValueError(
-            f"{name} has neither width_multiplier nor stem_stride nor variants: leave them out"
-        )
+        raise ValueError(f"{name} has neither width_multiplier nor stem_stride nor variants: leave them out")
     if name == "seed_mobilenet_v2":
         return SeedMobileNetV2(resolution, num_classes)
     baseline: Callable[..., nn.Layer] = getattr(paddle.vision.models, name)

@@ -132,9 +132,7 @@ def compare(paper: str, table: str | int) -> pd.DataFrame:
 
 @cache
 def _read() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(
-        resources.files("mobilenet_lib").joinpath("papers.toml").read_text(encoding="utf-8")
-    )
+    return tomllib.loads(resources.files("mobilenet_lib").joinpath("papers.toml").read_text(encoding="utf-8"))
 
 
 def _compute(

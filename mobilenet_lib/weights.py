@@ -12,14 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mobilenet_lib import _arrays, models, results
-from mobilenet_lib._paddle import paddle
+from mobilenet_lib import models, runs
+from mobilenet_lib._support import files, npz
+from mobilenet_lib._support.paddle import paddle
 
 
 def save(model: paddle.nn.Layer, path: str | Path) -> None:
     """Write weights and running statistics to `path`; an older file stays whole if anything fails on the way."""
     state = {name: value.numpy() for name, value in model.state_dict().items()}
-    _arrays.write(path, state, np.savez_compressed)
+    npz.write(path, state, np.savez_compressed)
 
 
 def load(model: paddle.nn.Layer, path: str | Path) -> None:
@@ -30,9 +31,9 @@ def load(model: paddle.nn.Layer, path: str | Path) -> None:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there are no weights at {path}. Check the path.")
-    state = _arrays.read(path, "file of weights", "Take a good copy of it.")
+    state = npz.read(path, "file of weights", "Take a good copy of it.")
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    if wrong := _arrays.misfit(state, shapes):
+    if wrong := npz.misfit(state, shapes):
         raise ValueError(
             f"{path} holds the weights of another model: {wrong}. Build the model that they were trained in."
         )
@@ -42,7 +43,7 @@ def load(model: paddle.nn.Layer, path: str | Path) -> None:
 
 def recorded_names() -> list[str]:
     """The trained networks that come with the course, in alphabetical order."""
-    return sorted(path.stem for path in results.RECORDED.glob("*.npz"))
+    return sorted(path.stem for path in files.RECORDED.glob("*.npz"))
 
 
 def recorded(name: str) -> paddle.nn.Layer:
@@ -52,9 +53,7 @@ def recorded(name: str) -> paddle.nn.Layer:
     """
     if name not in recorded_names():
         there_are = ", ".join(recorded_names()) or "none"
-        raise FileNotFoundError(
-            f"there are no recorded weights {name!r}. Choose one of: {there_are}."
-        )
-    model = models.build(**results.recorded(name).settings["network"])
-    load(model, results.RECORDED / f"{name}.npz")
+        raise FileNotFoundError(f"there are no recorded weights {name!r}. Choose one of: {there_are}.")
+    model = models.build(**runs.recorded(name).settings["network"])
+    load(model, files.RECORDED / f"{name}.npz")
     return model

@@ -11,7 +11,8 @@ import statistics
 import time
 from collections.abc import Callable
 
-from mobilenet_lib import environment, widgets
+from mobilenet_lib import widgets
+from mobilenet_lib._support import environment
 
 ROUNDS = 300
 

@@ -2,7 +2,7 @@
 
 Starts the course's own JupyterLab, opens lessons in it as a browser would (a session, then every cell from top to bottom),
 leaves them open, and watches the memory of the server and all its kernels. The result, with what it was measured on, goes
-to `mobilenet_lib/recorded/room/memory.json`, which the instructor's guide reads.
+to `mobilenet_lib/experiments/recorded/room/memory.json`, which the instructor's guide reads.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ import servers
 from isolation import isolated_environment
 from jupyter_client.blocking import BlockingKernelClient
 
-from mobilenet_lib import course, environment
-from mobilenet_lib.instructor import _notebooks, _room
-from mobilenet_lib.results import write_json
+from mobilenet_lib import course
+from mobilenet_lib._support import environment
+from mobilenet_lib._support.files import write_json
+from mobilenet_lib.teaching import _notebooks, _room
 
 LESSONS = ("01", "04", "08")
 SECONDS_BETWEEN_LOOKS = 0.1

@@ -55,14 +55,14 @@ def one(way: str, name: str, width: float) -> float:
 
 
 def _paddle_step(way, name, width):
-    from mobilenet_lib import engines, models, training
+    from mobilenet_lib import models, training
 
     training.seed_everything(0)
     model = models.build(name, 10, width, resolution=32)
     if way == "static":
-        engine = engines.StaticGraph(model, "sgd", BATCH, (3, 32, 32))
+        engine = training.StaticGraph(model, "sgd", BATCH, (3, 32, 32))
     else:
-        engine = engines.DynamicGraph(model, "sgd")
+        engine = training.DynamicGraph(model, "sgd")
     model.train()
     return lambda images, labels: engine.step(images, labels, 0.05)
 
@@ -106,9 +106,7 @@ def _torch_layer(nn, block):
     if block.kind == "conv":
         return conv(inputs, outputs, block.kernel_size, block.stride)
     if block.kind == "separable":
-        return nn.Sequential(
-            conv(inputs, inputs, 3, block.stride, inputs), conv(inputs, outputs, 1)
-        )
+        return nn.Sequential(conv(inputs, inputs, 3, block.stride, inputs), conv(inputs, outputs, 1))
     if block.kind == "bottleneck":
         parts = [conv(inputs, hidden, 1)] if block.expand else []
         parts.append(conv(hidden, hidden, 3, block.stride, hidden))
@@ -124,7 +122,7 @@ def matmul_speed() -> float:
 
     In NumPy: Paddle's own product is several times slower on some processors, so it is no limit.
     """
-    from mobilenet_lib import roofline
+    from mobilenet_lib.experiments.speed import roofline
 
     return roofline.measure_limits().gmacs_per_second
 
@@ -178,7 +176,7 @@ def inputs(name: str, width: float, rounds: int) -> dict[str, float]:
 def print_inputs(rounds: int) -> None:
     import pandas as pd
 
-    from mobilenet_lib import environment
+    from mobilenet_lib._support import environment
 
     rows = []
     for name, width in NETWORKS:
@@ -198,9 +196,7 @@ def print_inputs(rounds: int) -> None:
 def _child(python: str, *arguments: str, threads: int) -> float | None:
     env = {**os.environ, "OMP_NUM_THREADS": str(threads), "GLOG_minloglevel": "2"}
     env["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
-    done = subprocess.run(
-        [python, __file__, *arguments], env=env, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([python, __file__, *arguments], env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         return None
     return float(done.stdout.strip().splitlines()[-1])
@@ -210,12 +206,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--python", default=sys.executable, help="an interpreter that has PyTorch")
-    parser.add_argument(
-        "--inputs", action="store_true", help="the share of preparing batches instead"
-    )
-    parser.add_argument(
-        "--one", nargs=3, metavar=("WAY", "NETWORK", "WIDTH"), help=argparse.SUPPRESS
-    )
+    parser.add_argument("--inputs", action="store_true", help="the share of preparing batches instead")
+    parser.add_argument("--one", nargs=3, metavar=("WAY", "NETWORK", "WIDTH"), help=argparse.SUPPRESS)
     parser.add_argument("--matmul", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -231,7 +223,8 @@ def main() -> None:
 
     import pandas as pd
 
-    from mobilenet_lib import architectures, environment
+    from mobilenet_lib import architectures
+    from mobilenet_lib._support import environment
 
     cores = os.cpu_count() or 1
     measured: dict[tuple[str, float, str], list[float]] = {}
@@ -240,9 +233,7 @@ def main() -> None:
         for name, width in NETWORKS:
             for way in WAYS:
                 python = arguments.python if way == "torch" else sys.executable
-                speed = _child(
-                    python, "--one", way, name, str(width), threads=1 if way == "plain" else cores
-                )
+                speed = _child(python, "--one", way, name, str(width), threads=1 if way == "plain" else cores)
                 if speed is not None:
                     measured.setdefault((name, width, way), []).append(speed)
         limits.append(_child(sys.executable, "--matmul", threads=cores))
@@ -250,27 +241,17 @@ def main() -> None:
     limit = statistics.median(limits)
     rows = []
     for name, width in NETWORKS:
-        speeds = {
-            way: statistics.median(measured[name, width, way])
-            for way in WAYS
-            if (name, width, way) in measured
-        }
+        speeds = {way: statistics.median(measured[name, width, way]) for way in WAYS if (name, width, way) in measured}
         macs = getattr(architectures, name)(width, 32, 10, 1).macs
         rows.append(
             {"network": name, "α": width}
             | {way: round(speed) for way, speed in speeds.items()}
             | {"static / plain": round(speeds["static"] / speeds["plain"], 1)}
-            | (
-                {"static / torch": round(speeds["static"] / speeds["torch"], 2)}
-                if "torch" in speeds
-                else {}
-            )
+            | ({"static / torch": round(speeds["static"] / speeds["torch"], 2)} if "torch" in speeds else {})
             | {"limit": round(limit * 1e9 / (3 * macs))}
         )
     print(environment.machine() | {"threads": cores}, environment.versions())
-    print(
-        f"images/s, batch {BATCH}, 32×32, medians of {arguments.rounds} rounds; matmul {limit:.0f} GMAC/s"
-    )
+    print(f"images/s, batch {BATCH}, 32×32, medians of {arguments.rounds} rounds; matmul {limit:.0f} GMAC/s")
     print(pd.DataFrame(rows).to_string(index=False))
 
 

@@ -29,8 +29,8 @@ TARGETS = {
     "cost": ("mobilenet_lib.cost", ["test_cost.py"]),
     "architectures": ("mobilenet_lib.architectures", ["test_architectures.py", "test_papers.py"]),
     "counting": ("mobilenet_lib.counting", ["test_counting.py"]),
-    "checking": ("mobilenet_lib.exercises._checking", ["test_exercises.py"]),
-    "exercises": ("mobilenet_lib.exercises", ["test_exercises.py"]),
+    "checking": ("mobilenet_lib.course.exercises._checking", ["test_exercises.py"]),
+    "exercises": ("mobilenet_lib.course.exercises", ["test_exercises.py"]),
 }
 SECONDS_PER_CHANGE = 120
 PRELOADED = ("pytest", "hypothesis", "nbval.plugin", "numpy", "pandas", "IPython", "PIL.Image")
@@ -137,9 +137,7 @@ class _Replaced(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if name != self.name:
             return None
         package = [str(self.path.parent)] if self.path.name == "__init__.py" else None
-        return importlib.util.spec_from_file_location(
-            name, self.path, loader=self, submodule_search_locations=package
-        )
+        return importlib.util.spec_from_file_location(name, self.path, loader=self, submodule_search_locations=package)
 
     def exec_module(self, module) -> None:
         exec(compile(self.source, str(self.path), "exec"), module.__dict__)

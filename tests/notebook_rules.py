@@ -20,8 +20,8 @@ from pictures import LIVE
 from refresh_notebooks import CELL_METADATA, NOTEBOOK_METADATA
 
 from mobilenet_lib import course
-from mobilenet_lib.exercises import EXERCISES
-from mobilenet_lib.questions import QUESTIONS
+from mobilenet_lib.course.exercises import EXERCISES
+from mobilenet_lib.course.questions import QUESTIONS
 
 REFRESH = "run `uv run python tests/refresh_notebooks.py {number}`"
 
@@ -64,11 +64,7 @@ class Lesson:
 
     def cells(self, kind: str) -> list[tuple[int, nbformat.NotebookNode]]:
         """The cells of a kind ("code", "markdown"), each with its place in the notebook."""
-        return [
-            (place, cell)
-            for place, cell in enumerate(self.notebook.cells)
-            if cell.cell_type == kind
-        ]
+        return [(place, cell) for place, cell in enumerate(self.notebook.cells) if cell.cell_type == kind]
 
     def outputs(self) -> Iterator[tuple[int, nbformat.NotebookNode, nbformat.NotebookNode]]:
         """Every output, with its cell and the cell's place."""
@@ -97,9 +93,7 @@ def executed_in_order(lesson: Lesson) -> list[str]:
     counts = [cell.execution_count for _, cell in lesson.cells("code")]
     if counts == list(range(1, len(counts) + 1)):
         return []
-    return [
-        f"execution counts are {counts}: nbval compares nothing in an unexecuted cell; {_refresh(lesson)}"
-    ]
+    return [f"execution counts are {counts}: nbval compares nothing in an unexecuted cell; {_refresh(lesson)}"]
 
 
 @rule
@@ -117,9 +111,7 @@ def cell_ids(lesson: Lesson) -> list[str]:
     for place, cell in enumerate(lesson.notebook.cells):
         identity = cell.get("id")
         if not identity:
-            problems.append(
-                f"cell {place} has no id: give it a short one that stays, such as 'macs-by-hand'"
-            )
+            problems.append(f"cell {place} has no id: give it a short one that stays, such as 'macs-by-hand'")
         elif identity in seen:
             problems.append(f"cell {place} repeats the id {identity!r}: give it one of its own")
         seen.add(identity)
@@ -146,16 +138,12 @@ def plain_python(lesson: Lesson) -> list[str]:
     problems = []
     for place, cell in lesson.cells("code"):
         if re.search(r"^\s*[!%]", cell.source, re.MULTILINE) or "get_ipython(" in cell.source:
-            problems.append(
-                f"cell {place} uses a `!` or `%` command: it works in IPython only; write it in Python"
-            )
+            problems.append(f"cell {place} uses a `!` or `%` command: it works in IPython only; write it in Python")
             continue
         try:
             ast.parse(cell.source)
         except SyntaxError as problem:
-            problems.append(
-                f"cell {place} is not plain Python: {problem.msg} in line {problem.lineno}"
-            )
+            problems.append(f"cell {place} is not plain Python: {problem.msg} in line {problem.lineno}")
     return problems
 
 
@@ -194,27 +182,20 @@ def no_widget_state(lesson: Lesson) -> list[str]:
 def normal_metadata(lesson: Lesson) -> list[str]:
     problems = []
     if lesson.notebook.metadata != NOTEBOOK_METADATA:
-        problems.append(
-            f"the notebook's metadata names one machine's kernel or versions: {_refresh(lesson)}"
-        )
+        problems.append(f"the notebook's metadata names one machine's kernel or versions: {_refresh(lesson)}")
     if (lesson.notebook.nbformat, lesson.notebook.nbformat_minor) != (4, 5):
-        problems.append(
-            f"the notebook is not in format 4.5, the one with cell ids: {_refresh(lesson)}"
-        )
+        problems.append(f"the notebook is not in format 4.5, the one with cell ids: {_refresh(lesson)}")
     for place, cell in enumerate(lesson.notebook.cells):
         extra = sorted(cell.metadata.keys() - CELL_METADATA)
         if extra:
-            problems.append(
-                f"cell {place} carries the metadata {', '.join(extra)}: {_refresh(lesson)}"
-            )
+            problems.append(f"cell {place} carries the metadata {', '.join(extra)}: {_refresh(lesson)}")
     return problems
 
 
 @rule
 def short_cells(lesson: Lesson) -> list[str]:
     lengths = [
-        (place, sum(bool(line.strip()) for line in cell.source.splitlines()))
-        for place, cell in lesson.cells("code")
+        (place, sum(bool(line.strip()) for line in cell.source.splitlines())) for place, cell in lesson.cells("code")
     ]
     problems = [
         f"cell {place} has {length} lines, more than {LONGEST_CELL}: move what is longer into the library"
@@ -238,9 +219,7 @@ def compared_by_nbval(lesson: Lesson) -> list[str]:
         if {"nbval-skip", "skip-execution"} & tags:
             problems.append(f"cell {place} is skipped by the tests: a lesson's every cell must run")
         if re.search(r"#\s*(?:NBVAL|PYTEST_VALIDATE)_", cell.source):
-            problems.append(
-                f"cell {place} steers nbval by a comment, which learners see: use a tag"
-            )
+            problems.append(f"cell {place} steers nbval by a comment, which learners see: use a tag")
     allowed = IGNORED_OUTPUTS.get(lesson.number, 0)
     if ignored != allowed:
         problems.append(
@@ -253,9 +232,7 @@ def compared_by_nbval(lesson: Lesson) -> list[str]:
 @rule
 def pictures_are_compared(lesson: Lesson) -> list[str]:
     tagged = [place for place, cell in lesson.cells("code") if LIVE in _tags(cell)]
-    drawing = {
-        place for place, _, output in lesson.outputs() if "image/png" in output.get("data", {})
-    }
+    drawing = {place for place, _, output in lesson.outputs() if "image/png" in output.get("data", {})}
     problems = [
         f"cell {place} is tagged {LIVE}, but stores no picture: remove the tag"
         for place in tagged
@@ -278,31 +255,23 @@ def figures_have_words(lesson: Lesson) -> list[str]:
         for kind in (key for key in data if key.startswith("image/")):
             alt = output.metadata.get(kind, {}).get("alt", "")
             if len(alt) < SHORTEST_ALT:
-                problems.append(
-                    f"cell {place} shows a figure without alternative text: use plots.show(fig, alt=…)"
-                )
+                problems.append(f"cell {place} shows a figure without alternative text: use plots.show(fig, alt=…)")
             elif data.get("text/plain") != alt:
                 problems.append(
                     f"cell {place} shows a figure whose plain text is not its alternative text: use plots.show"
                 )
-        if any(
-            not _alt(picture) for picture in re.findall(r"<img\b[^>]*>", data.get("text/html", ""))
-        ):
+        if any(not _alt(picture) for picture in re.findall(r"<img\b[^>]*>", data.get("text/html", ""))):
             problems.append(f"cell {place} shows an <img> without alt: say in words what it shows")
     for place, cell in lesson.cells("markdown"):
         pictures = re.findall(r"<img\b[^>]*>", cell.source)
         if any(not _alt(picture) for picture in pictures) or re.search(r"!\[\s*\]\(", cell.source):
-            problems.append(
-                f"cell {place} holds a picture without alternative text: say in words what it shows"
-            )
+            problems.append(f"cell {place} holds a picture without alternative text: say in words what it shows")
     return problems
 
 
 @rule
 def slides(lesson: Lesson) -> list[str]:
-    kinds = [
-        cell.metadata.get("slideshow", {}).get("slide_type", "-") for cell in lesson.notebook.cells
-    ]
+    kinds = [cell.metadata.get("slideshow", {}).get("slide_type", "-") for cell in lesson.notebook.cells]
     problems = [
         f"cell {place} has the unknown slide type {kind!r}: use one of {', '.join(sorted(SLIDE_TYPES))}"
         for place, kind in enumerate(kinds)
@@ -311,9 +280,7 @@ def slides(lesson: Lesson) -> list[str]:
     if kinds[:1] != ["slide"]:
         problems.append("the first cell does not begin a slide: set its slide type to slide")
     if "notes" not in kinds:
-        problems.append(
-            "no cell has the slide type notes: add speaker notes (pacing, what to ask, where to stop)"
-        )
+        problems.append("no cell has the slide type notes: add speaker notes (pacing, what to ask, where to stop)")
     return problems
 
 
@@ -325,13 +292,11 @@ def opening(lesson: Lesson) -> list[str]:
         planned = course.lesson(lesson.number)
     except ValueError:
         return [
-            "the lesson is not in mobilenet_lib/course.py: add it there, with its title, question and minutes"
+            "the lesson is not in mobilenet_lib/course/lessons.py: add it there, with its title, question and minutes"
         ]
     problems = []
     if text.split("\n")[0] != f"# {lesson.number} · {planned.title}":
-        problems.append(
-            f"the first line is not the title that course.py has: # {lesson.number} · {planned.title}"
-        )
+        problems.append(f"the first line is not the title that course.py has: # {lesson.number} · {planned.title}")
     if _plain(planned.question) not in _plain(text):
         problems.append(f"the opening lacks the question that course.py has: {planned.question}")
     if not re.search(r"(?i)able to do|objectives", text):
@@ -339,9 +304,7 @@ def opening(lesson: Lesson) -> list[str]:
     if not re.search(rf"(?i)\b{planned.minutes} minutes|minutes:\** {planned.minutes}\b", text):
         problems.append(f"the opening lacks the time that course.py has: {planned.minutes} minutes")
     if not re.search(r"(?i)prerequisites|before this", text):
-        problems.append(
-            "the opening lacks the prerequisites: say what is needed, or that nothing is"
-        )
+        problems.append("the opening lacks the prerequisites: say what is needed, or that nothing is")
     problems += [
         f"the opening links to no lesson {number}, which course.py has as a prerequisite"
         for number in planned.prerequisites
@@ -373,9 +336,7 @@ def file_size(lesson: Lesson) -> list[str]:
     size = len(nbformat.writes(lesson.notebook).encode())
     if size < LARGEST_FILE:
         return []
-    return [
-        f"{size / 1e6:.1f} MB is more than {LARGEST_FILE / 1e6:.1f} MB: show fewer or smaller figures"
-    ]
+    return [f"{size / 1e6:.1f} MB is more than {LARGEST_FILE / 1e6:.1f} MB: show fewer or smaller figures"]
 
 
 @rule
@@ -390,9 +351,7 @@ def links_lead_somewhere(lesson: Lesson) -> list[str]:
             if not target or re.match(r"[a-z]+:", target):
                 continue
             if not (lesson.path.parent / target).exists():
-                problems.append(
-                    f"cell {place} links to {link!r}, which does not exist beside the lessons"
-                )
+                problems.append(f"cell {place} links to {link!r}, which does not exist beside the lessons")
     return problems
 
 
@@ -402,14 +361,12 @@ def asks_its_questions(lesson: Lesson) -> list[str]:
     asked = _names_given(lesson, "predict")
     known = [name for name, question in QUESTIONS.items() if question.lesson == lesson.number]
     problems = [
-        f"predict({name!r}) is no question of lesson {lesson.number}: add it to mobilenet_lib/questions/lesson{lesson.number}.py"
+        f"predict({name!r}) is no question of lesson {lesson.number}: add it to mobilenet_lib/course/questions/lesson{lesson.number}.py"
         for name in asked
         if name not in known
     ]
     problems += [
-        f"question {name!r} is asked {asked.count(name)} times, not once"
-        for name in known
-        if asked.count(name) != 1
+        f"question {name!r} is asked {asked.count(name)} times, not once" for name in known if asked.count(name) != 1
     ]
     return problems
 
@@ -417,11 +374,9 @@ def asks_its_questions(lesson: Lesson) -> list[str]:
 @rule
 def sets_its_exercises(lesson: Lesson) -> list[str]:
     """Each exercise of this lesson has its untouched stub and a check; nothing is named that does not exist."""
-    known = {
-        name: exercise for name, exercise in EXERCISES.items() if exercise.lesson == lesson.number
-    }
+    known = {name: exercise for name, exercise in EXERCISES.items() if exercise.lesson == lesson.number}
     problems = [
-        f"{function}({name}) names no exercise of lesson {lesson.number}: add it to mobilenet_lib/exercises"
+        f"{function}({name}) names no exercise of lesson {lesson.number}: add it to mobilenet_lib/course/exercises"
         for function in ("check", "hint", "solution")
         for name in _names_given(lesson, function)
         if name not in known
@@ -429,9 +384,7 @@ def sets_its_exercises(lesson: Lesson) -> list[str]:
     stubs = {node.name: ast.unparse(node) for node in _nodes(lesson, ast.FunctionDef)}
     for name, exercise in known.items():
         if stubs.get(name) != ast.unparse(ast.parse(exercise.starter)):
-            problems.append(
-                f"the stub of {name} is missing or changed; it reads\n{exercise.starter}"
-            )
+            problems.append(f"the stub of {name} is missing or changed; it reads\n{exercise.starter}")
         if name not in _names_given(lesson, "check"):
             problems.append(f"nothing checks the exercise {name}: add check({name}) below its stub")
     return problems
@@ -441,9 +394,7 @@ def _names_given(lesson: Lesson, function: str) -> list[str]:
     """The first argument of every call of `function`: the name or the string that stands there."""
     found = []
     for call in _nodes(lesson, ast.Call):
-        called = (
-            call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        )
+        called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         if called == function and call.args:
             first = call.args[0]
             found.append(first.value if isinstance(first, ast.Constant) else ast.unparse(first))

@@ -93,8 +93,7 @@ def _outside(one: Picture, other: Picture) -> np.ndarray:
     """For each pixel and colour of `one` the squared distance from the values of `other` within REACH."""
     side = 2 * REACH + 1
     lowest, highest = (
-        np.asarray(other.filter(kind(side)), np.int32)
-        for kind in (ImageFilter.MinFilter, ImageFilter.MaxFilter)
+        np.asarray(other.filter(kind(side)), np.int32) for kind in (ImageFilter.MinFilter, ImageFilter.MaxFilter)
     )
     values = np.asarray(one, np.int32)
     return np.maximum(np.maximum(values - highest, lowest - values), 0) ** 2

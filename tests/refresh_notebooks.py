@@ -18,7 +18,7 @@ from isolation import isolated_environment
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from mobilenet_lib.results import atomic_write
+from mobilenet_lib._support.files import atomic_write
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOK_METADATA = {
@@ -88,18 +88,14 @@ def refresh(path: Path) -> bool:
     if changed:
         with atomic_write(path) as file:
             file.write(text.encode())
-    print(
-        f"{path.name}: {'refreshed' if changed else 'unchanged'} in {time.perf_counter() - begin:.1f} s"
-    )
+    print(f"{path.name}: {'refreshed' if changed else 'unchanged'} in {time.perf_counter() - begin:.1f} s")
     return True
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Refresh the named lessons; 1 when one of them failed."""
     parser = argparse.ArgumentParser(description="Run lessons anew and store their outputs.")
-    parser.add_argument(
-        "names", nargs="*", help="how their file names begin, such as 01; all without a name"
-    )
+    parser.add_argument("names", nargs="*", help="how their file names begin, such as 01; all without a name")
     try:
         paths = lessons(parser.parse_args(arguments).names)
     except ValueError as problem:

@@ -65,9 +65,7 @@ def _await_address(process: subprocess.Popen, log: Path) -> tuple[str, ...]:
         if process.poll() is not None:
             break
         time.sleep(0.1)
-    raise RuntimeError(
-        f"{process.args} printed no address; its output:\n{log.read_text(encoding='utf-8')}"
-    )
+    raise RuntimeError(f"{process.args} printed no address; its output:\n{log.read_text(encoding='utf-8')}")
 
 
 def free_port() -> int:

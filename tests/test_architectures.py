@@ -72,12 +72,7 @@ def test_known_totals(table, macs, params, trainable):
 def test_the_misprinted_stride_would_cost_533_8_million_macs():
     last = mobilenet_v1().blocks[-3]
     with_stride_2 = cost.depthwise_separable(1024, 1024, 3, 7, stride=2)
-    assert (
-        round(
-            (mobilenet_v1().macs - sum(row.macs for row in last.rows) + with_stride_2.macs) / 1e6, 1
-        )
-        == 533.8
-    )
+    assert round((mobilenet_v1().macs - sum(row.macs for row in last.rows) + with_stride_2.macs) / 1e6, 1) == 533.8
 
 
 def test_the_t_1_block_with_an_expansion_would_cost_313_6_million_macs():
@@ -130,10 +125,7 @@ def test_receptive_fields_are_what_one_output_number_reaches_back_to(table, plac
 
 def test_the_seeds_deviations_lead_from_the_papers_v2_to_the_seeds():
     assert seed_mobilenet_v2(deviations=()).blocks == mobilenet_v2(num_classes=10).blocks
-    steps = [
-        seed_mobilenet_v2(deviations=SEED_DEVIATIONS[:count])
-        for count in range(len(SEED_DEVIATIONS) + 1)
-    ]
+    steps = [seed_mobilenet_v2(deviations=SEED_DEVIATIONS[:count]) for count in range(len(SEED_DEVIATIONS) + 1)]
     assert [(table.macs, table.trainable_params) for table in steps] == [
         (299_507_072, 2_236_682),
         (1_197_989_888, 2_236_682),
@@ -147,9 +139,7 @@ def test_the_seeds_deviations_lead_from_the_papers_v2_to_the_seeds():
 
 
 def test_an_unknown_deviation_is_refused():
-    with pytest.raises(
-        ValueError, match=r"deviations must be among stem of stride 1, .*, not biasses"
-    ):
+    with pytest.raises(ValueError, match=r"deviations must be among stem of stride 1, .*, not biasses"):
         seed_mobilenet_v2(deviations=("biasses",))
     with pytest.raises(ValueError, match="353 pixels or more"):
         seed_mobilenet_v2(352, deviations=("two pools",))
@@ -207,9 +197,7 @@ def test_make_divisible(channels, divisor):
     assert rounded - channels <= divisor
 
 
-@pytest.mark.parametrize(
-    ("channels", "rounded"), [(16 * 0.75, 16), (24 * 0.75, 24), (32 * 0.35, 16), (24 * 1.4, 32)]
-)
+@pytest.mark.parametrize(("channels", "rounded"), [(16 * 0.75, 16), (24 * 0.75, 24), (32 * 0.35, 16), (24 * 1.4, 32)])
 def test_make_divisible_examples(channels, rounded):
     """12 → 16 (8 would lose a third), 18 → 24 (16 would lose 11 %), 11.2 → 16, 33.6 → 32."""
     assert make_divisible(channels) == rounded

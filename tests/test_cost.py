@@ -15,11 +15,7 @@ def small_layers(draw):
     groups = draw(st.integers(1, 3))
     kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
     size = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
-    padding = draw(
-        st.one_of(
-            st.just("same"), st.integers(0, 2), st.tuples(st.integers(0, 2), st.integers(0, 2))
-        )
-    )
+    padding = draw(st.one_of(st.just("same"), st.integers(0, 2), st.tuples(st.integers(0, 2), st.integers(0, 2))))
     if padding != "same":
         pads = padding if isinstance(padding, tuple) else (padding, padding)
         size = tuple(max(s, k - 2 * p) for s, k, p in zip(size, kernel, pads, strict=True))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mobilenet_lib import architectures, cost, models
-from mobilenet_lib._paddle import paddle
+from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.counting import ForwardError, count, launches
 
 nn, F = paddle.nn, paddle.nn.functional
@@ -52,8 +52,7 @@ def convolve(image, weight, stride, padding, dilation, groups):
         first = o // (out_channels // groups) * in_share
         for i, r, c in np.ndindex(in_share, rows, columns):
             output[o, y, x] += (
-                weight[o, i, r, c]
-                * image[first + i, y * stride + r * dilation, x * stride + c * dilation]
+                weight[o, i, r, c] * image[first + i, y * stride + r * dilation, x * stride + c * dilation]
             )
             macs += 1
     return output, macs
@@ -111,9 +110,7 @@ def test_conv2d_equals_the_loops_and_the_ledger(arguments_and_size, bias):
     )
     counted = count(layer, image.shape)
     # The loops are a convolution (the new layer's bias is zero), so what they count is what a convolution costs.
-    np.testing.assert_allclose(
-        layer(paddle.to_tensor(image[None], "float32"))[0].numpy(), output, atol=1e-4
-    )
+    np.testing.assert_allclose(layer(paddle.to_tensor(image[None], "float32"))[0].numpy(), output, atol=1e-4)
     assert counted.macs == macs
     assert counted.flops == 2 * macs
     assert counted.activations == output.size
@@ -131,9 +128,7 @@ def test_conv2d_equals_the_loops_and_the_ledger(arguments_and_size, bias):
 @given(convolutions())
 def test_transposed_conv2d_equals_the_loops(arguments_and_size):
     arguments, (height, width) = arguments_and_size
-    image = np.random.default_rng(0).standard_normal(
-        (arguments["in_channels"], height + 2, width + 2)
-    )
+    image = np.random.default_rng(0).standard_normal((arguments["in_channels"], height + 2, width + 2))
     # So that something is left after the border is cropped.
     arguments["padding"] = min(arguments["padding"], 1)
     layer = nn.Conv2DTranspose(**arguments, bias_attr=False)
@@ -145,9 +140,7 @@ def test_transposed_conv2d_equals_the_loops(arguments_and_size):
         arguments["dilation"],
         arguments["groups"],
     )
-    np.testing.assert_allclose(
-        layer(paddle.to_tensor(image[None], "float32"))[0].numpy(), output, atol=1e-4
-    )
+    np.testing.assert_allclose(layer(paddle.to_tensor(image[None], "float32"))[0].numpy(), output, atol=1e-4)
     assert count(layer, image.shape).macs == macs
 
 
@@ -383,10 +376,7 @@ def test_batch():
 
 
 def test_dtype():
-    assert (
-        count(nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 2)), (1, 7), dtype="int64").macs
-        == 7 * 8
-    )
+    assert count(nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 2)), (1, 7), dtype="int64").macs == 7 * 8
     assert count(nn.Linear(4, 2).to(dtype="float64"), (1, 4), dtype="float64").macs == 8
 
 
@@ -425,9 +415,7 @@ def test_uncounted_operations_are_listed_with_their_calls():
         F.bilinear(x[0], x[0], tensor(5, 4, 4))
         return upsample(x[None])
 
-    counted = count(
-        Function(odd, nn.LSTM(4, 4), nn.Upsample(scale_factor=2, mode="bilinear")), tensor(2, 3, 4)
-    )
+    counted = count(Function(odd, nn.LSTM(4, 4), nn.Upsample(scale_factor=2, mode="bilinear")), tensor(2, 3, 4))
     assert counted.uncounted == {
         "bilinear_interp_v2": 1,
         "bilinear_tensor_product": 1,
@@ -529,9 +517,7 @@ def state(model):
     ]
     return {
         "modes": {name: layer.training for name, layer in model.named_sublayers(include_self=True)},
-        "attributes": {
-            name: set(vars(layer)) for name, layer in model.named_sublayers(include_self=True)
-        },
+        "attributes": {name: set(vars(layer)) for name, layer in model.named_sublayers(include_self=True)},
         "hooks": {
             name: (list(layer._forward_pre_hooks), list(layer._forward_post_hooks))
             for name, layer in model.named_sublayers(include_self=True)
@@ -581,9 +567,7 @@ def test_everything_is_as_before(fail):
 
 def test_the_pass_is_in_eval_mode_and_without_gradients():
     seen = []
-    model = Function(
-        lambda x, dropout: seen.append((paddle.is_grad_enabled(), dropout.training)), nn.Dropout()
-    )
+    model = Function(lambda x, dropout: seen.append((paddle.is_grad_enabled(), dropout.training)), nn.Dropout())
     count(model, (1, 4))
     assert seen == [(False, False)]
 
@@ -616,9 +600,7 @@ def test_it_prints_nothing(capfd):
 
 def test_batch_norm_activations_and_pools_are_not_mixed_into_macs():
     conv = nn.Conv2D(3, 4, 3)
-    around = nn.Sequential(
-        conv, nn.BatchNorm2D(4), nn.LeakyReLU(), nn.AvgPool2D(2), nn.AdaptiveAvgPool2D(1)
-    )
+    around = nn.Sequential(conv, nn.BatchNorm2D(4), nn.LeakyReLU(), nn.AvgPool2D(2), nn.AdaptiveAvgPool2D(1))
     assert count(around, (3, 8, 8)).macs == count(conv, (3, 8, 8)).macs
 
 
@@ -657,9 +639,7 @@ def test_no_buffers_stay_and_results_are_plain_ints():
 # --- errors
 
 
-@pytest.mark.parametrize(
-    "shape", [(3, 0, 8), (3, -1, 8), (3, 8.0, 8), (None, 3, 8, 8), (), "3", 3, (True, 8, 8)]
-)
+@pytest.mark.parametrize("shape", [(3, 0, 8), (3, -1, 8), (3, 8.0, 8), (None, 3, 8, 8), (), "3", 3, (True, 8, 8)])
 def test_a_wrong_shape_is_named(shape):
     with pytest.raises(ValueError, match="input_shape"):
         count(nn.Conv2D(3, 4, 3), shape)
@@ -672,9 +652,7 @@ def test_a_model_must_be_a_layer(model):
 
 
 def test_an_error_names_the_layer_and_keeps_the_original():
-    with pytest.raises(
-        ForwardError, match=r"in layer inner \(Function\) .*\(1, 3, 8, 8\).*KeyError"
-    ) as caught:
+    with pytest.raises(ForwardError, match=r"in layer inner \(Function\) .*\(1, 3, 8, 8\).*KeyError") as caught:
         count(Troubled(fail=True), (3, 8, 8))
     assert isinstance(caught.value.__cause__, KeyError)
     with pytest.raises(ForwardError, match=r"in layer 1 \(Conv2D\)"):

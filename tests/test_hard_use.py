@@ -19,16 +19,9 @@ import pytest
 from jupyter_client import KernelManager
 from nbval.plugin import get_sanitize_patterns
 
-from mobilenet_lib import (
-    _error_notes,
-    _records,
-    architectures,
-    launch,
-    progress,
-    readiness,
-    results,
-)
-from mobilenet_lib.questions import QUESTIONS
+from mobilenet_lib import architectures, runs
+from mobilenet_lib.course import error_notes, launch, progress, readiness, records
+from mobilenet_lib.course.questions import QUESTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSON = ROOT / "notebooks" / "02_depthwise_separable_convolution.ipynb"
@@ -111,9 +104,7 @@ def test_a_cell_that_was_left_out_is_named_and_the_error_stays(kernel):
     """Right after a restart, before anything of the course was imported."""
     kernel.restart()
     cells = [cell.source for cell in code_cells()]
-    output_of = next(
-        place for place, cell in enumerate(cells) if cell.startswith("output, macs = ")
-    )
+    output_of = next(place for place, cell in enumerate(cells) if cell.startswith("output, macs = "))
     error, message = kernel.run(cells[output_of])
     assert (error["kind"], error["ename"], error["evalue"]) == (
         "error", "NameError", "name 'depthwise' is not defined",
@@ -124,7 +115,9 @@ def test_a_cell_that_was_left_out_is_named_and_the_error_stays(kernel):
     assert "Run All Above Selected Cell" in said
     # What no cell makes, and what is missing in another module, is an error like any other.
     assert [output["kind"] for output in kernel.run("nothing_makes_this")] == ["error"]
-    inside = "import types\nother = types.ModuleType('other')\nexec('def f(): return depthwise', other.__dict__)\nother.f()"
+    inside = (
+        "import types\nother = types.ModuleType('other')\nexec('def f(): return depthwise', other.__dict__)\nother.f()"
+    )
     assert [output["kind"] for output in kernel.run(inside)] == ["error"]
     # The lesson goes on as soon as the cells above have run.
     for source in cells[:output_of]:
@@ -204,7 +197,7 @@ def test_the_file_knows_which_cell_makes_a_name(cells, running, words, tmp_path)
     path = tmp_path / "lesson.ipynb"
     made = [nbformat.v4.new_code_cell(source) for source in cells]
     nbformat.write(nbformat.v4.new_notebook(cells=made), path)
-    message = _error_notes.explanation("macs", running, [path])
+    message = error_notes.explanation("macs", running, [path])
     if words is None:
         assert message is None
     else:
@@ -214,9 +207,7 @@ def test_the_file_knows_which_cell_makes_a_name(cells, running, words, tmp_path)
 def test_an_interrupt_inside_an_import_is_named(kernel, tmp_path):
     """What is half loaded makes later cells fail with errors that name no cause."""
     kernel.restart()
-    (tmp_path / "broken_off.py").write_text(
-        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n[*range(10**7)]"
-    )
+    (tmp_path / "broken_off.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n[*range(10**7)]")
     kernel.run(f"import sys\nsys.path.insert(0, {str(tmp_path)!r})")
     error, message = kernel.run("import broken_off")
     assert (error["kind"], error["ename"]) == ("error", "KeyboardInterrupt")
@@ -278,15 +269,15 @@ def test_a_read_only_folder_loses_nothing_and_says_so(monkeypatch):
     progress.frame()  # imports what an ordinary user could not read where root installed it
     some = data.load("fashion_mnist").take(64)
     model = models.build("mobilenet_v1", width_multiplier=0.25, resolution=32)
-    run = results.recorded(results.recorded_names()[0])
-    _records.take_notes()
+    run = runs.recorded(runs.recorded_names()[0])
+    records.take_notes()
     with read_only_folder() as folder:
         monkeypatch.setenv("MOBILENET_PROGRESS", str(folder / "progress.json"))
-        _records.record_guess(QUESTION, 16)
-        (note,) = _records.take_notes()
+        records.record_guess(QUESTION, 16)
+        (note,) = records.take_notes()
         assert "cannot be written" in note
         assert "Permission denied" in note
-        assert _records.guess(QUESTION)["latest"] == 16
+        assert records.guess(QUESTION)["latest"] == 16
         with pytest.raises(PermissionError):
             progress.export(folder / "me.csv")
         with pytest.raises(PermissionError):
@@ -300,14 +291,14 @@ def test_a_read_only_folder_loses_nothing_and_says_so(monkeypatch):
 
 FULL = """
 import resource, signal, sys
-from mobilenet_lib import _records, progress
+from mobilenet_lib.course import records, progress
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 progress.export(sys.argv[1])
-_records.record_guess(sys.argv[2], 16)
+records.record_guess(sys.argv[2], 16)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # no file may grow past 100 bytes, as on a full disk
 for number in (17, 18):
-    _records.record_guess(sys.argv[2], number)
-print(_records.guess(sys.argv[2])["latest"], *_records.take_notes())
+    records.record_guess(sys.argv[2], number)
+print(records.guess(sys.argv[2])["latest"], *records.take_notes())
 try:
     progress.export(sys.argv[1])
 except OSError as problem:
@@ -338,14 +329,15 @@ try:
     locale.setlocale(locale.LC_ALL, "")
 except locale.Error:
     pass  # named, but not installed here
-from mobilenet_lib import _records, architectures, cost, papers, progress
-from mobilenet_lib.questions import QUESTIONS
+from mobilenet_lib import architectures, cost, papers
+from mobilenet_lib.course import records, progress
+from mobilenet_lib.course.questions import QUESTIONS
 print(architectures.mobilenet_v2().to_frame().to_csv())
 print(papers.compare("v1", 8).to_csv())
 for number in (16, 1234.5):
     print(f"{number:,} {number:n}"[:6])
-_records.record_guess(next(iter(QUESTIONS)), 1234.5)
-entry = _records.guess(next(iter(QUESTIONS)))
+records.record_guess(next(iter(QUESTIONS)), 1234.5)
+entry = records.guess(next(iter(QUESTIONS)))
 print(entry["first_time"].endswith("+00:00"), abs(time.time() - __import__("datetime").datetime.fromisoformat(entry["first_time"]).timestamp()) < 5)
 progress.show()
 """
@@ -371,7 +363,8 @@ def test_language_and_time_zone_change_nothing(tmp_path):
 @pytest.mark.parametrize("command", ["launch", "train", "record"])
 def test_commands_print_where_a_letter_is_missing(command, monkeypatch):
     """As a Windows console does, or LC_ALL=C: without × and α."""
-    from mobilenet_lib import record, train
+    from mobilenet_lib.experiments.recorded import __main__ as record
+    from mobilenet_lib.training import command
 
     monkeypatch.setattr(readiness, "readiness", lambda: [readiness.Check("α × β", True, "✓")])
     monkeypatch.setattr(sys, "argv", ["record", "--list"])
@@ -380,7 +373,7 @@ def test_commands_print_where_a_letter_is_missing(command, monkeypatch):
     monkeypatch.setattr(sys, "stdout", poor)
     if command == "train":
         with pytest.raises(SystemExit):
-            train.main(["--help"])
+            command.main(["--help"])
     elif command == "record":
         record.main()
     else:
@@ -390,9 +383,7 @@ def test_commands_print_where_a_letter_is_missing(command, monkeypatch):
 
 
 def test_no_file_has_a_name_that_windows_refuses():
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("this copy of the course is no git clone")
     names = [name for name in listed.stdout.split("\0") if name]
@@ -413,8 +404,8 @@ def test_no_file_has_a_name_that_windows_refuses():
 
 def test_backup_names_suit_windows_too(tmp_path, monkeypatch):
     monkeypatch.setenv("MOBILENET_PROGRESS", str(tmp_path / "progress.json"))
-    _records.record_guess(QUESTION, 16)
-    assert re.fullmatch(r"[\w.-]+", _records.set_aside("backup").name)
+    records.record_guess(QUESTION, 16)
+    assert re.fullmatch(r"[\w.-]+", records.set_aside("backup").name)
 
 
 def test_a_windows_path_on_another_system_is_named_as_it_was_given(monkeypatch):
@@ -452,7 +443,7 @@ def test_bottlenecks_that_are_none_are_refused(wrong):
 
 def test_nothing_in_the_library_unpickles_or_unpacks():
     """Pickles can run code: CIFAR-10's go through `_cifar_archive` first, and no other file is read as one."""
-    ours = {"_probe.py": "pickle.loads("}  # what the parent process wrote into the pipe
+    ours = {"probe.py": "pickle.loads("}  # what the parent process wrote into the pipe
     dangerous = re.compile(
         r"pickle\.loads?\(|paddle\.load\(|allow_pickle=True|extract(all)?\(|(?<!\.)\beval\(|shell=True|torch\.load"
     )

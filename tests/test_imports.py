@@ -6,29 +6,27 @@ import json
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import mobilenet_lib
 
+ROOT = Path(__file__).resolve().parents[1]
+
 # The modules that may import Paddle. Every other one, a new one too, must do without.
 NEED_PADDLE = frozenset(
     {
-        "_paddle",
-        "_speed_measurement",
-        "_training_inputs",
-        "checkpoints",
+        "_support.modes",
+        "_support.paddle",
         "counting",
-        "data",
-        "engines",
-        "inference",
-        "layer_speed",
+        "experiments.recorded.__main__",
+        "experiments.inference",
+        "experiments.speed.layer_speed",
+        "experiments.speed.measuring",
+        "experiments.speed.timing",
         "layers",
         "models",
-        "parallel",
-        "record",
-        "timing",
-        "train",
         "training",
         "weights",
     }
@@ -52,9 +50,7 @@ HEAVY = frozenset(
 
 def _modules() -> list[str]:
     """Every module of the package, those of its sub-packages too, by full name."""
-    return [
-        module.name for module in pkgutil.walk_packages(mobilenet_lib.__path__, "mobilenet_lib.")
-    ]
+    return [module.name for module in pkgutil.walk_packages(mobilenet_lib.__path__, "mobilenet_lib.")]
 
 
 def _loaded_after(names: list[str]) -> dict[str, list[str]]:
@@ -67,15 +63,18 @@ def _loaded_after(names: list[str]) -> dict[str, list[str]]:
         "    loaded[name] = sorted({module.split('.')[0] for module in sys.modules})\n"
         "print(json.dumps(loaded))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
+def _may_import_paddle(name: str) -> bool:
+    inner = name.removeprefix("mobilenet_lib.")
+    return any(inner == place or inner.startswith(f"{place}.") for place in NEED_PADDLE)
+
+
 def test_modules_import_without_paddle():
-    names = [name for name in _modules() if name.split(".")[1] not in NEED_PADDLE]
+    names = [name for name in _modules() if not _may_import_paddle(name)]
     assert {
         "mobilenet_lib.cost",
         "mobilenet_lib.architectures",
@@ -83,9 +82,7 @@ def test_modules_import_without_paddle():
         "mobilenet_lib.plots",
     } <= set(names)
     # Once loaded, Paddle stays: only the first module that has it beside it is known to be at fault.
-    guilty = next(
-        (name for name, loaded in _loaded_after(names).items() if "paddle" in loaded), None
-    )
+    guilty = next((name for name, loaded in _loaded_after(names).items() if "paddle" in loaded), None)
     assert guilty is None, (
         f"{guilty} imports Paddle, perhaps through another module: do so in the function that needs it"
     )
@@ -96,12 +93,25 @@ def test_the_list_of_exceptions_names_only_modules():
 
 
 def test_the_check_sees_a_module_that_imports_paddle():
-    assert "paddle" in _loaded_after(["mobilenet_lib._paddle"])["mobilenet_lib._paddle"]
+    assert "paddle" in _loaded_after(["mobilenet_lib._support.paddle"])["mobilenet_lib._support.paddle"]
 
 
 @pytest.mark.parametrize(
     "name",
-    ["mobilenet_lib", "mobilenet_lib.cost", "mobilenet_lib.architectures", "mobilenet_lib.launch"],
+    ["mobilenet_lib", "mobilenet_lib.cost", "mobilenet_lib.architectures", "mobilenet_lib.course.launch"],
 )
 def test_light_modules_import_no_heavy_package(name):
     assert not HEAVY & set(_loaded_after([name])[name])
+
+
+def test_each_room_imports_only_from_those_below_it_and_in_no_circle():
+    """The contracts stand in pyproject.toml; a new import that breaks one is named with its line."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "2 kept, 0 broken" in done.stdout

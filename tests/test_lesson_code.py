@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from refresh_notebooks import NOTEBOOKS
 
-from mobilenet_lib import architectures, layers, manifold, models, quantization
-from mobilenet_lib._paddle import paddle
+from mobilenet_lib import architectures, layers, models
+from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.counting import count
-from mobilenet_lib.exercises import EXERCISES
-from mobilenet_lib.questions import lesson05
+from mobilenet_lib.course.exercises import EXERCISES
+from mobilenet_lib.course.questions import lesson05
+from mobilenet_lib.experiments import manifold
+from mobilenet_lib.experiments.low_precision import quantization
 
 nn = paddle.nn
 
@@ -42,9 +44,7 @@ def lesson_code(number: str, **names: Any) -> dict[str, Any]:
 def _is_definition(node: ast.stmt) -> bool:
     if isinstance(node, ast.Assign):
         return all(isinstance(target, ast.Name) and target.id.isupper() for target in node.targets)
-    return isinstance(node, ast.ClassDef) or (
-        isinstance(node, ast.FunctionDef) and node.name not in EXERCISES
-    )
+    return isinstance(node, ast.ClassDef) or (isinstance(node, ast.FunctionDef) and node.name not in EXERCISES)
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +59,7 @@ def v1() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def v2() -> dict[str, Any]:
-    return lesson_code(
-        "06", ConvBNReLU=layers.ConvBNReLU, make_divisible=architectures.make_divisible
-    )
+    return lesson_code("06", ConvBNReLU=layers.ConvBNReLU, make_divisible=architectures.make_divisible)
 
 
 def leaves(model: nn.Layer) -> list[str]:
@@ -82,9 +80,7 @@ def assert_same(lessons: nn.Layer, librarys: nn.Layer, input_shape: list[int]) -
     state = dict(zip(lessons.state_dict(), librarys.state_dict().values(), strict=True))
     for model in (lessons, librarys):
         model.eval()
-    assert not np.array_equal(lessons(images).numpy(), librarys(images).numpy()), (
-        "equal before: proves nothing"
-    )
+    assert not np.array_equal(lessons(images).numpy(), librarys(images).numpy()), "equal before: proves nothing"
     lessons.set_state_dict(state)
     np.testing.assert_array_equal(lessons(images).numpy(), librarys(images).numpy())
 
@@ -92,12 +88,8 @@ def assert_same(lessons: nn.Layer, librarys: nn.Layer, input_shape: list[int]) -
 @pytest.mark.parametrize("stride", [1, 2])
 def test_lesson_03_writes_the_librarys_blocks(v1_block, stride):
     shape = [2, 6, 9, 9]
-    assert_same(
-        v1_block["standard_block"](6, 10, stride), layers.ConvBNReLU(6, 10, 3, stride), shape
-    )
-    assert_same(
-        v1_block["v1_block"](6, 10, stride), layers.DepthwiseSeparable(6, 10, stride), shape
-    )
+    assert_same(v1_block["standard_block"](6, 10, stride), layers.ConvBNReLU(6, 10, 3, stride), shape)
+    assert_same(v1_block["v1_block"](6, 10, stride), layers.DepthwiseSeparable(6, 10, stride), shape)
 
 
 def test_lesson_03_writes_paddles_batch_norm(v1_block):
@@ -108,9 +100,7 @@ def test_lesson_03_writes_paddles_batch_norm(v1_block):
     for train in (True, False):
         norm.train() if train else norm.eval()
         theirs = norm(paddle.to_tensor(values)).numpy()
-        mean, variance = (
-            (values.mean(), values.var()) if train else (norm._mean.item(), norm._variance.item())
-        )
+        mean, variance = (values.mean(), values.var()) if train else (norm._mean.item(), norm._variance.item())
         ours = v1_block["batch_norm"](values, mean, variance, 1.5, -0.5)
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
@@ -172,9 +162,7 @@ def test_lesson_05_runs_the_librarys_experiment():
     np.testing.assert_array_equal(spiral, manifold.spiral(120, 3))
     matrix = np.random.default_rng(0).normal(size=(4, 2))
     activated, recovered = lessons["round_trip"](spiral, matrix)
-    for ours, theirs in zip(
-        (activated, recovered), manifold.round_trip(spiral, matrix), strict=True
-    ):
+    for ours, theirs in zip((activated, recovered), manifold.round_trip(spiral, matrix), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert activated.shape == (120, 4)
     error = lessons["relative_error"](spiral, recovered)
@@ -187,9 +175,7 @@ def test_lesson_06_has_the_papers_table(v2):
     assert v2["TABLE_2"] == architectures.V2_BOTTLENECKS
 
 
-@pytest.mark.parametrize(
-    "block", architectures.mobilenet_v2(0.35, 64).blocks[1:18], ids=lambda block: block.name
-)
+@pytest.mark.parametrize("block", architectures.mobilenet_v2(0.35, 64).blocks[1:18], ids=lambda block: block.name)
 def test_lesson_06_writes_the_librarys_inverted_residual(v2, block):
     """All blocks of the table: with and without expansion, stride 1 and 2, with and without a shortcut."""
     arguments = (block.in_channels, block.out_channels, block.stride, block.expansion)
@@ -228,9 +214,7 @@ def test_lesson_04_finds_small_kernels_and_silent_channels(v1):
     block.depthwise[0].weight.set_value(weights)
     assert list(v1["near_zero"](block.depthwise[0])) == [1, 16]
 
-    pictures = paddle.to_tensor(
-        np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype("float32")
-    )
+    pictures = paddle.to_tensor(np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype("float32"))
     before = v1["silent_channels"](model, pictures)
     shift = block.pointwise[1].bias.numpy()
     shift[[0, 5]] = -100.0  # behind the batch norm, so below zero everywhere

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mobilenet_lib import architectures, models
-from mobilenet_lib._paddle import paddle
+from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.layers import ConvBNReLU, DepthwiseSeparable, InvertedResidual
 
 
@@ -23,9 +23,7 @@ def test_same_weights_give_the_same_output_as_paddle_vision(name, width):
     assert len(state) == len(names)
     theirs.set_state_dict(dict(zip(names, state.values(), strict=True)))
     ours.eval(), theirs.eval()
-    images = paddle.to_tensor(
-        np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype("float32")
-    )
+    images = paddle.to_tensor(np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype("float32"))
     scores = ours(images).numpy()
     assert np.abs(scores).max() > 1e-3, "an output near zero would prove nothing"
     np.testing.assert_allclose(scores, theirs(images).numpy(), rtol=1e-5, atol=1e-6)

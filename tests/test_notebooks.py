@@ -23,9 +23,7 @@ COURSE = course.LESSONS
 
 ALT = "Bars of the MACs of three layers; the second is the longest."
 # The plan and the opening of a lesson that keeps every rule.
-PLANNED = course.Lesson(
-    "99_good", "A lesson that keeps every rule", "What does a layer cost?", 20, ("00",)
-)
+PLANNED = course.Lesson("99_good", "A lesson that keeps every rule", "What does a layer cost?", 20, ("00",))
 OPENING = f"""# 99 · A lesson that keeps every rule
 
 **The question:** what does a layer cost?
@@ -61,9 +59,7 @@ def test_the_lessons_are_those_of_the_course_in_teaching_order():
     assert [path.name for path in LESSONS] == [lesson.file_name for lesson in COURSE]
     numbers = [lesson.number for lesson in COURSE]
     assert numbers[0] == "00"
-    assert numbers == sorted(set(numbers)), (
-        "two lessons have the same number, or course.py lists them out of order"
-    )
+    assert numbers == sorted(set(numbers)), "two lessons have the same number, or course.py lists them out of order"
     assert all(re.fullmatch(r"(0\d|10)_[a-z0-9_]+\.ipynb", path.name) for path in LESSONS)
 
 
@@ -80,9 +76,7 @@ def test_a_plain_pytest_run_meets_every_code_cell(request):
     )  # fmt: skip
     for path in LESSONS:
         cells = len(rules.read(path).cells("code"))
-        assert done.stdout.count(f"notebooks/{path.name}::Cell ") == cells, (
-            f"{path.name}\n{done.stdout}{done.stderr}"
-        )
+        assert done.stdout.count(f"notebooks/{path.name}::Cell ") == cells, f"{path.name}\n{done.stdout}{done.stderr}"
 
 
 def good_lesson() -> Lesson:
@@ -95,15 +89,9 @@ def good_lesson() -> Lesson:
     )  # fmt: skip
     stream = nbformat.v4.new_output("stream", name="stdout", text="14,400 MACs\n")
     notebook.cells = [
-        nbformat.v4.new_markdown_cell(
-            OPENING, id="title", metadata={"slideshow": {"slide_type": "slide"}}
-        ),
-        nbformat.v4.new_code_cell(
-            "print(14_400, 'MACs')", id="count", execution_count=1, outputs=[stream]
-        ),
-        nbformat.v4.new_markdown_cell(
-            "Ask first.", id="notes", metadata={"slideshow": {"slide_type": "notes"}}
-        ),
+        nbformat.v4.new_markdown_cell(OPENING, id="title", metadata={"slideshow": {"slide_type": "slide"}}),
+        nbformat.v4.new_code_cell("print(14_400, 'MACs')", id="count", execution_count=1, outputs=[stream]),
+        nbformat.v4.new_markdown_cell("Ask first.", id="notes", metadata={"slideshow": {"slide_type": "notes"}}),
         nbformat.v4.new_code_cell("show()", id="figure", execution_count=2, outputs=[figure]),
         nbformat.v4.new_markdown_cell(CLOSING, id="end"),
     ]
@@ -273,16 +261,14 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
 
 @pytest.fixture(autouse=True)
 def _planned(monkeypatch):
-    monkeypatch.setattr(course, "LESSONS", (*COURSE, PLANNED))
+    monkeypatch.setattr("mobilenet_lib.course.lessons.LESSONS", (*COURSE, PLANNED))
 
 
 def test_a_good_lesson_keeps_every_rule():
     assert [problem for rule in RULES for problem in rule(good_lesson())] == []
 
 
-@pytest.mark.parametrize(
-    ("rule", "words", "change"), BROKEN, ids=lambda value: getattr(value, "__name__", None)
-)
+@pytest.mark.parametrize(("rule", "words", "change"), BROKEN, ids=lambda value: getattr(value, "__name__", None))
 def test_a_broken_lesson_is_found(rule, words, change):
     lesson = good_lesson()
     change(lesson.notebook.cells)
@@ -317,9 +303,7 @@ def test_an_error_may_be_the_lesson():
 
 def test_a_question_is_asked_exactly_once(monkeypatch):
     question = SimpleNamespace(lesson="99")
-    monkeypatch.setattr(
-        rules, "QUESTIONS", {"99.ratio": question, "98.other": SimpleNamespace(lesson="98")}
-    )
+    monkeypatch.setattr(rules, "QUESTIONS", {"99.ratio": question, "98.other": SimpleNamespace(lesson="98")})
     lesson = good_lesson()
     assert "asked 0 times" in rules.asks_its_questions(lesson)[0]
     lesson.notebook.cells[CODE].source = "predict('99.ratio')"
@@ -330,9 +314,7 @@ def test_a_question_is_asked_exactly_once(monkeypatch):
 
 def test_an_exercise_has_its_untouched_stub_and_a_check(monkeypatch):
     starter = 'def twice(x):\n    """Two times x."""\n    ...'
-    monkeypatch.setattr(
-        rules, "EXERCISES", {"twice": SimpleNamespace(lesson="99", starter=starter)}
-    )
+    monkeypatch.setattr(rules, "EXERCISES", {"twice": SimpleNamespace(lesson="99", starter=starter)})
     lesson = good_lesson()
     assert len(rules.sets_its_exercises(lesson)) == 2
     lesson.notebook.cells[CODE].source = starter

@@ -13,9 +13,7 @@ def label(figure):
 
 @pytest.mark.parametrize("figure", COMPUTED, ids=label)
 def test_figure_agrees_with_the_ledger_exactly_where_we_say_so(figure):
-    assert figure.agrees is figure.reproduces, (
-        f"printed {figure.printed}, ours {figure.ours}, ± {figure.allowed}"
-    )
+    assert figure.agrees is figure.reproduces, f"printed {figure.printed}, ours {figure.ours}, ± {figure.allowed}"
 
 
 @pytest.mark.parametrize("figure", papers.figures(), ids=label)

@@ -88,9 +88,7 @@ def test_a_picture_too_few_is_found():
 
 
 def _cell(source: str, *outputs, **metadata):
-    return nbformat.v4.new_code_cell(
-        source, execution_count=1, outputs=list(outputs), metadata=metadata
-    )
+    return nbformat.v4.new_code_cell(source, execution_count=1, outputs=list(outputs), metadata=metadata)
 
 
 def _figure(png: bytes, length: float, **metadata):
@@ -100,9 +98,7 @@ def _figure(png: bytes, length: float, **metadata):
         "text/plain": text,
         "text/html": f'<img alt="{text}" style="max-width: 100%; background: white" src="data:image/png;base64,{base64.b64encode(png).decode()}">',
     }
-    return _cell(
-        BARS.format(length=length), nbformat.v4.new_output("display_data", data), **metadata
-    )
+    return _cell(BARS.format(length=length), nbformat.v4.new_output("display_data", data), **metadata)
 
 
 def test_a_run_is_red_for_a_changed_number_and_a_changed_picture(tmp_path):

@@ -18,12 +18,8 @@ def lesson(tmp_path, monkeypatch):
     )
     notebook.cells = [
         nbformat.v4.new_markdown_cell("# A lesson", id="title"),
-        nbformat.v4.new_code_cell(
-            "print(1, flush=True); print(2)\n{'b': 1, 'a': 2}", id="kept-id", metadata=TIMING
-        ),
-        nbformat.v4.new_code_cell(
-            "import os; os.environ['MOBILENET_INTERACTIVE']", id="mode", execution_count=7
-        ),
+        nbformat.v4.new_code_cell("print(1, flush=True); print(2)\n{'b': 1, 'a': 2}", id="kept-id", metadata=TIMING),
+        nbformat.v4.new_code_cell("import os; os.environ['MOBILENET_INTERACTIVE']", id="mode", execution_count=7),
     ]
     path = tmp_path / "01_lesson.ipynb"
     nbformat.write(notebook, path)

@@ -48,9 +48,7 @@ def test_a_broken_file_is_refused_and_the_model_kept(tmp_path, damage):
 
 def test_weights_of_another_model_are_refused(tmp_path):
     weights.save(_model(num_classes=7), tmp_path / "seven.npz")
-    with pytest.raises(
-        ValueError, match=r"another model: classifier.bias has the shape \(7,\) there"
-    ):
+    with pytest.raises(ValueError, match=r"another model: classifier.bias has the shape \(7,\) there"):
         weights.load(_model(), tmp_path / "seven.npz")
 
 

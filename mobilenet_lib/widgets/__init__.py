@@ -6,6 +6,7 @@
     widgets.architecture_explorer() V1 and V2 drawn from their tables, with the cost of every layer
     widgets.design_explorer()       a design, its budget, and its place among trained ones
     widgets.manifold_explorer()     a spiral through n random channels and a ReLU, and back
+    widgets.try_your_own(…)         a form for your own photo, and what a network says to it
 
 In a live notebook an explorer answers at once, in the browser (the JavaScript beside this file
 repeats the arithmetic of `cost`, and a test compares the two); its sliders are its attributes in
@@ -23,6 +24,7 @@ from mobilenet_lib.widgets._explorer import Explorer
 from mobilenet_lib.widgets._groups import GroupsExplorer, groups_explorer
 from mobilenet_lib.widgets._manifold import ManifoldExplorer, manifold_explorer
 from mobilenet_lib.widgets._passes import KINDS
+from mobilenet_lib.widgets._photo_form import try_your_own
 from mobilenet_lib.widgets._stepper import ConvolutionStepper, convolution_stepper
 
 __all__ = [
@@ -40,4 +42,5 @@ __all__ = [
     "design_explorer",
     "groups_explorer",
     "manifold_explorer",
+    "try_your_own",
 ]

@@ -12,7 +12,7 @@ import traitlets
 
 from mobilenet_lib import architectures, papers, plots
 from mobilenet_lib.architectures import KINDS, Table
-from mobilenet_lib.design import Design
+from mobilenet_lib.experiments.design import Design
 from mobilenet_lib.widgets._explorer import Explorer, module
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ class ArchitectureExplorer(Explorer):
     strides = traitlets.List().tag(sync=True)
     num_classes = traitlets.Int().tag(sync=True)
 
-    _possible = traitlets.validate("family", "width_multiplier", "strides", *limits)(
-        Explorer._accept
-    )
+    _possible = traitlets.validate("family", "width_multiplier", "strides", *limits)(Explorer._accept)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -90,9 +88,7 @@ class ArchitectureExplorer(Explorer):
 
     def figure(self) -> tuple[Figure, str]:
         table = self.table
-        fig, lanes = plots.figure(
-            6, 1, width=9, height=8.6, gridspec_kw={"height_ratios": [1.2, 1, 1.2, 1.2, 1, 2.2]}
-        )
+        fig, lanes = plots.figure(6, 1, width=9, height=8.6, gridspec_kw={"height_ratios": [1.2, 1, 1.2, 1.2, 1, 2.2]})
         *lanes, totals = lanes
         rows = [row for row in table.rows if row.kind != "pool"]
         peak = max(table.rows, key=lambda row: row.live_activations)
@@ -119,8 +115,7 @@ class ArchitectureExplorer(Explorer):
         maps = ", ".join(
             f"{size}×{size} with up to {max(row.output_shape[0] for row in group)} channels"
             for size, group in (
-                (size, list(group))
-                for size, group in itertools.groupby(rows, lambda row: row.output_shape[1])
+                (size, list(group)) for size, group in itertools.groupby(rows, lambda row: row.output_shape[1])
             )
         )
         return fig, (
@@ -159,9 +154,7 @@ class ArchitectureExplorer(Explorer):
 
     def _draw_totals(self, axes: Axes) -> None:
         points = paper_points()
-        for number, (series, mark) in enumerate(
-            dict.fromkeys((name, mark) for *_, name, mark in _SERIES)
-        ):
+        for number, (series, mark) in enumerate(dict.fromkeys((name, mark) for *_, name, mark in _SERIES)):
             those = [(one["macs"], one["accuracy"]) for one in points if one["series"] == series]
             axes.plot(*zip(*those, strict=True), mark, color=plots.PALETTE[number], label=series)
         total = self.table.macs / 1e6
@@ -181,9 +174,7 @@ class ArchitectureExplorer(Explorer):
         settings = super()._checked(settings)
         width = settings["width_multiplier"]
         if isinstance(width, Real) and not isinstance(width, bool) and width > _WIDEST:
-            raise ValueError(
-                f"width_multiplier can be at most {_WIDEST:g} in {cls.name}, not {width}"
-            )
+            raise ValueError(f"width_multiplier can be at most {_WIDEST:g} in {cls.name}, not {width}")
         # What is left: a family, a width or strides that make no network.
         design = Design(**{name: settings[name] for name in _DESIGN})
         return {**settings, "width_multiplier": float(width), "strides": list(design.strides)}
@@ -225,11 +216,7 @@ def paper_points() -> list[dict[str, Any]]:
         for (row, unit), figure in figures.items():
             if unit != "M MACs" or (figure.ledger or {}).get("network") != f"mobilenet_{family}":
                 continue
-            network = {
-                name: value
-                for name, value in figure.ledger.items()
-                if name not in ("network", "quantity")
-            }
+            network = {name: value for name, value in figure.ledger.items() if name not in ("network", "quantity")}
             if any((one["family"], one["network"]) == (family, network) for one in points):
                 continue
             points.append({
@@ -243,9 +230,7 @@ def paper_points() -> list[dict[str, Any]]:
 def _last_field(table: Table) -> int:
     """Receptive field of the last convolution."""
     return max(
-        side
-        for row, side in zip(table.rows, table.receptive_fields, strict=True)
-        if row.kind not in ("pool", "linear")
+        side for row, side in zip(table.rows, table.receptive_fields, strict=True) if row.kind not in ("pool", "linear")
     )
 
 

@@ -67,9 +67,7 @@ class CostExplorer(LayerExplorer):
             ("macs", "params", "activations"),
             strict=True,
         ):
-            plots.bars(
-                one, list(layers), [getattr(layer, name) for layer in layers.values()], unit=""
-            )
+            plots.bars(one, list(layers), [getattr(layer, name) for layer in layers.values()], unit="")
             one.set_title(title)
             one.xaxis.set_visible(False)  # each bar has its number
         channels = f"{self.in_channels} to {self.out_channels} channels"

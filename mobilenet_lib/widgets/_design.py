@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
-from mobilenet_lib import design as designs
 from mobilenet_lib import plots
-from mobilenet_lib.design import COSTS, Budget, Design
+from mobilenet_lib.experiments import design as designs
+from mobilenet_lib.experiments.design import COSTS, Budget, Design
 from mobilenet_lib.widgets._architecture import ArchitectureExplorer
 from mobilenet_lib.widgets._explorer import Explorer, module
 
@@ -40,10 +40,7 @@ class DesignExplorer(ArchitectureExplorer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        more = {
-            name: getattr(self, name)
-            for name in (*(f"max_{cost}" for cost in COSTS), "cost", "points")
-        }
+        more = {name: getattr(self, name) for name in (*(f"max_{cost}" for cost in COSTS), "cost", "points")}
         return super().settings | more
 
     @property
@@ -61,12 +58,8 @@ class DesignExplorer(ArchitectureExplorer):
         report = self.budget.report(self.design) if self.budget else pd.DataFrame(index=[])
         for column in ("limit", "% of limit", "verdict"):
             found[column] = report[column].reindex(found.index) if column in report else None
-        found["limit"] = found["limit"].map(
-            lambda limit: "none" if pd.isna(limit) else f"{limit:,.0f}"
-        )
-        found["% of limit"] = found["% of limit"].map(
-            lambda share: "" if pd.isna(share) else f"{share:.0f}"
-        )
+        found["limit"] = found["limit"].map(lambda limit: "none" if pd.isna(limit) else f"{limit:,.0f}")
+        found["% of limit"] = found["% of limit"].map(lambda share: "" if pd.isna(share) else f"{share:.0f}")
         return found.fillna("")
 
     def figure(self) -> tuple[Figure, str]:
@@ -105,10 +98,7 @@ class DesignExplorer(ArchitectureExplorer):
         if self.budget is None:
             return "No budget is set."
         lines = self.budget.report(self.design)
-        told = (
-            f"{name} {line['% of limit']:.0f} % of the limit, {line['verdict']}"
-            for name, line in lines.iterrows()
-        )
+        told = (f"{name} {line['% of limit']:.0f} % of the limit, {line['verdict']}" for name, line in lines.iterrows())
         return f"Budget: {'; '.join(told)}."
 
 

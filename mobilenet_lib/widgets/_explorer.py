@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import anywidget
 import traitlets
 
-from mobilenet_lib import environment, plots
-from mobilenet_lib.cost import conv2d, whole_number
+from mobilenet_lib import plots
+from mobilenet_lib._support import environment
+from mobilenet_lib._support.arguments import whole_number
+from mobilenet_lib.cost import conv2d
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,9 +101,7 @@ class Explorer(anywidget.AnyWidget):
         for name, (least, most) in cls.limits.items():
             checked[name] = whole_number(name, settings[name], least)
             if checked[name] > most:
-                raise ValueError(
-                    f"{name} can be at most {most} in {cls.name}, not {settings[name]}"
-                )
+                raise ValueError(f"{name} can be at most {most} in {cls.name}, not {settings[name]}")
         return checked
 
     def _accept(self, proposal: traitlets.Bunch) -> Any:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
-from mobilenet_lib import manifold, plots
+from mobilenet_lib import plots
+from mobilenet_lib.experiments import manifold
 from mobilenet_lib.widgets._explorer import Explorer, module
 
 if TYPE_CHECKING:
@@ -67,9 +68,7 @@ class ManifoldExplorer(Explorer):
         lost = active < 2
         fig, (plane, along) = plots.figure(1, 2, width=9, height=3.6)
         plane.plot(*spiral.T, color="#777777", linestyle="--", marker="", label="the spiral")
-        plane.plot(
-            *recovered[~lost].T, "o", color=plots.PALETTE[0], markersize=3, label="read back"
-        )
+        plane.plot(*recovered[~lost].T, "o", color=plots.PALETTE[0], markersize=3, label="read back")
         plane.plot(*recovered[lost].T, "x", color=plots.PALETTE[1], markersize=5, label="lost")
         size = "at the best scale" if self.scaled else "as read back"
         plane.set(title=f"n = {self.channels}, {size}", aspect="equal", adjustable="datalim")

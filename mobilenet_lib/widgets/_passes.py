@@ -36,9 +36,7 @@ class Pass:
         channels, *size = self.inputs.shape
         out_channels, read, *kernel = self.weights.shape
         groups = channels // read
-        return cost.conv2d(
-            channels, out_channels, tuple(kernel), tuple(size), self.stride, self.padding, groups
-        )
+        return cost.conv2d(channels, out_channels, tuple(kernel), tuple(size), self.stride, self.padding, groups)
 
     @property
     def padded(self) -> np.ndarray:
@@ -103,9 +101,7 @@ def _inputs(settings: dict[str, Any]) -> np.ndarray:
     return (2 * row + 3 * column + 7 * channel + 1) ** 2 % 37 % 4
 
 
-def _weights(
-    settings: dict[str, Any], sources: tuple[tuple[int, ...], ...], height: int, width: int
-) -> np.ndarray:
+def _weights(settings: dict[str, Any], sources: tuple[tuple[int, ...], ...], height: int, width: int) -> np.ndarray:
     """Small, varied numbers from −1 to 2, [out, channels read, height, width].
 
     Or the lesson's own kernel, as long as the sizes are its.

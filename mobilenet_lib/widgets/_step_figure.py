@@ -29,9 +29,7 @@ class StepFigure:
         self.maps_in_line = min(maps, 2 if maps <= 6 else 4)
         self.maps_bottom = -(-maps // self.maps_in_line) * (map_height + _LINE)
         self.right = self.maps_left + max(self.maps_in_line * (map_width + 1), 10)
-        self.bottom = max(
-            len(self._channels()) * (max(height, kernel_height + 2) + _LINE), self.maps_bottom + 1.5
-        )
+        self.bottom = max(len(self._channels()) * (max(height, kernel_height + 2) + _LINE), self.maps_bottom + 1.5)
         self.font_size = min(10, 0.46 * _POINTS * _DRAWING_WIDTH / self.right)
 
     def draw(self, title: str, kinds: Sequence[str], macs: Sequence[int]):
@@ -113,9 +111,7 @@ class StepFigure:
 
     def _box(self, left: float, top: float, width: float, height: float, **style) -> None:
         right, bottom = left + width, top + height
-        self.axes.plot(
-            [left, right, right, left, left], [top, top, bottom, bottom, top], marker="", **style
-        )
+        self.axes.plot([left, right, right, left, left], [top, top, bottom, bottom, top], marker="", **style)
 
     def _text(self, x: float, y: float, text: str, **style) -> None:
         self.axes.text(x, y, text, fontsize=self.font_size, **style)
@@ -124,9 +120,7 @@ class StepFigure:
 def _products(window: np.ndarray, weights: np.ndarray) -> str:
     """The products of two planes, a line per row: "0·1 + 3·(−1) + …"."""
     rows = zip(window, weights, strict=True)
-    return "\n+ ".join(
-        " + ".join(f"{_factor(a)}·{_factor(b)}" for a, b in zip(*row, strict=True)) for row in rows
-    )
+    return "\n+ ".join(" + ".join(f"{_factor(a)}·{_factor(b)}" for a, b in zip(*row, strict=True)) for row in rows)
 
 
 def _signed(number: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import traitlets
 
-from mobilenet_lib.cost import whole_number
+from mobilenet_lib._support.arguments import whole_number
 from mobilenet_lib.widgets._explorer import LayerExplorer, module
 from mobilenet_lib.widgets._passes import KINDS, Pass, passes
 from mobilenet_lib.widgets._step_figure import StepFigure
@@ -103,9 +103,7 @@ class ConvolutionStepper(LayerExplorer):
         settings = super()._checked(settings)
         for name, choices in (("kind", KINDS), ("beside", ("", *KINDS))):
             if settings[name] not in choices:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(KINDS)}, not {settings[name]!r}"
-                )
+                raise ValueError(f"{name} must be one of {', '.join(KINDS)}, not {settings[name]!r}")
         return settings
 
 
@@ -136,8 +134,7 @@ def convolution_stepper(
     for name, values, size in (("picture", picture, input_size), ("kernel", kernel, kernel_size)):
         if values is not None and (in_channels, out_channels) != (1, 1):
             raise ValueError(
-                f"a {name} of your own needs in_channels=1 and out_channels=1, "
-                f"not {in_channels} and {out_channels}"
+                f"a {name} of your own needs in_channels=1 and out_channels=1, not {in_channels} and {out_channels}"
             )
         if values is not None:
             _check_plane(name, values, size)
@@ -153,9 +150,7 @@ def convolution_stepper(
 def _check_plane(name: str, values: Sequence[Sequence[int]], size: int) -> None:
     plane = np.asarray(values)
     if plane.shape != (size, size):
-        raise ValueError(
-            f"{name} must be {size} rows of {size} numbers, not an array of shape {plane.shape}"
-        )
+        raise ValueError(f"{name} must be {size} rows of {size} numbers, not an array of shape {plane.shape}")
     if plane.dtype.kind not in "iu" or np.abs(plane).max() > _LARGEST_NUMBER:
         raise ValueError(
             f"{name} must hold whole numbers from -{_LARGEST_NUMBER} to {_LARGEST_NUMBER}, "

@@ -32,7 +32,7 @@ SECONDS_TO_RUN_A_LESSON = 180
 expect.set_options(timeout=20_000)
 
 # The same function that `mobilenet-course` ends in, on a copy of the lessons.
-_SERVE = "import sys, pathlib; from mobilenet_lib.launch import serve; serve(pathlib.Path(sys.argv[1]), browser=False)"
+_SERVE = "import sys, pathlib; from mobilenet_lib.course.launch import serve; serve(pathlib.Path(sys.argv[1]), browser=False)"
 _TEST_SETTINGS = {"LabApp": {"expose_app_in_browser": True, "extension_manager": "readonly"}}
 
 _KERNEL_IS_IDLE = """
@@ -209,8 +209,6 @@ def _end_kernels(server: Server) -> None:
 
 def _ask(server: Server, method: str, what: str) -> str:
     address = f"{server.url}/api/{what}"
-    request = urllib.request.Request(
-        address, method=method, headers={"Authorization": f"token {server.token}"}
-    )
+    request = urllib.request.Request(address, method=method, headers={"Authorization": f"token {server.token}"})
     with urllib.request.urlopen(request, timeout=30) as answer:
         return answer.read().decode()

@@ -86,9 +86,7 @@ def test_the_tables_and_the_papers_points_are_those_of_python(mount, page):
         "v2": [list(line) for line in architectures.V2_BOTTLENECKS],
     }
     points = [{k: v for k, v in point.items() if k != "row"} for point in paper_points()]
-    assert page.evaluate("() => window.module.POINTS") == points, (
-        "papers.toml changed: write these into POINTS"
-    )
+    assert page.evaluate("() => window.module.POINTS") == points, "papers.toml changed: write these into POINTS"
 
 
 @pytest.mark.parametrize("family", ["v1", "v2"])
@@ -121,9 +119,7 @@ def test_nothing_makes_the_page_wider_than_the_window(settings, width, mount, pa
     view = mount(widgets.architecture_explorer(**settings))
     assert page.evaluate("() => document.documentElement.scrollWidth") == width
     view.locator("summary").click()  # the table of all layers scrolls in a box of its own
-    expect(view.get_by_role("row")).to_have_count(
-        1 + len(widgets.architecture_explorer(**settings).table.rows)
-    )
+    expect(view.get_by_role("row")).to_have_count(1 + len(widgets.architecture_explorer(**settings).table.rows))
     assert page.evaluate("() => document.documentElement.scrollWidth") == width
 
 
@@ -145,9 +141,7 @@ def test_a_kind_of_layer_is_told_by_its_pattern_and_by_name(mount):
 
 def test_a_slider_gives_the_papers_point_and_the_ledgers_total(mount, page):
     view = mount(widgets.architecture_explorer())
-    expect(view.locator(".mnx-verdict")).to_contain_text(
-        "568.7 M MACs, 4.21 M weights. Table 6 prints 569 M MACs"
-    )
+    expect(view.locator(".mnx-verdict")).to_contain_text("568.7 M MACs, 4.21 M weights. Table 6 prints 569 M MACs")
     page.get_by_label("Width multiplier").focus()
     page.keyboard.press("ArrowLeft")  # 0.75
     total = architectures.mobilenet_v1(0.75).macs / 1e6
@@ -155,9 +149,7 @@ def test_a_slider_gives_the_papers_point_and_the_ledgers_total(mount, page):
     expect(view.locator(".mnx-verdict")).to_contain_text("prints 325 M MACs, 68.4 % accuracy")
     page.get_by_label("Picture (pixels").focus()
     page.keyboard.press("ArrowLeft")  # 192
-    expect(view.locator(".mnx-verdict")).to_contain_text(
-        "The paper prints no figures for this one."
-    )
+    expect(view.locator(".mnx-verdict")).to_contain_text("The paper prints no figures for this one.")
 
 
 def test_the_misprinted_stride_can_be_set_and_taken_back(mount, page):
@@ -199,9 +191,7 @@ def test_each_layer_can_be_looked_at_by_key_and_by_pointer(mount, page):
     about = view.locator(".mnx-about")
     expect(about).to_contain_text("Layer 3 of 29, separable1.pointwise: 1×1 convolution, stride 1")
     expect(about).to_contain_text("25,690,112 MACs (4.5 % of all), 2,048 weights")
-    expect(about).to_contain_text(
-        "1,204,224 numbers in memory. One number of its output sees 7×7 pixels"
-    )
+    expect(about).to_contain_text("1,204,224 numbers in memory. One number of its output sees 7×7 pixels")
     box = view.locator(".mnx-net").bounding_box()
     view.locator(".mnx-net").click(position={"x": box["width"] - 3, "y": 50})
     expect(about).to_contain_text("Layer 29 of 29, classifier")
@@ -216,25 +206,19 @@ def test_where_the_memory_peaks_is_marked_and_said(mount):
         lane = view.get_by_role("img", name="Numbers in memory")
         assert f"{peak.live_activations / 1e6:.2f} M" in lane.get_attribute("aria-label")
         assert lane.get_attribute("aria-label").endswith(f"in {peak.name}")
-        marked = lane.locator(".mnx-bar").evaluate_all(
-            "(all) => all.findIndex((bar) => bar.matches('.mnx-peak'))"
-        )
+        marked = lane.locator(".mnx-bar").evaluate_all("(all) => all.findIndex((bar) => bar.matches('.mnx-peak'))")
         assert marked >= 0
         assert explorer.table.rows[marked].name == peak.name
 
 
 def test_a_map_of_one_pixel_is_pointed_out(mount):
     view = mount(widgets.architecture_explorer(resolution=32))
-    expect(view.locator(".mnx-note")).to_contain_text(
-        "From separable13.depthwise on the map is 1×1"
-    )
+    expect(view.locator(".mnx-note")).to_contain_text("From separable13.depthwise on the map is 1×1")
 
 
 def test_python_and_the_controls_keep_the_same_settings(notebooks: Path, open_lesson, page):
     nbformat.write(
-        _notebook(
-            "from mobilenet_lib import widgets\nexplorer = widgets.architecture_explorer()\nexplorer"
-        ),
+        _notebook("from mobilenet_lib import widgets\nexplorer = widgets.architecture_explorer()\nexplorer"),
         notebooks / "architecture.ipynb",
     )
     open_lesson("architecture").run_all()
@@ -242,10 +226,6 @@ def test_python_and_the_controls_keep_the_same_settings(notebooks: Path, open_le
     view.get_by_role("button", name=_PAIR_13).click()
     # And with it other strides.
     view.get_by_label("Network", exact=True).select_option("MobileNet V2")
-    answer = (
-        "if explorer.family == 'v2' and explorer.strides == []: explorer.width_multiplier = 0.35"
-    )
+    answer = "if explorer.family == 'v2' and explorer.strides == []: explorer.width_multiplier = 0.35"
     _run_until(page, answer, view.get_by_label("Width multiplier"), "0.35")
-    expect(view.locator(".mnx-verdict")).to_contain_text(
-        f"{architectures.mobilenet_v2(0.35).macs / 1e6:.1f} M MACs"
-    )
+    expect(view.locator(".mnx-verdict")).to_contain_text(f"{architectures.mobilenet_v2(0.35).macs / 1e6:.1f} M MACs")

@@ -72,9 +72,7 @@ def walk(open_next):
         if live:
             lesson.run_all()
         cells = lesson.cells()
-        last = max(
-            place for place, cell in enumerate(cells) if slide_type(cell) in ("slide", "fragment")
-        )
+        last = max(place for place, cell in enumerate(cells) if slide_type(cell) in ("slide", "fragment"))
         steps = lesson.page.evaluate(_WALK, [last, MOST_STEPS])
         lesson.page.wait_for_timeout(500)  # JupyterLab saves that the deck is closed
         return cells, steps
@@ -92,9 +90,7 @@ def test_the_deck_shows_every_slide_without_scrolling(walk, path):
     shown = {place for step in steps for place in step["cells"]}
     kinds = [slide_type(cell) for cell in cells]
     hidden = {place for place, kind in enumerate(kinds) if kind in ("notes", "skip")}
-    assert shown == set(range(len(cells))) - hidden, (
-        "cells that a presenter never gets to, or notes on the wall"
-    )
+    assert shown == set(range(len(cells))) - hidden, "cells that a presenter never gets to, or notes on the wall"
 
     too_high = [(step["cells"], round(step["height"])) for step in steps if step["height"] > 1000]
     assert not too_high, f"slides of more than the window's 1000 pixels: {too_high}"

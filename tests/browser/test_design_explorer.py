@@ -7,12 +7,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from explorers import made_up
 from playwright.sync_api import expect
-from test_design import made_up
 
 from browser.test_widgets import _LOWEST_CONTRAST, _THEMES, _notebook, _run_until, mount
-from mobilenet_lib import design, widgets
-from mobilenet_lib.design import COSTS, Budget, Design
+from mobilenet_lib import widgets
+from mobilenet_lib.experiments import design
+from mobilenet_lib.experiments.design import COSTS, Budget, Design
 
 __all__ = ["mount"]
 
@@ -36,9 +37,7 @@ def test_javascript_counts_names_and_ranks_as_python(explorer, mount, page):
         designs.append(Design(family, width, rng.randint(8, 64), rng.randint(1, 6), rng.choice((1, 2)), tuple(strides)))  # fmt: skip
     settings = [widgets.design_explorer(one).settings for one in designs]
     counted = page.evaluate("(all) => all.map((one) => [window.module.titleOf(one), window.module.costsOf(one)])", settings)  # fmt: skip
-    assert counted == [
-        [one.title, {cost: getattr(one.table, cost) for cost in COSTS}] for one in designs
-    ]
+    assert counted == [[one.title, {cost: getattr(one.table, cost) for cost in COSTS}] for one in designs]
     frame = made_up()
     for cost in COSTS:
         found = page.evaluate("([points, cost]) => window.module.frontOf(points, cost).map(({ name }) => name)", [explorer.points, cost])  # fmt: skip
@@ -91,8 +90,6 @@ def test_python_takes_the_design_over_from_the_sliders(notebooks: Path, open_les
     view = page.locator(".mnx")
     view.get_by_role("button", name="stride of the stem: 1").click()
     width = view.get_by_label("Width multiplier")
-    answer = (
-        "if explorer.design.title == 'V1 α=0.25 stem stride 2': explorer.width_multiplier = 0.5"
-    )
+    answer = "if explorer.design.title == 'V1 α=0.25 stem stride 2': explorer.width_multiplier = 0.5"
     _run_until(page, answer, width, "0.5")
     expect(view.locator(".mnx-verdict")).to_contain_text("V1 α=0.5 stem stride 2: no budget is set")

@@ -59,9 +59,7 @@ def test_an_exercise_wrong_then_right(open_lesson):
     assert "not attempted yet" in run_cell(lesson, "macs-check")
 
     head = "def separable_macs(in_channels, out_channels, kernel_size, height, width):\n    places = height * width\n"
-    wrong = head + (
-        "    return places * kernel_size**2 * (in_channels + in_channels * out_channels)"
-    )
+    wrong = head + ("    return places * kernel_size**2 * (in_channels + in_channels * out_channels)")
     run_cell(lesson, "macs-stub", wrong)
     told = run_cell(lesson, "macs-check")
     assert "Correct" not in told

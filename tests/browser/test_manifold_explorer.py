@@ -13,7 +13,8 @@ from browser.test_widgets import (  # the page that holds an explorer without Py
     _THEMES,
     mount,
 )
-from mobilenet_lib import manifold, widgets
+from mobilenet_lib import widgets
+from mobilenet_lib.experiments import manifold
 from mobilenet_lib.widgets._manifold import random_rows
 
 __all__ = ["mount"]
@@ -39,9 +40,7 @@ def test_javascript_runs_the_experiment_as_python_does(mount, page):
         np.testing.assert_allclose(found["recovered"], recovered, atol=1e-8)
         assert found["scale"] == pytest.approx(scale)
         assert found["rawError"] == pytest.approx(manifold.relative_error(spiral, recovered))
-        assert found["bestError"] == pytest.approx(
-            manifold.relative_error(spiral, scale * recovered)
-        )
+        assert found["bestError"] == pytest.approx(manifold.relative_error(spiral, scale * recovered))
 
 
 def test_sliders_and_buttons_redraw_the_spiral(mount, page):
@@ -64,9 +63,7 @@ def test_sliders_and_buttons_redraw_the_spiral(mount, page):
     page.get_by_label("Random matrix").focus()
     page.keyboard.press("ArrowRight")
     lost = widgets.manifold_explorer(5, 2).frame().loc[5, "points lost"]
-    expect(view.locator(".mnx-verdict")).to_have_text(
-        f"With 5 channels, {lost} of 300 points are lost."
-    )
+    expect(view.locator(".mnx-verdict")).to_have_text(f"With 5 channels, {lost} of 300 points are lost.")
 
 
 def test_every_control_has_a_name_and_the_tab_key_reaches_it(mount, page):

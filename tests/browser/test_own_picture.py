@@ -14,9 +14,10 @@ from mobilenet_lib import data
 
 # What the lesson has by then, without its engines.
 _FORM = """
-from mobilenet_lib import data, pictures, shipping, weights
+from mobilenet_lib import data, weights, widgets
+from mobilenet_lib.experiments.shipping import shipped
 test = data.load("fashion_mnist", "test")
-pictures.try_your_own(shipping.dynamic(weights.recorded(shipping.NETWORK)), test.classes, test)
+widgets.try_your_own(shipped.dynamic(weights.recorded(shipped.NETWORK)), test.classes, test)
 """
 
 
@@ -43,9 +44,7 @@ def test_a_picture_is_named_and_other_files_are_refused(open_lesson):
 
     give("my trousers.png", _trouser())
     expect(form).to_contain_text("Trouser, says the network (100 %)")
-    expect(form.get_by_role("img")).to_have_attribute(
-        "alt", re.compile(r"my trousers.png: Trouser")
-    )
+    expect(form.get_by_role("img")).to_have_attribute("alt", re.compile(r"my trousers.png: Trouser"))
 
     give("diary.png", b"Dear diary, today")
     expect(form).to_contain_text("diary.png is not a picture that can be read here")

@@ -35,9 +35,7 @@ _FETCHED = {
 }  # fmt: skip
 _ELSEWHERE = re.compile(r"^(https?:)?//")
 _IN_STYLES = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//""")
-_IN_SCRIPTS = re.compile(
-    r"""(?:\bimport\b|\bfrom\b|import\(|fetch\(|importScripts\()\s*["'`](?:https?:)?//"""
-)
+_IN_SCRIPTS = re.compile(r"""(?:\bimport\b|\bfrom\b|import\(|fetch\(|importScripts\()\s*["'`](?:https?:)?//""")
 
 
 class Parsed(HTMLParser):
@@ -72,9 +70,7 @@ class Parsed(HTMLParser):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built by its command. A proxy that never answers stands for the network, and each request to it is an error."""
-    nowhere = dict.fromkeys(
-        ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"
-    )
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     environment = {**os.environ, **nowhere, "COURSE_REPOSITORY": ""}
     folder = tmp_path_factory.mktemp("site") / "html"
     done = subprocess.run(
@@ -94,9 +90,7 @@ def pages(site: Path) -> dict[Path, Parsed]:
 
 def other_hosts(page: Parsed, text: str) -> list[str]:
     """What a page would fetch from another host."""
-    return [address for address in page.fetched if _ELSEWHERE.match(address)] + _IN_STYLES.findall(
-        text
-    )
+    return [address for address in page.fetched if _ELSEWHERE.match(address)] + _IN_STYLES.findall(text)
 
 
 def broken_links(path: Path, pages: dict[Path, Parsed]) -> list[str]:
@@ -163,17 +157,11 @@ def test_the_checks_see_what_they_look_for(tmp_path):
 
 def test_explorers_stand_in_their_lessons_and_on_one_page(site, pages):
     first, second = (
-        pages[site / "notebooks" / f"{course.lesson(number).stem}.html"].explorers
-        for number in ("01", "02")
+        pages[site / "notebooks" / f"{course.lesson(number).stem}.html"].explorers for number in ("01", "02")
     )
     assert first == ["convolution_stepper", "cost_explorer"]
     assert {"convolution_stepper", "cost_explorer", "groups_explorer"} == set(second)
-    in_lessons = {
-        name
-        for path, page in pages.items()
-        if path.parent.name == "notebooks"
-        for name in page.explorers
-    }
+    in_lessons = {name for path, page in pages.items() if path.parent.name == "notebooks" for name in page.explorers}
     assert sorted(pages[site / "explorers.html"].explorers) == sorted(in_lessons)
 
 
@@ -286,9 +274,7 @@ def test_formulas_are_drawn_and_answers_are_folded(visit):
     page = visit(_lesson("01"), _WIDTHS["phone"])
     formula = page.locator("math", has_text="output channels").first
     assert formula.evaluate("(one) => one.getBoundingClientRect().height") > 30
-    brace, words = (
-        formula.locator(f"xpath=.//*[text()='{text}']").first for text in ("⏟", "stops")
-    )
+    brace, words = (formula.locator(f"xpath=.//*[text()='{text}']").first for text in ("⏟", "stops"))
     assert words.bounding_box()["y"] > brace.bounding_box()["y"]
     answer = page.locator("details", has_text="The answer").first
     truth = answer.get_by_text("Truth: 36 MACs")
@@ -319,9 +305,7 @@ def test_the_stepper_and_the_cost_explorer_answer_without_a_kernel(width, visit)
 
 def test_every_explorer_lives_on_the_page_of_explorers(visit, pages, site):
     page = visit("explorers")
-    expect(page.locator(".explorer-live > .mnx")).to_have_count(
-        len(pages[site / "explorers.html"].explorers)
-    )
+    expect(page.locator(".explorer-live > .mnx")).to_have_count(len(pages[site / "explorers.html"].explorers))
 
 
 def test_without_javascript_figures_and_tables_stand_there(visit):

@@ -61,13 +61,9 @@ def _random_layers(count: int) -> list[dict]:
             "in_channels": groups * rng.randint(1, 32),
             "out_channels": groups * rng.randint(1, 32),
             "kernel_size": rng.choice((rng.randint(1, 11), (rng.randint(1, 7), rng.randint(1, 7)))),
-            "input_size": rng.choice(
-                (rng.randint(1, 224), (rng.randint(1, 64), rng.randint(1, 64)))
-            ),
+            "input_size": rng.choice((rng.randint(1, 224), (rng.randint(1, 64), rng.randint(1, 64)))),
             "stride": rng.choice((1, 2, 3, (rng.randint(1, 4), rng.randint(1, 4)))),
-            "padding": rng.choice(
-                ("same", "valid", rng.randint(0, 5), (rng.randint(0, 3), rng.randint(0, 3)))
-            ),
+            "padding": rng.choice(("same", "valid", rng.randint(0, 5), (rng.randint(0, 3), rng.randint(0, 3)))),
             "groups": groups,
             "bias": rng.random() < 0.5,
         }
@@ -91,9 +87,7 @@ def _as_javascript(layer: cost.Cost | cost.SeparableCost) -> dict:
         "outputShape": list(layer.output_shape), "activations": layer.activations,
     }  # fmt: skip
     if isinstance(layer, cost.SeparableCost):
-        written |= {
-            part: _as_javascript(getattr(layer, part)) for part in ("depthwise", "pointwise")
-        }
+        written |= {part: _as_javascript(getattr(layer, part)) for part in ("depthwise", "pointwise")}
     return written
 
 
@@ -101,16 +95,12 @@ def test_javascript_counts_exactly_what_the_ledger_counts(mount, page):
     mount(widgets.cost_explorer())
     layers = _random_layers(200)
     arguments = [{_camel(name): value for name, value in layer.items()} for layer in layers]
-    counted = page.evaluate(
-        "(all) => all.map((layer) => window.module.conv2dCost(layer))", arguments
-    )
+    counted = page.evaluate("(all) => all.map((layer) => window.module.conv2dCost(layer))", arguments)
     assert counted == [_as_javascript(cost.conv2d(**layer)) for layer in layers]
 
     for layer, argument in zip(layers, arguments, strict=True):
         del layer["groups"], argument["groups"]
-    counted = page.evaluate(
-        "(all) => all.map((layer) => window.module.separableCost(layer))", arguments
-    )
+    counted = page.evaluate("(all) => all.map((layer) => window.module.separableCost(layer))", arguments)
     assert counted == [_as_javascript(cost.depthwise_separable(**layer)) for layer in layers]
 
 
@@ -119,9 +109,7 @@ def test_javascript_steps_through_the_same_numbers_as_python(mount, page):
     rng = random.Random(1)
     cases = []
     while len(cases) < 60:
-        sizes = {
-            name: rng.randint(*ends) for name, ends in widgets.ConvolutionStepper.limits.items()
-        }
+        sizes = {name: rng.randint(*ends) for name, ends in widgets.ConvolutionStepper.limits.items()}
         if sizes["kernel_size"] <= sizes["input_size"] + 2 * sizes["padding"]:
             cases.append((rng.choice(KINDS), widgets.convolution_stepper(**sizes).settings))
     own = widgets.convolution_stepper(
@@ -143,9 +131,7 @@ def test_javascript_steps_through_the_same_numbers_as_python(mount, page):
 
 def test_the_stepper_offers_what_python_allows(mount, page):
     mount(widgets.convolution_stepper())
-    offered = page.evaluate(
-        "() => Object.entries(window.module.SIZES).map(([name, { choices }]) => [name, choices])"
-    )
+    offered = page.evaluate("() => Object.entries(window.module.SIZES).map(([name, { choices }]) => [name, choices])")
     allowed = widgets.ConvolutionStepper.limits.items()
     assert {name: tuple(choices) for name, choices in offered} == {
         name: tuple(range(least, most + 1)) for name, (least, most) in allowed
@@ -160,9 +146,7 @@ def test_the_stepper_offers_what_python_allows(mount, page):
 def test_every_control_has_a_name_and_the_tab_key_reaches_it(make, mount, page):
     view = mount(make())
     controls = view.locator("button, select, input")
-    names = controls.evaluate_all(
-        "(all) => all.map((one) => one.getAttribute('aria-label') ?? one.textContent)"
-    )
+    names = controls.evaluate_all("(all) => all.map((one) => one.getAttribute('aria-label') ?? one.textContent)")
     assert all(name.strip() for name in names)
     reached = []
     for _ in range(len(names) + 5):
@@ -237,9 +221,7 @@ def test_stepping_writes_the_products_and_counts_the_macs(mount, page):
     products = view.locator(".mnx-products")
     written = [text.replace("−", "-") for text in products.all_inner_texts()]
     window = layer.inputs[:, 2:5, 1:4]
-    for text, sum_of_channel in zip(
-        written, (window * layer.weights[3]).sum(axis=(1, 2)), strict=True
-    ):
+    for text, sum_of_channel in zip(written, (window * layer.weights[3]).sum(axis=(1, 2)), strict=True):
         assert text.count("·") == 9
         assert text.split("=")[1].strip() == str(sum_of_channel)
     assert view.locator(".mnx-counter").inner_text().startswith(f"{35 * 27} of 972 MACs")
@@ -260,15 +242,8 @@ def test_stepping_writes_the_products_and_counts_the_macs(mount, page):
 
 def test_play_fills_the_output_and_stops_at_the_end(mount, page):
     page.emulate_media(reduced_motion="reduce")
-    view = mount(
-        widgets.convolution_stepper(input_size=4, in_channels=1, out_channels=1, beside="pointwise")
-    )
-    assert (
-        view.locator(".mnx-frame").first.evaluate(
-            "(frame) => getComputedStyle(frame).transitionDuration"
-        )
-        == "0s"
-    )
+    view = mount(widgets.convolution_stepper(input_size=4, in_channels=1, out_channels=1, beside="pointwise"))
+    assert view.locator(".mnx-frame").first.evaluate("(frame) => getComputedStyle(frame).transitionDuration") == "0s"
     page.get_by_label("Numbers per second").select_option("30")
     page.get_by_role("button", name="Play").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()

@@ -1,0 +1,35 @@
+"""The course around the lessons: what a lesson asks, checks and keeps.
+
+    from mobilenet_lib.course import check, hint, predict, solution
+
+In a notebook, importing it sees to it that a NameError says which cell was left out, and an interrupt which import it broke.
+"""
+
+import sys
+from importlib import import_module
+
+# Imported when asked for: the launcher must be able to speak on a Python that is too old for the rest.
+_HOMES = {
+    "check": "exercises",
+    "hint": "exercises",
+    "solution": "exercises",
+    "predict": "guesses",
+    "CUTS": "lessons",
+    "LESSONS": "lessons",
+    "Lesson": "lessons",
+    "lesson": "lessons",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+if "IPython" in sys.modules:
+    from mobilenet_lib.course import error_notes
+
+    error_notes.watch()

@@ -1,0 +1,428 @@
+"""Try a learner's function without being harmed by it, and find out what is wrong with it.
+
+The function runs in a thread, on copies of the arguments. After TIME_LIMIT seconds an exception is raised inside it,
+which ends loops in Python code on every system. It cannot end a single long call into C (`time.sleep(1000)`, one huge numpy
+operation) before that call returns, nor a loop that catches every exception over and over: then the thread is left behind,
+silenced, and the learner is asked to restart the kernel. Memory is not limited.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import ctypes
+import inspect
+import linecache
+import math
+import sys
+import textwrap
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+import numpy as np
+
+from mobilenet_lib._support.messages import Block, Code, Message
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
+
+TIME_LIMIT = 5.0  # seconds for all cases together
+_PATIENCE = 1.0  # seconds in which a function must end after it was told to
+_PRINTED = 1000  # characters of the function's own prints that are shown
+_PRINTED_LINES = 12
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found.
+
+    outcome: "correct", "misconception", "wrong", "not attempted", "raised", "stopped", "type", "edited" or "signature".
+    misconception: its name, for that outcome.
+    """
+
+    outcome: str
+    message: Message
+    misconception: str | None = None
+
+
+def examine(exercise: Exercise, function: Callable[..., Any]) -> Report:
+    """Run `function` on the exercise's cases and judge it. Nothing that it does is raised here."""
+    if _untouched(function):
+        return _not_attempted(exercise)
+    by_name = _call_by_name(exercise, function)
+    if by_name is None:
+        return _wrong_signature(exercise, function)
+    trial = _run(function, exercise, by_name)
+    report = _judge(exercise, function, trial)
+    if not trial.printed:
+        return report
+    blocks = (*report.message.blocks, "Your function printed:", Code(trial.printed))
+    return Report(
+        report.outcome,
+        Message(report.message.kind, report.message.title, blocks),
+        report.misconception,
+    )
+
+
+@dataclass
+class _Trial:
+    """What came of calling a function on the cases, up to the first that failed to return."""
+
+    values: list[Any] = field(default_factory=list)
+    edited: Arguments | None = None
+    problem: BaseException | None = None
+    stopped: bool = False
+    left_behind: bool = False
+    printed: str = ""
+
+
+class _TimeIsUp(BaseException):
+    """Raised in the learner's function; no Exception, so that `except Exception` does not catch it."""
+
+
+def _run(function: Callable[..., Any], exercise: Exercise, by_name: bool) -> _Trial:
+    """Call the function on every case in a thread, and stop it when it takes too long."""
+    trial = _Trial()
+    runner = _Runner(function, exercise, by_name, trial)
+    gates = _Gate(sys.stdout), _Gate(sys.stderr)
+    _all_gates.extend(gates)
+    sys.stdout, sys.stderr = gates
+    try:
+        runner.start()
+        for gate in gates:
+            gate.thread = runner.ident
+        runner.go.set()
+        runner.join(TIME_LIMIT)
+        trial.stopped = runner.is_alive()
+    finally:  # also when the learner interrupts the kernel
+        runner.stop()
+        trial.left_behind = runner.is_alive()
+        if not trial.left_behind:  # else the gates stay, to keep it silent
+            sys.stdout, sys.stderr = (gate.stream for gate in gates)
+    trial.printed = "\n".join(filter(None, (gate.text() for gate in gates)))
+    return trial
+
+
+class _Runner(threading.Thread):
+    def __init__(self, function: Callable[..., Any], exercise: Exercise, by_name: bool, trial: _Trial) -> None:
+        # A daemon, so that a function that cannot be stopped does not keep the kernel from ending.
+        super().__init__(name=f"check of {exercise.name}", daemon=True)
+        self.function, self.exercise, self.by_name, self.trial = function, exercise, by_name, trial
+        self.go = threading.Event()
+        self._lock = threading.Lock()
+        self._finished = False
+
+    def run(self) -> None:
+        try:
+            try:
+                self.go.wait()
+                self._call_all()
+            finally:
+                with self._lock:
+                    self._finished = True
+        except _TimeIsUp:
+            pass
+
+    def _call_all(self) -> None:
+        for case in self.exercise.all_cases:
+            given = copy.deepcopy(case)
+            try:
+                if self.by_name:
+                    value = self.function(**dict(zip(self.exercise.parameters, given, strict=True)))
+                else:
+                    value = self.function(*given)
+            except _TimeIsUp:
+                raise
+            except BaseException as problem:  # SystemExit and KeyboardInterrupt too
+                self.trial.problem = problem
+                return
+            if not _same(given, case):
+                self.trial.edited = case
+                return
+            self.trial.values.append(_snapshot(value))
+
+    def stop(self) -> None:
+        """Raise _TimeIsUp in the thread until it ends, at most for _PATIENCE seconds."""
+        self.go.set()  # waiting, it would not notice
+        for _ in range(round(_PATIENCE / 0.05)):
+            with self._lock:
+                if self._finished or not self.is_alive():
+                    break
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident), ctypes.py_object(_TimeIsUp))
+            self.join(0.05)
+        self.join(0.05)
+
+
+# Python's `print` crashes when another thread frees the stream it is writing to, so no gate is ever freed: a function left
+# behind by an earlier check may be printing to it.
+_all_gates: list[_Gate] = []
+
+
+class _Gate:
+    """A stream that keeps the first characters that one thread writes, drops its others, and passes on everybody else's."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.thread: int | None = None
+        self._kept: list[str] = []
+        self._room = _PRINTED
+        self._cut = False
+
+    def write(self, text: str) -> int:
+        if threading.get_ident() != self.thread:
+            return self.stream.write(text)
+        if self._room > 0:
+            self._kept.append(text[: self._room])
+        self._cut = self._cut or len(text) > self._room
+        self._room = max(0, self._room - len(text))
+        return len(text)
+
+    def text(self) -> str:
+        lines = "".join(self._kept).splitlines()
+        cut = self._cut or len(lines) > _PRINTED_LINES
+        return "\n".join(lines[:_PRINTED_LINES]) + (" … (cut)" if cut else "")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def _judge(exercise: Exercise, function: Callable[..., Any], trial: _Trial) -> Report:
+    """From what happened to a report: first what kept it from returning values, then the values."""
+    where = exercise.all_cases[min(len(trial.values), len(exercise.all_cases) - 1)]
+    if trial.stopped:
+        return _stopped(exercise, where, trial.left_behind)
+    if trial.edited is not None:
+        return _report("edited", exercise, "it changes its arguments", (
+            "Your function edits an array that it was given. Whoever called it would find it changed. Make a new array: "
+            "for example `a * b` in place of `a *= b`.",
+        ))  # fmt: skip
+    if isinstance(trial.problem, NotImplementedError):
+        return _not_attempted(exercise)
+    if trial.problem is not None:
+        return _raised(exercise, function, where, trial.problem)
+    cleaned = []
+    for case, value in zip(exercise.all_cases, trial.values, strict=True):
+        fault = _type_fault(value, exercise.returns)
+        if fault:
+            return _report("type", exercise, "another kind of result is needed", (
+                f"For {_call(exercise, case)} your function returns {_described(value)}. {fault}",
+            ))  # fmt: skip
+        cleaned.append(_plain(value, exercise.returns))
+    return _judge_values(exercise, cleaned, trial.values)
+
+
+def _judge_values(exercise: Exercise, values: list[Any], raw: list[Any]) -> Report:
+    cases = exercise.all_cases
+    right = [_same(value, exercise.reference(*copy.deepcopy(case))) for case, value in zip(cases, values, strict=True)]
+    if all(right):
+        blocks: tuple[Block, ...] = ()
+        if exercise.returns in ("whole number", "shape") and any(_has_float(value) for value in raw):
+            blocks = (
+                "Some of your values are floats, such as 64.0 for 64. They count as right; `//` gives whole numbers.",
+            )
+        message = Message("right", f"Correct: {len(cases)} of {len(cases)} cases ({exercise.name})", blocks)
+        return Report("correct", message)
+    for known in exercise.misconceptions:
+        if all(_same(value, known.function(*copy.deepcopy(case))) for case, value in zip(cases, values, strict=True)):
+            return _report("misconception", exercise, "not yet", (known.message, _help(exercise)), known.name)
+    return _wrong(exercise, values, right)
+
+
+def _wrong(exercise: Exercise, values: list[Any], right: list[bool]) -> Report:
+    first = right.index(False)
+    case = exercise.all_cases[first]
+    expected = exercise.reference(*copy.deepcopy(case))
+    got, wanted = _described(values[first]), _described(expected)
+    if got == wanted:  # two arrays of one shape
+        got, wanted = f"{got} with other values", "those of the two layers run one after the other"
+    text = f"{sum(right)} of {len(right)} cases are right. For {_call(exercise, case)} your function returns {got}; right is {wanted}."
+    follow = "Work this one out by hand and compare each step with your code."
+    return _report("wrong", exercise, "not yet", (text, follow, _help(exercise)))
+
+
+def _not_attempted(exercise: Exercise) -> Report:
+    blocks = (
+        exercise.prompt,
+        f"Write the function in the cell above, run that cell, then run this one. `hint({exercise.name})` helps.",
+    )
+    return Report("not attempted", Message("note", f"{exercise.name}: not attempted yet", blocks))
+
+
+def _wrong_signature(exercise: Exercise, function: Callable[..., Any]) -> Report:
+    expected = f"`{exercise.name}({', '.join(exercise.parameters)})`"
+    yours = f"`{exercise.name}{inspect.signature(function)}`"
+    return _report("signature", exercise, "other arguments are needed", (
+        f"The function must take {expected}; yours is {yours}. Put the first line back as it was.",
+    ))  # fmt: skip
+
+
+def _stopped(exercise: Exercise, where: Arguments, left_behind: bool) -> Report:
+    blocks = [
+        f"Your function was still busy with {_call(exercise, where)} after {TIME_LIMIT:g} s. Look for a loop that never ends: "
+        "does its condition ever become false? Counting every step of a large layer is slow as well; a formula is not."
+    ]
+    if left_behind:
+        blocks.append("It could not be stopped and still runs. Restart the kernel (menu Kernel) before you go on.")
+    return _report("stopped", exercise, "stopped", tuple(blocks))
+
+
+def _raised(exercise: Exercise, function: Callable[..., Any], where: Arguments, problem: BaseException) -> Report:
+    said = _shortened("".join(traceback.format_exception_only(problem)).strip())
+    blocks: list[Block] = [f"For {_call(exercise, where)} your function raises", Code(said)]
+    line = _line_of(function, problem)
+    if line:
+        blocks += [f"in line {line[0]} of its cell:", Code(line[1])]
+    return _report("raised", exercise, "it raises an error", tuple(blocks))
+
+
+def _report(
+    outcome: str,
+    exercise: Exercise,
+    state: str,
+    blocks: tuple[Block, ...],
+    misconception: str | None = None,
+) -> Report:
+    return Report(outcome, Message("wrong", f"{exercise.name}: {state}", blocks), misconception)
+
+
+def _help(exercise: Exercise) -> str:
+    return f"`hint({exercise.name})` gives a hint."
+
+
+def _untouched(function: Callable[..., Any]) -> bool:
+    """Is its body a docstring, `...`, `pass` or `raise NotImplementedError` and nothing else?"""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):  # no source: the values will tell
+        return False
+    found = tree.body[0] if tree.body else None
+    if not isinstance(found, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    return all(_says_nothing(statement) for statement in found.body)
+
+
+def _says_nothing(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Raise) and statement.exc is not None:
+        raised = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
+        return getattr(raised, "id", "") == "NotImplementedError"
+    is_constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return is_constant or isinstance(statement, ast.Pass)
+
+
+def _call_by_name(exercise: Exercise, function: Callable[..., Any]) -> bool | None:
+    """Can it be called with the arguments' names, whatever their order, or by position only? None: neither."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some built-in functions have none
+        return False
+    arguments = exercise.all_cases[0]
+    for by_name in (True, False):
+        try:
+            if by_name:
+                signature.bind(**dict(zip(exercise.parameters, arguments, strict=True)))
+            else:
+                signature.bind(*arguments)
+        except TypeError:
+            continue
+        return by_name
+    return None
+
+
+def _type_fault(value: Any, returns: str) -> str:
+    """What is wrong with the type of a returned value, in words; "" when it will do."""
+    if value is None:
+        return "Does it end with `return` and the result?"
+    if returns == "array":
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
+            return "Return a numpy array of numbers."
+    elif returns == "shape":
+        is_sequence = isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
+        if not is_sequence or not all(_is_number(number) for number in value):
+            return "Return a list of whole numbers, such as `[64, 32, 3, 3]`."
+    elif not _is_number(value):
+        return f"Return a {returns}."
+    return ""
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.ndim == 0 and value.dtype.kind in "iuf"
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def _plain(value: Any, returns: str) -> Any:
+    """The value as Python numbers: a number, or for shapes a list of them. Arrays stay."""
+    if returns == "array":
+        return value
+    if returns == "shape":
+        return [_plain(number, "number") for number in value]
+    return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal up to the last digits of floating point. Two that are not numbers are the same mistake."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.shape(one) == np.shape(other) and np.allclose(one, other, rtol=1e-5, atol=1e-9, equal_nan=True)
+    if isinstance(one, (list, tuple)) or isinstance(other, (list, tuple)):
+        are_sequences = isinstance(one, (list, tuple)) and isinstance(other, (list, tuple))
+        return (
+            are_sequences
+            and len(one) == len(other)
+            and all(_same(left, right) for left, right in zip(one, other, strict=True))
+        )
+    if isinstance(one, float) or isinstance(other, float):
+        try:
+            return math.isclose(one, other, rel_tol=1e-9)
+        except (OverflowError, TypeError):  # an int beyond all floats, or no number
+            return False
+    return bool(one == other)
+
+
+def _has_float(value: Any) -> bool:
+    parts = value if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 else [value]
+    return any(isinstance(part, (float, np.floating)) for part in parts)
+
+
+def _snapshot(value: Any) -> Any:
+    """The value as it is now, even where the function keeps it and changes it in the next call."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    return list(value) if type(value) is list else value
+
+
+def _line_of(function: Callable[..., Any], problem: BaseException) -> tuple[int, str] | None:
+    """Number and text of the line of the learner's own code in which the error arose."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    frames = [
+        frame for frame in traceback.extract_tb(problem.__traceback__) if code and frame.filename == code.co_filename
+    ]
+    if not frames or frames[-1].lineno is None:
+        return None
+    return frames[-1].lineno, linecache.getline(frames[-1].filename, frames[-1].lineno).strip()
+
+
+def _call(exercise: Exercise, case: Arguments) -> str:
+    """The call with this case's arguments, for reading."""
+    named = ", ".join(f"{name}={_described(value)}" for name, value in zip(exercise.parameters, case, strict=True))
+    return f"`{exercise.name}({named})`"
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {list(value.shape)}"
+    kind = "" if value is None or isinstance(value, (int, float, list, tuple)) else f" ({type(value).__name__})"
+    return f"{short_repr(value)}{kind}"
+
+
+def short_repr(value: Any) -> str:
+    """The start of `repr(value)`, whatever the value is."""
+    try:
+        text = repr(value)
+    except Exception:  # an int of thousands of digits, or an object with a broken repr
+        text = f"a value of type {type(value).__name__} that cannot be shown"
+    return _shortened(text)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else text[:197] + "…"

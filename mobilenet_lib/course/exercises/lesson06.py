@@ -1,0 +1,328 @@
+"""Exercises of lesson 06: the MACs of an inverted residual block, the shortcut rule, and the rounding of channels.
+
+The functions at the top level are the reference solutions as learners see them, so they carry no types.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise, Misconception
+
+
+def bottleneck_macs(in_channels, out_channels, size, stride, expansion):
+    """MACs of expand, filter (3×3) and project; the input map is size × size."""
+    hidden = expansion * in_channels
+    out_size = (size + stride - 1) // stride
+    expand = size**2 * in_channels * hidden if expansion > 1 else 0
+    filter_ = out_size**2 * hidden * 3**2
+    project = out_size**2 * hidden * out_channels
+    return expand + filter_ + project
+
+
+def shortcut_blocks(table):
+    """Numbers, from 1, of the blocks that add their input, as a list; the rows of the table are (t, c, n, s)."""
+    found, number, in_channels = [], 0, 32  # the stem puts out 32 channels
+    for _, out_channels, repeats, first_stride in table:
+        for repeat in range(repeats):
+            number += 1
+            stride = first_stride if repeat == 0 else 1
+            if stride == 1 and in_channels == out_channels:
+                found.append(number)
+            in_channels = out_channels
+    return found
+
+
+def rounded_channels(channels):
+    """The multiple of 8 nearest to channels, at least 8, or 8 more where that is below 90 % of channels."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * channels else nearest
+
+
+def _random_block(generator: np.random.Generator) -> Arguments:
+    in_channels, out_channels = (8 * int(number) for number in generator.integers(1, 13, size=2))
+    size, stride = 2 * int(generator.integers(3, 57)) + 1, int(generator.integers(1, 3))
+    return in_channels, out_channels, size, stride, int(generator.integers(2, 7))
+
+
+def _random_table(generator: np.random.Generator) -> Arguments:
+    stages = int(generator.integers(2, 6))
+    # Few different ones, so that stages of equal channels meet.
+    channels = generator.choice([16, 24, 32], size=stages)
+    return (
+        tuple(
+            (6, int(width), int(repeats), int(stride))
+            for width, repeats, stride in zip(
+                channels, generator.integers(1, 5, size=stages), generator.integers(1, 3, size=stages), strict=True
+            )
+        ),
+    )  # fmt: skip
+
+
+def _random_channels(generator: np.random.Generator) -> Arguments:
+    return (round(float(generator.uniform(1, 400)), 2),)
+
+
+def _macs(
+    in_channels: int,
+    out_channels: int,
+    size: int,
+    stride: int,
+    expansion: int,
+    *,
+    maps: str = "right",
+    always_expand: bool = False,
+    hidden_from: str = "in",
+    filtered: str = "hidden",
+    projected: str = "hidden",
+    up: bool = True,
+) -> int:
+    """Wrong counts of `bottleneck_macs`, by what goes wrong in them."""
+    hidden = expansion * {"in": in_channels, "out": out_channels}[hidden_from]
+    out_size = -(-size // stride) if up else size // stride
+    first, last = {
+        "right": (size, out_size),
+        "input": (size, size),
+        "output": (out_size, out_size),
+    }[maps]
+    expand = first**2 * in_channels * hidden if expansion > 1 or always_expand else 0
+    kernels = {"hidden": hidden, "thin": in_channels, "pairs": hidden**2}[filtered]
+    return expand + last**2 * kernels * 9 + last**2 * {"hidden": hidden, "thin": in_channels}[projected] * out_channels
+
+
+def _blocks_where(table, joins: Callable[[int, bool, bool, int], bool], *, every: bool = False) -> list[int]:
+    """Numbers of the blocks for which `joins(stride, equal channels, is the first of its stage)` holds."""
+    found, number, in_channels = [], 0, 32
+    for _, out_channels, repeats, first_stride in table:
+        for repeat in range(repeats):
+            number += 1
+            stride = first_stride if repeat == 0 or every else 1
+            if joins(stride, in_channels == out_channels, repeat == 0):
+                found.append(number)
+            in_channels = out_channels
+    return found
+
+
+def _stages_with_shortcuts(table) -> list[int]:
+    return [stage for stage, (_, _, repeats, _) in enumerate(table, start=1) if repeats > 1]
+
+
+_V2 = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+BOTTLENECK_MACS = Exercise(
+    lesson="06",
+    prompt="Write the MACs of an inverted residual block: expand, depthwise 3×3, project. Mind the stride, and that expansion "
+    "1 means no expand step.",
+    reference=bottleneck_macs,
+    returns="whole number",
+    cases=((24, 24, 56, 1, 6), (24, 32, 56, 2, 6), (32, 16, 112, 1, 1), (16, 24, 15, 2, 4)),
+    random_case=_random_block,
+    hints=(
+        "Count the three steps one by one. For each: how many places has the map that it puts out, and how many MACs has one "
+        "place?",
+        "The expand step puts out a map as large as the input; only then comes the stride, in the depthwise step. Between "
+        "expand and project there are expansion × input channels.",
+    ),
+    misconceptions=(
+        Misconception(
+            "formula_as_printed",
+            lambda *numbers: _macs(*numbers, maps="input", always_expand=True),
+            "This is the paper's formula as printed, on the input map. It holds at stride 1 and with an expansion. At stride 2, "
+            "which steps work on the small map? And which step is missing where expansion is 1?",
+        ),
+        Misconception(
+            "formula_on_the_output_map",
+            lambda *numbers: _macs(*numbers, maps="output", always_expand=True),
+            "This is the paper's formula on the output map. At stride 2, does the expand step come before the stride or after "
+            "it? And which step is missing where expansion is 1?",
+        ),
+        Misconception(
+            "all_on_the_input_map",
+            lambda *numbers: _macs(*numbers, maps="input"),
+            "You counted all three steps on the input map. At stride 2, on which map does the depthwise step put out its "
+            "numbers?",
+        ),
+        Misconception(
+            "all_on_the_output_map",
+            lambda *numbers: _macs(*numbers, maps="output"),
+            "You counted all three steps on the output map. Does the expand step come before the stride or after it?",
+        ),
+        Misconception(
+            "expanded_at_1",
+            lambda *numbers: _macs(*numbers, always_expand=True),
+            "You counted an expand step at expansion 1. It would make as many channels as there are; the network leaves it "
+            "out.",
+        ),
+        Misconception(
+            "never_expanded",
+            lambda in_channels, out_channels, size, stride, expansion: (
+                ((size + stride - 1) // stride) ** 2 * expansion * in_channels * (9 + out_channels)
+            ),
+            "The expand step is missing: a 1×1 convolution from the thin to the wide channels.",
+        ),
+        Misconception(
+            "flops",
+            lambda *numbers: 2 * _macs(*numbers),
+            "These are FLOPs, the question asks for MACs. A multiplication and its addition are one MAC.",
+        ),
+        Misconception(
+            "depthwise_over_all_pairs",
+            lambda *numbers: _macs(*numbers, filtered="pairs"),
+            "You counted the filter step as a standard convolution. It is depthwise: each channel has one 3×3 kernel.",
+        ),
+        Misconception(
+            "filter_on_thin_channels",
+            lambda *numbers: _macs(*numbers, filtered="thin"),
+            "You let the filter step see the thin input. It works between expand and project: how many channels are there?",
+        ),
+        Misconception(
+            "projected_from_thin_channels",
+            lambda *numbers: _macs(*numbers, projected="thin"),
+            "You projected from the input channels. The projection reads what the filter step put out.",
+        ),
+        Misconception(
+            "expansion_of_the_output",
+            lambda *numbers: _macs(*numbers, hidden_from="out"),
+            "You multiplied the output channels by the expansion. Which channels does the expand step find?",
+        ),
+        Misconception(
+            "rounded_down",
+            lambda *numbers: _macs(*numbers, up=False),
+            "You rounded the map down at stride 2. With padding 1, half of 7 is 4.",
+        ),
+    ),
+    points=20,
+)
+
+SHORTCUT_BLOCKS = Exercise(
+    lesson="06",
+    prompt="Write which blocks of a V2 table add their input to their output: their numbers, from 1, as a list.",
+    reference=shortcut_blocks,
+    returns="shape",
+    cases=(
+        (_V2,),
+        (((6, 32, 2, 1), (6, 32, 2, 2)),),
+        (((1, 16, 1, 1), (6, 24, 3, 1)),),
+        (((6, 24, 1, 2),),),
+    ),
+    random_case=_random_table,
+    hints=(
+        "An addition goes number by number. What must be equal in input and output, and which two of a block's numbers can "
+        "change it?",
+        "Walk through the stages with two numbers: the number of the block and the channels that the block before put out (32 "
+        "after the stem). A stage's stride holds for its first block only.",
+    ),
+    misconceptions=(
+        Misconception(
+            "stride_1_is_enough",
+            lambda table: _blocks_where(table, lambda stride, equal, first: stride == 1),
+            "You joined every block of stride 1. With 24 channels in and 32 out, eight channels would have no partner.",
+        ),
+        Misconception(
+            "equal_channels_are_enough",
+            lambda table: _blocks_where(table, lambda stride, equal, first: equal),
+            "A shortcut at stride 2 cannot add: the output map is half as large as the input map, even where the channels "
+            "are equal.",
+        ),
+        Misconception(
+            "stride_in_every_repeat",
+            lambda table: _blocks_where(table, lambda stride, equal, first: stride == 1 and equal, every=True),
+            "You gave every block of a stage the stride s. It belongs to the first block; the repeats have stride 1.",
+        ),
+        Misconception(
+            "all_repeats",
+            lambda table: _blocks_where(table, lambda stride, equal, first: not first),
+            "You joined the repeats of each stage. That finds the blocks of the paper's table, but the first block of a stage "
+            "may fit as well: when?",
+        ),
+        Misconception(
+            "either_is_enough",
+            lambda table: _blocks_where(table, lambda stride, equal, first: stride == 1 or equal),
+            "One condition is enough for your blocks. Both are needed: equal maps and equal channels.",
+        ),
+        Misconception(
+            "counted_from_0",
+            lambda table: [number - 1 for number in shortcut_blocks(table)],
+            "The blocks are right. Number them from 1, as the lesson does.",
+        ),
+        Misconception(
+            "all_blocks",
+            lambda table: list(range(1, sum(repeats for _, _, repeats, _ in table) + 1)),
+            "You listed every block. Can a 56×56 map with 24 channels be added to a 28×28 map with 32?",
+        ),
+        Misconception(
+            "stages_counted",
+            _stages_with_shortcuts,
+            "You numbered the stages. Each stage unfolds into n blocks, and the blocks are numbered through.",
+        ),
+    ),
+    points=20,
+)
+
+ROUNDED_CHANNELS = Exercise(
+    lesson="06",
+    prompt="Write the rounding of channels: the nearest multiple of 8 (up from the middle), at least 8, and 8 more where that "
+    "would be below 90 %.",
+    reference=rounded_channels,
+    returns="whole number",
+    cases=((33.6,), (8.4,), (11.2,), (3,), (52,), (24,), (18.9,)),
+    random_case=_random_channels,
+    hints=(
+        "Forget the 90 % first. How do you round to a whole number with `//`? The same works with 8: add the half, then cut "
+        "off.",
+        "Three steps: add 4 and cut down to a multiple of 8; take at least 8; compare with 0.9 · channels and add 8 where it "
+        "is too small.",
+    ),
+    misconceptions=(
+        Misconception(
+            "no_90_percent",
+            lambda channels: max(8, int(channels + 4) // 8 * 8),
+            "The 90 % rule is missing. Try 11.2 by hand: the nearest multiple is 8, and that is 71 % of it.",
+        ),
+        Misconception(
+            "nearest_only",
+            lambda channels: int(channels + 4) // 8 * 8,
+            "You take the nearest multiple of 8 and nothing else. Zero channels make no layer, and 8 for 11.2 loses too much.",
+        ),
+        Misconception(
+            "round_and_no_90_percent",
+            lambda channels: max(8, round(channels / 8) * 8),
+            "Two things: the 90 % rule is missing (try 11.2 by hand), and Python's `round` takes the middle to the even number: "
+            "`round(6.5)` is 6, so 52 would become 48.",
+        ),
+        Misconception(
+            "always_up",
+            lambda channels: math.ceil(channels / 8) * 8,
+            "You always round up. 33.6 lies nearer to 32, which is 95 % of it.",
+        ),
+        Misconception(
+            "always_down",
+            lambda channels: max(8, int(channels) // 8 * 8),
+            "You always round down. Which multiple of 8 is nearest to 52?",
+        ),
+        Misconception(
+            "middle_to_even",
+            lambda channels: _with_90_percent(channels, max(8, round(channels / 8) * 8)),
+            "You used `round`. In the middle between two whole numbers it takes the even one: `round(6.5)` is 6. The rule says "
+            "up.",
+        ),
+    ),
+)
+
+
+def _with_90_percent(channels: float, nearest: int) -> int:
+    return nearest + 8 if nearest < 0.9 * channels else nearest
+
+
+EXERCISES = (BOTTLENECK_MACS, SHORTCUT_BLOCKS, ROUNDED_CHANNELS)

@@ -1,0 +1,240 @@
+"""Exercises of lesson 07: a summary of times, arithmetic intensity, and the roof above a layer.
+
+The functions at the top level are the reference solutions as learners see them, so they carry no types.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise, Misconception
+
+
+def median_ms(seconds, warm_up):
+    """The median in milliseconds of a list of seconds, without the first warm_up of them."""
+    kept = sorted(seconds[warm_up:])
+    middle = len(kept) // 2
+    if len(kept) % 2:
+        return 1000 * kept[middle]
+    return 1000 * (kept[middle - 1] + kept[middle]) / 2
+
+
+def arithmetic_intensity(macs, inputs, outputs, weights, batch_size):
+    """MACs per byte of float32 (4 bytes); macs, inputs and outputs are for one picture."""
+    numbers = batch_size * (inputs + outputs) + weights
+    return batch_size * macs / (4 * numbers)
+
+
+def shortest_time(macs, bytes_moved, macs_per_second, bytes_per_second):
+    """The seconds that a layer needs at least, when computing and moving go on side by side."""
+    return max(macs / macs_per_second, bytes_moved / bytes_per_second)
+
+
+def _random_times(generator: np.random.Generator) -> Arguments:
+    warm_up = int(generator.integers(1, 4))
+    later = 0.01 + generator.exponential(0.01, size=int(generator.integers(5, 10)))
+    return [0.1 * n for n in range(warm_up, 0, -1)] + [float(s) for s in later], warm_up
+
+
+def _random_layer(generator: np.random.Generator) -> Arguments:
+    inputs, outputs, weights = (int(n) for n in generator.integers(10, 9000, size=3))
+    return (
+        int(generator.integers(1000, 99_000)),
+        inputs,
+        outputs,
+        weights,
+        int(generator.integers(2, 33)),
+    )
+
+
+def _random_machine(generator: np.random.Generator) -> Arguments:
+    macs, moved = (float(n) for n in generator.uniform(1e6, 1e9, size=2))
+    return macs, moved, float(generator.uniform(1e10, 1e12)), float(generator.uniform(5e9, 1e11))
+
+
+def _kept_median(seconds, warm_up):
+    return float(1000 * np.median(seconds[warm_up:]))
+
+
+MEDIAN = Exercise(
+    lesson="07",
+    prompt="Write the median of measured times: drop the warm-up calls at the beginning, and give milliseconds.",
+    reference=median_ms,
+    returns="number",
+    cases=(
+        ([0.9, 0.010, 0.012, 0.011], 1),
+        ([0.9, 0.5, 0.010, 0.040, 0.020, 0.013], 2),
+        ([0.5, 0.030, 0.010, 0.020, 0.090, 0.015], 1),
+        ([0.004, 0.001, 0.002, 0.006, 0.003], 0),
+    ),
+    random_case=_random_times,
+    hints=(
+        "Three steps: leave the first calls out, put the others in order, take the middle one. What is the middle of an even "
+        "number of times?",
+        "A slice leaves the first calls out, and `sorted` puts the rest in order. With an even number of them, the median is the "
+        "mean of the two in the middle. A second has 1000 milliseconds.",
+    ),
+    misconceptions=(
+        Misconception(
+            "mean",
+            lambda seconds, warm_up: float(1000 * np.mean(seconds[warm_up:])),
+            "You took the mean. One call that was interrupted pulls it up; the median hardly moves.",
+        ),
+        Misconception(
+            "warm_up_kept",
+            lambda seconds, warm_up: float(1000 * np.median(seconds)),
+            "You kept the warm-up calls. They measure how the program starts, not how it runs.",
+        ),
+        Misconception(
+            "dropped_after_sorting",
+            lambda seconds, warm_up: float(1000 * np.median(sorted(seconds)[warm_up:])),
+            "You put the times in order first and dropped then: so the fastest calls went, not the first ones.",
+        ),
+        Misconception(
+            "dropped_at_the_end",
+            lambda seconds, warm_up: float(1000 * np.median(seconds[: len(seconds) - warm_up])),
+            "You dropped calls at the end. The warm-up is at the beginning.",
+        ),
+        Misconception(
+            "not_sorted",
+            lambda seconds, warm_up: 1000 * seconds[warm_up:][(len(seconds) - warm_up) // 2],
+            "You took the call in the middle of the list as it was measured. The median is the middle of the *ordered* times.",
+        ),
+        Misconception(
+            "upper_middle",
+            lambda seconds, warm_up: 1000 * sorted(seconds[warm_up:])[(len(seconds) - warm_up) // 2],
+            "Right for an odd number of times. With an even number there are two in the middle, and the median is their mean.",
+        ),
+        Misconception(
+            "fastest",
+            lambda seconds, warm_up: 1000 * min(seconds[warm_up:]),
+            "You took the fastest call. That is a good limit, but not what a user will usually see.",
+        ),
+        Misconception(
+            "seconds",
+            lambda seconds, warm_up: _kept_median(seconds, warm_up) / 1000,
+            "The median is right, but in seconds. The question asks for milliseconds.",
+        ),
+    ),
+)
+
+INTENSITY = Exercise(
+    lesson="07",
+    prompt="Write how many MACs a layer performs for each byte moved: inputs and outputs of every picture of the batch, and the "
+    "weights once. Numbers are float32.",
+    reference=arithmetic_intensity,
+    returns="number",
+    cases=(
+        (9, 1, 1, 9, 1),
+        (1_806_336, 100_352, 100_352, 4608, 2),
+        (51_380_224, 100_352, 100_352, 262_144, 4),
+        (1000, 100, 20, 300, 16),
+    ),
+    random_case=_random_layer,
+    hints=(
+        "Above the line: the MACs of the whole batch. Below it: all bytes. Which of the numbers below are there once per picture, "
+        "and which once for all?",
+        "Count numbers first: each picture brings its own inputs and outputs, and all share the weights. Each number has 4 bytes. "
+        "And the MACs are given for one picture only.",
+    ),
+    misconceptions=(
+        Misconception(
+            "numbers_for_bytes",
+            lambda macs, inputs, outputs, weights, batch_size: (
+                batch_size * macs / (batch_size * (inputs + outputs) + weights)
+            ),
+            "This is MACs per *number*. A float32 number has 4 bytes.",
+        ),
+        Misconception(
+            "flops",
+            lambda macs, inputs, outputs, weights, batch_size: (
+                2 * batch_size * macs / (4 * (batch_size * (inputs + outputs) + weights))
+            ),
+            "These are FLOPs per byte. The question asks for MACs per byte: a MAC is two FLOPs.",
+        ),
+        Misconception(
+            "weights_per_picture",
+            lambda macs, inputs, outputs, weights, batch_size: macs / (4 * (inputs + outputs + weights)),
+            "You fetched the weights anew for each picture (or left the batch out). A batch shares them: that is why it helps.",
+        ),
+        Misconception(
+            "macs_of_one_picture",
+            lambda macs, inputs, outputs, weights, batch_size: macs / (4 * (batch_size * (inputs + outputs) + weights)),
+            "The bytes are those of the batch, but the MACs are those of one picture.",
+        ),
+        Misconception(
+            "no_weights",
+            lambda macs, inputs, outputs, weights, batch_size: macs / (4 * (inputs + outputs)),
+            "You left the weights out. They come from memory too, and on small maps they are most of it.",
+        ),
+        Misconception(
+            "no_outputs",
+            lambda macs, inputs, outputs, weights, batch_size: (
+                batch_size * macs / (4 * (batch_size * inputs + weights))
+            ),
+            "You left the outputs out. They have to be written.",
+        ),
+        Misconception(
+            "bytes_per_mac",
+            lambda macs, inputs, outputs, weights, batch_size: (
+                4 * (batch_size * (inputs + outputs) + weights) / (batch_size * macs)
+            ),
+            "This is bytes per MAC, the fraction upside down.",
+        ),
+    ),
+    points=20,
+)
+
+SHORTEST = Exercise(
+    lesson="07",
+    prompt="Write the shortest time that the roofline allows: the processor computes and fetches at the same time.",
+    reference=shortest_time,
+    returns="number",
+    cases=(
+        (40e9, 1e9, 40e9, 20e9),
+        (1e9, 40e9, 40e9, 20e9),
+        (1_806_336.0, 821_248.0, 40e9, 20e9),
+        (51_380_224.0, 1_851_392.0, 40e9, 20e9),
+    ),
+    random_case=_random_machine,
+    hints=(
+        "Compute two times, one for the arithmetic alone and one for the memory alone. Both go on side by side; when is the layer "
+        "done?",
+        "Divide each amount by its rate: that gives two times. The layer is done when the slower of the two is.",
+    ),
+    misconceptions=(
+        Misconception(
+            "one_after_the_other",
+            lambda macs, bytes_moved, macs_per_second, bytes_per_second: (
+                macs / macs_per_second + bytes_moved / bytes_per_second
+            ),
+            "You added both times, as if the processor waited for all bytes before it began. The roofline lets both go on at once.",
+        ),
+        Misconception(
+            "the_faster",
+            lambda macs, bytes_moved, macs_per_second, bytes_per_second: min(
+                macs / macs_per_second, bytes_moved / bytes_per_second
+            ),
+            "You took the shorter of the two times. The layer is not done before both are.",
+        ),
+        Misconception(
+            "macs_only",
+            lambda macs, bytes_moved, macs_per_second, bytes_per_second: macs / macs_per_second,
+            "You looked at the arithmetic alone, as a table of MACs does. The bytes take time too.",
+        ),
+        Misconception(
+            "bytes_only",
+            lambda macs, bytes_moved, macs_per_second, bytes_per_second: bytes_moved / bytes_per_second,
+            "You looked at the memory alone. A layer with many MACs per byte has to wait for the arithmetic.",
+        ),
+        Misconception(
+            "rate_for_time",
+            lambda macs, bytes_moved, macs_per_second, bytes_per_second: min(
+                macs_per_second, macs / bytes_moved * bytes_per_second
+            ),
+            "This is the height of the roof, in MACs per second. The question asks for the seconds.",
+        ),
+    ),
+)
+
+EXERCISES = (MEDIAN, INTENSITY, SHORTEST)

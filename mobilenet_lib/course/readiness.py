@@ -1,0 +1,244 @@
+"""Is this machine ready for the course? What is missing, and what to do about it.
+
+Nothing here needs an installed package, and it runs on older Pythons than the course does (3.8 and later), so that it can
+say what is wrong where nothing else would start. Paddle is tried in a process of its own: where a processor lacks the
+instructions it was built for, importing it ends the process.
+"""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+# Repeated from pyproject.toml, which cannot be read where the course is not installed; a test compares them.
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)
+PADDLE_VERSION = "3.3.1"
+PADDLE_WHEELS = (("Linux", "x86_64"), ("Darwin", "arm64"), ("Windows", "AMD64"))
+
+# For CIFAR-10 (archive and decoded pictures) and the checkpoints of a few training runs.
+FREE_DISK_BYTES = 1_000_000_000
+
+_NOTEBOOK_PACKAGES = ("jupyterlab", "ipywidgets", "anywidget", "numpy", "pandas", "matplotlib")
+_USE_UV = "In the course's folder, run `uv run mobilenet-course`: it installs what is missing."
+
+_TINY_CONVOLUTION = """
+import json
+from mobilenet_lib._support.paddle import paddle
+image = paddle.arange(16, dtype="float32").reshape([1, 1, 4, 4])
+kernel = paddle.ones([1, 1, 3, 3])
+sums = paddle.nn.functional.conv2d(image, kernel)
+print(json.dumps({"version": paddle.__version__, "sums": sums.flatten().tolist()}))
+"""
+_TINY_CONVOLUTION_RESULT = [45.0, 54.0, 81.0, 90.0]  # each the sum of a 3×3 window of 0, 1, …, 15
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing the course needs.
+
+    name: what was looked at, the same words on every machine. detail: what was found. advice: what to do, empty where
+    all is well.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    advice: str = ""
+
+
+def readiness() -> list[Check]:
+    """Look at everything the course needs. Takes about three seconds, nearly all of them Paddle's import."""
+    return [
+        check_python(),
+        check_packages(),
+        check_wheel(),
+        *check_paddle(),
+        check_disk(),
+        check_notebooks(),
+    ]
+
+
+def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
+    """Does the course run on this Python?"""
+    name = f"Python {_dotted(OLDEST_PYTHON)} to {_dotted(NEWEST_PYTHON)}"
+    found = f"Python {_dotted(version)}"
+    if OLDEST_PYTHON <= version[:2] <= NEWEST_PYTHON:
+        return Check(name, True, found)
+    reason = "is too old" if version[:2] < OLDEST_PYTHON else f"is newer than PaddlePaddle {PADDLE_VERSION} supports"
+    return Check(
+        name, False, f"{found} {reason}",
+        "Run `uv run --python 3.12 mobilenet-course`: uv fetches that Python if you do not have it. Without uv: "
+        "`pip install uv`, or `pipx install uv` where the system's Python refuses.",
+    )  # fmt: skip
+
+
+def check_packages() -> Check:
+    """Are JupyterLab and the libraries of the lessons installed?"""
+    missing = [name for name in _NOTEBOOK_PACKAGES if importlib.util.find_spec(name) is None]
+    found = "not installed: " + ", ".join(missing) if missing else "all installed"
+    return Check("JupyterLab and the libraries", not missing, found, _USE_UV if missing else "")
+
+
+def check_wheel(system: str = platform.system(), machine: str = platform.machine()) -> Check:
+    """Does PaddlePaddle publish a wheel for this system and processor?"""
+    found = f"{system} on {machine}"
+    if (system, machine) in PADDLE_WHEELS:
+        return Check("A system that PaddlePaddle supports", True, found)
+    return Check(
+        "A system that PaddlePaddle supports", False, f"{found}: PaddlePaddle {PADDLE_VERSION} has no wheel for it",
+        "Lessons 01 and 02 work without Paddle. For the others use Linux on x86-64, Windows on x86-64, macOS on Apple "
+        "silicon, or Binder.",
+    )  # fmt: skip
+
+
+def paddle_installed() -> bool:
+    """Can Paddle be found? Does not import it."""
+    return importlib.util.find_spec("paddle") is not None
+
+
+def check_paddle() -> list[Check]:
+    """Does Paddle start, in the version that the lessons were made with, and convolve correctly?"""
+    names = f"PaddlePaddle {PADDLE_VERSION}", "A 3×3 convolution gives the right numbers"
+    if not paddle_installed():
+        return [Check(names[0], False, "not installed", _USE_UV + " Lessons 01 and 02 work without it."),
+                Check(names[1], False, "needs PaddlePaddle", "See the line before.")]  # fmt: skip
+    found, problem = _run_tiny_convolution()
+    if problem:
+        advice = "Lessons 01 and 02 work without it. Reinstall it with `uv sync --reinstall-package paddlepaddle`."
+        return [Check(names[0], False, problem, advice),
+                Check(names[1], False, "needs PaddlePaddle", "See the line before.")]  # fmt: skip
+    right_version = found["version"] == PADDLE_VERSION
+    right_numbers = found["sums"] == _TINY_CONVOLUTION_RESULT
+    return [
+        Check(names[0], right_version, f"version {found['version']}",
+              "" if right_version else "Run `uv sync`: the figures in the lessons were checked with that version."),
+        Check(names[1], right_numbers, f"{found['sums']}, expected {_TINY_CONVOLUTION_RESULT}",
+              "" if right_numbers else "Do not trust this installation: `uv sync --reinstall-package paddlepaddle`."),
+    ]  # fmt: skip
+
+
+def check_disk(folder: Path | None = None) -> Check:
+    """Is there room for CIFAR-10 and some checkpoints?"""
+    free = shutil.disk_usage(folder or course_folder() or Path.cwd()).free
+    enough = free >= FREE_DISK_BYTES
+    return Check(
+        f"{FREE_DISK_BYTES / 1e9:.0f} GB of free disk", enough, f"{free / 1e9:.1f} GB free",
+        "" if enough else "Make room, or stay with the bundled images, which need none.",
+    )  # fmt: skip
+
+
+def check_notebooks(folder: Path | None = None) -> Check:
+    """Are the lessons there, and can they be saved?"""
+    name = "Lessons that can be saved"
+    folder = folder or course_folder()
+    if folder is None:
+        return Check(name, False, "no notebooks folder beside the package", HOW_TO_GET_THE_LESSONS)
+    notebooks = folder / "notebooks"
+    try:
+        with tempfile.TemporaryFile(dir=str(notebooks)):
+            return Check(name, True, str(notebooks))
+    except OSError as problem:
+        return Check(name, False, f"cannot write into {notebooks}: {problem.strerror}",
+                     "Copy the course into a folder of your own and start it there.")  # fmt: skip
+
+
+HOW_TO_GET_THE_LESSONS = (
+    "The lessons are not part of the installed package. Get the whole course (`git clone` its repository, or download it as "
+    "an archive), then run `uv run mobilenet-course` inside its folder."
+)
+
+
+def course_folder() -> Path | None:
+    """The folder that holds `notebooks/`: the checkout this package lies in, else the working directory, else None."""
+    for folder in (Path(__file__).resolve().parents[2], Path.cwd()):
+        if first_lesson(folder) is not None:
+            return folder
+    return None
+
+
+def first_lesson(folder: Path) -> Path | None:
+    """Lesson 00 in this folder's `notebooks/`, or None."""
+    return next(iter(sorted((folder / "notebooks").glob("00_*.ipynb"))), None)
+
+
+def as_text(checks: list[Check], details: bool = False) -> str:
+    """A line per check, with the advice below those that failed.
+
+    Without details a ready machine gives the same text as every other ready machine.
+    """
+    lines = []
+    for check in checks:
+        lines.append(
+            f"{'ready   ' if check.ok else 'NOT YET '} {check.name}" + (f": {check.detail}" if details else "")
+        )
+        if not check.ok:
+            lines += ([] if details else [f"         {check.detail}"]) + [f"         {check.advice}"]
+    return "\n".join([*lines, "", _verdict(checks)])
+
+
+def as_html(checks: list[Check]) -> str:
+    """The same as a table, with details, for lesson 00."""
+    left = "style='text-align: left'"  # JupyterLab aligns cells to the right
+    rows = "".join(
+        f"<tr><td {left}>{'✓ ready' if check.ok else '✗ <b>not yet</b>'}</td>"
+        f"<th scope='row' {left}>{html.escape(check.name)}</th><td {left}>{html.escape(check.detail)}"
+        + (f"<br><b>{html.escape(check.advice)}</b>" if check.advice else "")
+        + "</td></tr>"
+        for check in checks
+    )
+    heads = "".join(f"<th scope='col' {left}>{head}</th>" for head in ("state", "needed", "found here"))
+    return (
+        f"<table><caption {left}>{html.escape(_verdict(checks))}</caption>"
+        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def show_readiness() -> None:
+    """Lesson 00's check: a table with details for a reader, and plain lines, equal on every ready machine, for a test."""
+    from mobilenet_lib._support.environment import interactive
+
+    checks = readiness()
+    if interactive():
+        from IPython.display import HTML, display
+
+        display(HTML(as_html(checks)))
+    else:
+        print(as_text(checks))
+
+
+def _verdict(checks: list[Check]) -> str:
+    missing = sum(not check.ok for check in checks)
+    if not missing:
+        return "This machine is ready for the whole course."
+    return f"{missing} of {len(checks)} checks failed: what to do stands beside each."
+
+
+def _run_tiny_convolution() -> tuple[dict, str]:
+    """What Paddle says of itself and of four sums, and an empty string; or nothing, and what went wrong."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _TINY_CONVOLUTION], capture_output=True, stdin=subprocess.DEVNULL, timeout=120,
+            encoding="utf-8", errors="replace",
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return {}, "did not start within two minutes"
+    if done.returncode < 0:
+        return (
+            {},
+            f"its import was ended by signal {-done.returncode}: this processor may lack instructions it needs (AVX)",
+        )
+    if done.returncode:
+        return {}, "cannot be used: " + (done.stderr.strip().splitlines() or ["no message"])[-1]
+    return json.loads(done.stdout.splitlines()[-1]), ""
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,32 @@
+"""Images to train on: CIFAR-10, a bundled part of Fashion-MNIST, or any folder of images, each as an `ImageSet`.
+
+Introduced in lesson 08.
+"""
+
+from mobilenet_lib.data.cifar10 import ArchiveError
+from mobilenet_lib.data.folders import FolderError
+from mobilenet_lib.data.image_sets import (
+    MAX_SHIFT,
+    NAMES,
+    PIXEL_CENTRE,
+    PIXEL_SCALE,
+    SPLITS,
+    ImageSet,
+    augment,
+    load,
+    normalise,
+)
+
+__all__ = [
+    "MAX_SHIFT",
+    "NAMES",
+    "PIXEL_CENTRE",
+    "PIXEL_SCALE",
+    "SPLITS",
+    "ArchiveError",
+    "FolderError",
+    "ImageSet",
+    "augment",
+    "load",
+    "normalise",
+]

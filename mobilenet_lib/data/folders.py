@@ -1,0 +1,198 @@
+"""Read a folder of pictures, one sub-folder a class, into arrays."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+from tqdm.auto import tqdm
+
+from mobilenet_lib._support.environment import interactive
+
+TEST_FRACTION = 0.2
+SPLIT_SEED = 0
+MOST_PIXELS = 100_000_000
+MOST_BYTES = 3_000_000_000
+
+_PICTURES = {
+    ".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
+    ".avif", ".heic", ".heif",
+}  # fmt: skip
+Image.init()  # register every reader, so that those wanted can be named
+# Not all that Pillow knows: its EPS reader would start another program. Older Pillows have no AVIF.
+_FORMATS = [name for name in ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF") if name in Image.OPEN]
+_CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
+_LAYOUT = (
+    "Expected two or more sub-folders, one a class, with pictures directly in each: pets/cat/1.jpg, pets/dog/2.jpg. "
+    "A split of your own goes one level above: pets/train/cat/1.jpg, pets/test/cat/2.jpg."
+)
+
+
+class FolderError(ValueError):
+    """A folder that is not laid out as pictures by class, or a picture that cannot be read. The text names it."""
+
+
+class Pictures(NamedTuple):
+    """images: uint8 [N, 3, size, size]; labels: int64 [N], places in `classes`; source: where they come from."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    source: str
+
+
+def read(root: Path, split: str, size: int) -> Pictures:
+    """Read one split of a folder; the rules are those of `mobilenet_lib.data.load`."""
+    if not root.is_dir():
+        raise FileNotFoundError(f"There is no folder {root}. {_LAYOUT}")
+    folders = {folder.name: folder for folder in _sub_folders(root)}
+    own_split = {"train", "test"} <= folders.keys()
+    if own_split and len(folders) > 2:
+        others = ", ".join(sorted(folders.keys() - {"train", "test"}))
+        raise FolderError(f"{root} has other folders beside train/ and test/: {others}. Move them elsewhere. {_LAYOUT}")
+    if own_split:
+        files, skipped = _files_by_class(folders[split])
+        _check_same_classes(folders["train"], folders["test"])
+    else:
+        files, skipped = _files_by_class(root)
+        files = {name: _part(root / name, paths, split) for name, paths in files.items()}
+
+    paths = [path for group in files.values() for path in group]
+    images = allocate(len(paths), size)
+    for place, path in enumerate(tqdm(paths, desc=f"reading {root.name}", delay=2, disable=not interactive())):
+        images[place] = _read_picture(path, size)
+    labels = np.repeat(np.arange(len(files), dtype=np.int64), [len(group) for group in files.values()])
+
+    rule = (
+        f"{split}/ folder"
+        if own_split
+        else f"{split} part, {TEST_FRACTION:.0%} of each class for test, seed {SPLIT_SEED}"
+    )
+    note = f"; {skipped} files that are not pictures skipped" if skipped else ""
+    source = f"folder {root.resolve().name}, {rule}: {len(paths):,} pictures in {len(files)} classes{note}"
+    return Pictures(images, labels, tuple(files), source)
+
+
+def allocate(count: int, size: int) -> np.ndarray:
+    """An uninitialised uint8 array [count, 3, size, size]; raises ValueError for a size that cannot be meant."""
+    size = operator.index(size)
+    if size < 1:
+        raise ValueError(f"size is {size}; it is the side of a picture in pixels, so 1 or more.")
+    if count * 3 * size * size > MOST_BYTES:
+        raise ValueError(
+            f"{count:,} pictures of {size}×{size} would take {count * 3 * size * size / 1e9:.1f} GB of memory; "
+            f"the limit is {MOST_BYTES / 1e9:.0f} GB. Take fewer or make them smaller: "
+            f"`images.take(1000).resize({size})`."
+        )
+    return np.empty((count, 3, size, size), np.uint8)
+
+
+# --- the folder ------------------------------------------------------------------------------------------------
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Entries in the order of their names, without hidden ones and what file managers leave behind."""
+    entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    return [e for e in entries if not e.name.startswith(".") and e.name.lower() not in _CLUTTER]
+
+
+def _sub_folders(folder: Path) -> list[Path]:
+    return [entry for entry in _visible(folder) if entry.is_dir()]
+
+
+def _files_by_class(root: Path) -> tuple[dict[str, list[Path]], int]:
+    """The pictures of each class folder in order of name, and how many other files were skipped."""
+    folders = _sub_folders(root)
+    skipped = len(_visible(root)) - len(folders)
+    if len(folders) < 2:
+        found = f"only the sub-folder {folders[0].name}/" if folders else "no sub-folders"
+        raise FolderError(f"{root} has {found}, so there are no classes to tell apart. {_LAYOUT}")
+    files = {}
+    for folder in folders:
+        entries = _visible(folder)
+        if inner := [entry.name for entry in entries if entry.is_dir()]:
+            raise FolderError(f"The class folder {folder} has a folder inside: {inner[0]}/. {_LAYOUT}")
+        files[folder.name] = [entry for entry in entries if entry.suffix.lower() in _PICTURES]
+        skipped += len(entries) - len(files[folder.name])
+        if not files[folder.name]:
+            raise FolderError(
+                f"The class folder {folder} has no pictures ({len(entries)} other files). Put some in or remove the "
+                f"folder. A file is taken for a picture by its ending: {' '.join(sorted(_PICTURES))}. {_LAYOUT}"
+            )
+    return files, skipped
+
+
+def _check_same_classes(train: Path, test: Path) -> None:
+    names = [{folder.name for folder in _sub_folders(part)} for part in (train, test)]
+    if only := names[0] ^ names[1]:
+        raise FolderError(
+            f"{train} and {test} must have the same class folders; only one of them has: {', '.join(sorted(only))}."
+        )
+
+
+def _part(folder: Path, paths: Sequence[Path], split: str) -> list[Path]:
+    """The part of a class that belongs to `split`: each class is shuffled by itself, with a fixed seed."""
+    if len(paths) < 2:
+        raise FolderError(
+            f"The class folder {folder} has one picture, {paths[0].name}; a class needs two or more, so that one is "
+            "left for the test. Add pictures, or make train/ and test/ folders yourself."
+        )
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(paths))
+    tests = max(1, round(TEST_FRACTION * len(paths)))
+    chosen = order[:tests] if split == "test" else order[tests:]
+    return [paths[place] for place in sorted(chosen)]
+
+
+# --- one picture -----------------------------------------------------------------------------------------------
+
+
+def _read_picture(path: Path, size: int) -> np.ndarray:
+    """One file as uint8 [3, size, size]; FolderError, which names it, where it cannot be read."""
+    try:
+        return decode(path, size)
+    except Image.DecompressionBombError as problem:
+        raise FolderError(
+            f"{path} has too many pixels ({problem}): the limit is {MOST_PIXELS / 1e6:.0f} million, because a small "
+            "file can unpack to more than the memory holds. Make it smaller or remove it."
+        ) from problem
+    except Exception as problem:  # a damaged file makes Pillow raise many kinds
+        raise FolderError(
+            f"{path} cannot be read as a picture ({type(problem).__name__}: {problem}). "
+            "Replace it, save it again as JPEG or PNG, or remove it from the folder."
+        ) from problem
+
+
+def decode(file: Path | BinaryIO, size: int) -> np.ndarray:
+    """One picture as uint8 [3, size, size]: turned upright, in RGB, scaled to cover the square, its centre kept.
+
+    DecompressionBombError for more than MOST_PIXELS; for a damaged file, whatever Pillow raises.
+    """
+    with warnings.catch_warnings():
+        # Pillow's remarks on odd metadata; the pixel limit is checked below.
+        warnings.simplefilter("ignore")
+        with Image.open(file, formats=_FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError(f"{image.width}×{image.height}")
+            # JPEG only: decode no more detail than is needed.
+            image.draft(None, (2 * size, 2 * size))
+            upright = _as_rgb(ImageOps.exif_transpose(image))
+            square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
+    return np.asarray(square).transpose(2, 0, 1)
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    """Any mode as 8-bit RGB: 16-bit grey is scaled, and what is transparent shows a white ground."""
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers of unknown range")
+    if image.mode.startswith("I"):
+        values = np.clip(np.asarray(image, dtype=np.float32), 0, 65535) / 257  # 65535 = 255 · 257
+        image = Image.fromarray(np.rint(values).astype(np.uint8))
+    if image.has_transparency_data:
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image.convert("RGBA"))
+    return image.convert("RGB")

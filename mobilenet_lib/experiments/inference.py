@@ -1,0 +1,242 @@
+"""A trained network as a program for an inference engine: saved once, then run without Python in between.
+
+Paddle's dynamic graph calls one kernel after another, as the Python code says. An inference engine gets the whole network
+beforehand, so it can fuse layers and choose a memory layout. Two are here: `paddle.inference` with oneDNN, and ONNX Runtime.
+Each becomes a `Predictor`, which takes a NumPy array and gives one back.
+
+Introduced in lesson 07; lesson 10 ships a network with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mobilenet_lib._support import environment
+from mobilenet_lib._support.arguments import checked_shape, whole_number
+from mobilenet_lib._support.interrupts import held
+from mobilenet_lib._support.modes import eval_mode
+from mobilenet_lib._support.paddle import paddle
+
+_OPSET = 13  # of the ONNX operators; every ONNX Runtime of the last years reads it
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A network in an inference engine: call it with images [batch, channels, height, width], get its outputs.
+
+    engine: "paddle.inference" or "onnxruntime". threads: how many it may use. fused: whether oneDNN is at work in
+    paddle.inference; ONNX Runtime always fuses. The call waits for the result: nothing is left to synchronise.
+    ValueError for images of another shape than the network was saved with.
+    """
+
+    engine: str
+    threads: int
+    fused: bool
+    image_shape: tuple[int, int, int]
+    run: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        images = np.ascontiguousarray(images, dtype=np.float32)
+        if images.ndim != 4 or images.shape[1:] != self.image_shape or not len(images):
+            expected = ("batch", *self.image_shape)
+            raise ValueError(
+                f"images must be an array of shape {expected}, not {images.shape}: the network was saved for it"
+            )
+        return self.run(images)
+
+
+def save(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | Path) -> Path:
+    """Save `model` in eval mode as a program for any batch size: `path`.json (the graph) and `path`.pdiparams (weights).
+
+    image_shape: (channels, height, width) of one picture. Returns the path of the graph. The model comes back as it
+    was, every layer in its own mode. Raises ValueError for a model that is no Layer and a wrong shape.
+    """
+    shape = checked_shape(image_shape)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with eval_mode(model), held():
+        spec = paddle.static.InputSpec([None, *shape], "float32", "image")
+        paddle.jit.save(model, str(path), input_spec=[spec])
+    return path.with_name(path.name + ".json")
+
+
+def export_onnx(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | Path) -> Path:
+    """Write `model` in eval mode as an ONNX file for any batch size, and return its path.
+
+    Raises RuntimeError with the reason where this machine cannot convert (`why_no_onnx`), ValueError as `save` does.
+    """
+    reason = why_no_onnx()
+    if reason:
+        raise RuntimeError(reason)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        graph = save(model, image_shape, Path(folder) / "model")
+        with _silence(), held():
+            import paddle2onnx
+
+            paddle2onnx.export(
+                str(graph),
+                str(graph.with_suffix(".pdiparams")),
+                str(path),
+                opset_version=_OPSET,
+                # Its default optimiser installs packages by itself. ONNX Runtime folds the same constants when it loads.
+                optimize_tool="None",
+            )
+    if not path.exists():
+        raise RuntimeError(
+            f"paddle2onnx wrote no file for {type(model).__name__}: it may hold an operation that ONNX does not have"
+        )
+    return path
+
+
+def why_no_onnx() -> str:
+    """Why this machine cannot convert a network to ONNX and run it; "" where it can."""
+    for package, hint in (
+        ("paddle2onnx", "it has wheels for Python up to 3.12; everything else goes on without"),
+        ("onnxruntime", "run `uv sync`"),
+    ):
+        if importlib.util.find_spec(package) is None:
+            version = ".".join(map(str, sys.version_info[:2]))
+            return f"{package} is not installed for Python {version}: {hint}"
+    return ""
+
+
+def predictor(
+    model: paddle.nn.Layer,
+    image_shape: tuple[int, int, int],
+    *,
+    threads: int | None = None,
+    onednn: bool = True,
+) -> Predictor:
+    """`model` in eval mode in `paddle.inference`. image_shape: (channels, height, width) of one picture.
+
+    threads: default as many as the dynamic graph uses. onednn=False runs Paddle's own kernels in the same engine.
+    A Paddle without oneDNN (not x86-64) takes its own kernels too, and `fused` says so.
+    """
+    shape, threads = checked_shape(image_shape), _threads(threads)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        return load_predictor(save(model, shape, Path(folder) / "model"), shape, threads=threads, onednn=onednn)
+
+
+def load_predictor(
+    graph: str | Path,
+    image_shape: tuple[int, int, int],
+    *,
+    threads: int | None = None,
+    onednn: bool = True,
+) -> Predictor:
+    """A network that `save` wrote, in `paddle.inference`; arguments as `predictor`. graph: the path that `save` returned.
+
+    Raises FileNotFoundError where one of the two files is missing, ValueError where they are damaged.
+    """
+    from paddle import inference
+
+    shape, threads = checked_shape(image_shape), _threads(threads)
+    graph = Path(graph)
+    for file in (graph, graph.with_suffix(".pdiparams")):
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"there is no {file.name} in {graph.parent}. save(...) writes both files; keep them together."
+            )
+    with _whole(graph), graph.with_suffix(".pdiparams").open("rb") as weights:
+        # Version and nesting level, which are 0. Paddle hangs on a file of something else.
+        if any(weights.read(12)):
+            raise RuntimeError("the file of weights begins otherwise than Paddle's do")
+    config = inference.Config(str(graph), str(graph.with_suffix(".pdiparams")))
+    config.disable_gpu()
+    config.disable_glog_info()
+    config.set_cpu_math_library_num_threads(threads)
+    if onednn:
+        config.enable_onednn()
+    else:
+        config.disable_onednn()
+    with _whole(graph), _silence(), held():
+        engine = inference.create_predictor(config)
+    source = engine.get_input_handle(engine.get_input_names()[0])
+    result = engine.get_output_names()[0]
+
+    def run(images: np.ndarray) -> np.ndarray:
+        source.copy_from_cpu(images)
+        engine.run()
+        return engine.get_output_handle(result).copy_to_cpu()
+
+    fused = bool(onednn and config.onednn_enabled())
+    return Predictor("paddle.inference", threads, fused, shape, run)
+
+
+def onnx_predictor(
+    model: paddle.nn.Layer, image_shape: tuple[int, int, int], *, threads: int | None = None
+) -> Predictor:
+    """`model` in eval mode in ONNX Runtime; arguments as `predictor`. Raises as `export_onnx` does."""
+    shape, threads = checked_shape(image_shape), _threads(threads)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        return load_onnx(export_onnx(model, shape, Path(folder) / "model.onnx"), shape, threads=threads)
+
+
+def load_onnx(path: str | Path, image_shape: tuple[int, int, int], *, threads: int | None = None) -> Predictor:
+    """An ONNX file of one image input in ONNX Runtime, on the CPU; arguments as `predictor`.
+
+    Raises FileNotFoundError without the file, ValueError for one that is damaged or something else.
+    """
+    import onnxruntime
+
+    shape, threads = checked_shape(image_shape), _threads(threads)
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no ONNX file {path}. export_onnx(...) writes one.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3  # errors only: it warns of constants that nobody uses
+    with _whole(path):
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    source = session.get_inputs()[0].name
+    return Predictor("onnxruntime", threads, True, shape, lambda images: session.run(None, {source: images})[0])
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Say of a file that an engine cannot read that it is damaged; each engine has errors of its own for it."""
+    try:
+        yield
+    except Exception as problem:
+        said = " ".join(str(problem).split())[-120:]
+        raise ValueError(
+            f"{path.name} in {path.parent} is not a whole saved network ({type(problem).__name__}: … {said}). "
+            "Save it again, or take a good copy."
+        ) from problem
+
+
+def _threads(threads: int | None) -> int:
+    return environment.machine()["threads"] if threads is None else whole_number("threads", threads)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """What libraries write past Python, straight to the process's outputs, is thrown away."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 1)
+        os.dup2(nothing, 2)
+        with (
+            open(os.devnull, "w") as sink,
+            contextlib.redirect_stdout(sink),
+            contextlib.redirect_stderr(sink),
+        ):
+            yield
+    finally:
+        os.dup2(kept[0], 1)
+        os.dup2(kept[1], 2)
+        for file in (*kept, nothing):
+            os.close(file)

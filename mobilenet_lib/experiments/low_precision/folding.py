@@ -1,0 +1,79 @@
+"""Fold a batch norm into the convolution before it: one layer less, the same outputs in eval mode.
+
+In eval mode a batch norm multiplies each channel by a number and adds another (Ioffe and Szegedy, arXiv 1502.03167,
+algorithm 2, step 11). A convolution is linear, so its weights and its bias can do both.
+
+Introduced in lesson 03.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import paddle
+
+
+def fold_batch_norm(
+    weight: np.ndarray,
+    mean: np.ndarray,
+    variance: np.ndarray,
+    scale: np.ndarray,
+    shift: np.ndarray,
+    epsilon: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weight and bias of the one convolution that equals a convolution without bias and the batch norm behind it.
+
+    weight: [out, in / groups, k, k]. mean, variance: the running statistics, [out]. scale, shift: what the batch norm has
+    learned (γ and β of its paper), [out]. epsilon: what it adds to the variance. Returns arrays of the shapes of `weight`
+    and `mean`.
+    """
+    factor = scale / np.sqrt(variance + epsilon)  # [out]
+    return weight * factor[:, None, None, None], shift - mean * factor
+
+
+def fold(model: paddle.nn.Layer) -> paddle.nn.Layer:
+    """A copy of `model` in eval mode in which every batch norm directly behind a convolution is folded into it.
+
+    Looks into every `nn.Sequential` of the model. The copy gives the same outputs up to rounding; it is for use, not for
+    training on. The model itself stays as it was. ValueError where nothing can be folded.
+    """
+    from mobilenet_lib._support.paddle import paddle
+
+    nn = paddle.nn
+    folded = copy.deepcopy(model)
+    folded.eval()
+    found = 0
+    for sequence in folded.sublayers(include_self=True):
+        if not isinstance(sequence, nn.Sequential):
+            continue
+        names = list(sequence.named_children())
+        for (_, conv), (name, norm) in itertools.pairwise(names):
+            if isinstance(conv, nn.Conv2D) and isinstance(norm, nn.BatchNorm2D):
+                _fold_pair(conv, norm)
+                del sequence._sub_layers[name]
+                found += 1
+    if not found:
+        raise ValueError(
+            "the model has no batch norm directly behind a convolution in an nn.Sequential: there is nothing to fold"
+        )
+    return folded
+
+
+def _fold_pair(conv: paddle.nn.Conv2D, norm: paddle.nn.BatchNorm2D) -> None:
+    """Give `conv` the weights and the bias that make `norm` superfluous."""
+    channels = conv.weight.shape[0]
+    scale = np.ones(channels, "float32") if norm.weight is None else norm.weight.numpy()
+    shift = np.zeros(channels, "float32") if norm.bias is None else norm.bias.numpy()
+    mean = norm._mean.numpy()
+    if conv.bias is None:
+        conv.bias = conv.create_parameter([channels], is_bias=True)
+    else:
+        mean = mean - conv.bias.numpy()  # (x + bias) − mean = x − (mean − bias)
+    weight, bias = fold_batch_norm(conv.weight.numpy(), mean, norm._variance.numpy(), scale, shift, norm._epsilon)
+    conv.weight.set_value(weight.astype("float32"))
+    conv.bias.set_value(bias.astype("float32"))

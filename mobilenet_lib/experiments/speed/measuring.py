@@ -1,0 +1,198 @@
+"""Measures the recorded speeds of lesson 07: `uv run python -m mobilenet_lib.experiments.speed.measuring` (about six minutes).
+
+Each number of threads has a process of its own, because Paddle reads it once, at its start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from mobilenet_lib import counting, models
+from mobilenet_lib._support import environment, files
+from mobilenet_lib._support.paddle import paddle
+from mobilenet_lib.experiments import inference
+from mobilenet_lib.experiments.speed import layer_speed, measured, roofline, timing
+
+_OPTIONS = {name: measured.SETTINGS[name] for name in ("warm_up", "repeats", "limit")}
+_SHAPE = tuple(measured.SETTINGS["image_shape"])
+_IDLE = 0.1  # cores that others may use in a measurement that counts as undisturbed
+_TRIES = 3  # for an undisturbed measurement
+_PATIENCE = 20.0  # seconds of waiting before each
+
+
+def _measured_here(names: Sequence[str], threads: int) -> dict[str, Any]:
+    """The parts of a record that are measured; with fewer threads than cores, the timings alone."""
+    if threads < (os.cpu_count() or 1):
+        return {"timings": [row for name in names for row in _network(name, threads)["timings"]]}
+    settings = measured.SETTINGS
+    limits, _ = _undisturbed(lambda: roofline.measure_limits(**settings["limits"]))
+    layers = []
+    for shape in measured.LAYERS:
+        frame, others = _undisturbed(lambda s=shape: layer_speed.measure_layers([s], **settings["layers"]))
+        layers += [{**row, "others": others} for row in frame.to_dict("records")]
+    made: dict[str, Any] = {
+        "limits": asdict(limits),
+        "layers": layers,
+        "networks": [],
+        "timings": [],
+        "layer_times": [],
+    }
+    for name in names:
+        for part, rows in _network(name, threads).items():
+            made[part] += rows
+    return made
+
+
+def _network(name: str, threads: int) -> dict[str, list[dict[str, Any]]]:
+    """One network's rows of networks, timings and layer_times."""
+    begin = time.perf_counter()
+    paddle.seed(0)
+    network = models.build(name, num_classes=measured.SETTINGS["num_classes"])
+    counted = counting.count(network, _SHAPE)
+    about = {
+        "network": name,
+        "macs": counted.macs,
+        "params": counted.params,
+        "launches": counting.launches(network, _SHAPE),
+        "peak_bytes": timing.peak_memory(network, _SHAPE),
+    }
+    times, others = [], 0.0
+    if name in ("mobilenet_v1", "mobilenet_v2"):
+        options = measured.SETTINGS["layer_times"]
+        frame, others = _undisturbed(lambda: layer_speed.by_layer(network, _SHAPE, **options))
+        times = frame.to_dict("records")
+    made = {
+        "networks": [about],
+        "timings": _timings(name, network, threads),
+        "layer_times": [{"network": name, "threads": threads, "others": others, **row} for row in times],
+    }
+    print(f"{threads} threads, {name}: {time.perf_counter() - begin:.0f} s", flush=True)
+    return made
+
+
+def _timings(name: str, network: paddle.nn.Layer, threads: int) -> list[dict[str, Any]]:
+    """One engine after the other, not in turns: idle threads of one would wait busily while the next is measured."""
+    engines = {
+        "dynamic": network,
+        "paddle.inference": inference.predictor(network, _SHAPE, threads=threads),
+        "onnxruntime": inference.onnx_predictor(network, _SHAPE, threads=threads),
+    }
+    rows = []
+    for engine, runner in engines.items():
+        timed, others = _undisturbed(lambda r=runner: timing.latency(r, _SHAPE, **_OPTIONS))
+        rows.append(
+            {
+                "network": name,
+                "engine": engine,
+                "threads": threads,
+                "others": others,
+                "warm_up": list(timed.warm_up),
+                "seconds": list(timed.seconds),
+            }
+        )
+    return rows
+
+
+def _undisturbed(measure: Callable[[], Any]) -> tuple[Any, float]:
+    """What `measure` gives while other programs use least of the processor, of up to `_TRIES` tries; and how many cores they used.
+
+    Before each try it waits for an idle machine, `_PATIENCE` seconds at most. Where the system does not say what others do
+    (it is Linux that does), the first try counts, and the answer is -1.
+    """
+    best: tuple[Any, float] | None = None
+    for _ in range(_TRIES):
+        end = time.perf_counter() + _PATIENCE
+        while _others(lambda: time.sleep(0.5))[1] > _IDLE and time.perf_counter() < end:
+            pass
+        found = _others(measure)
+        if best is None or found[1] < best[1]:
+            best = found
+        if best[1] <= _IDLE:
+            break
+    return best
+
+
+def _others(function: Callable[[], Any]) -> tuple[Any, float]:
+    """The result of `function`, and how many cores other programs used meanwhile; -1 where that cannot be known."""
+    begin, own, all_programs = time.perf_counter(), time.process_time(), _processor_seconds()
+    result = function()
+    elapsed, own = time.perf_counter() - begin, time.process_time() - own
+    if all_programs is None:
+        return result, -1.0
+    return result, max(0.0, (_processor_seconds() - all_programs - own) / elapsed)
+
+
+def _processor_seconds() -> float | None:
+    """Seconds that all cores together have worked since the system started; None where the system does not say."""
+    try:
+        first = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()
+    except OSError:  # not Linux
+        return None
+    user, nice, system, _, _, interrupts, soft, stolen = map(int, first[1:9])
+    return (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(names: tuple[str, ...], output: Path) -> dict[str, Any]:
+    """A new record. Each number of threads has a process of its own, because Paddle reads it once, at its start."""
+    machine = environment.machine()
+    del machine["threads"]  # each timing says its own
+    made: dict[str, Any] = {
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": "python -m mobilenet_lib.experiments.speed.measuring",
+        "settings": measured.SETTINGS,
+        "versions": environment.versions("onnxruntime", "paddle2onnx"),
+        "machine": machine,
+        "timings": [],
+    }
+    for threads in sorted({1, machine["cores"]}):
+        full = threads == machine["cores"]
+        chosen = [name for name in names if full or name in measured.WITH_ONE_THREAD]
+        if not chosen:
+            continue
+        part = output.with_name(f"{output.name}.{threads}.partial")
+        part.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "mobilenet_lib.experiments.speed.measuring", "--threads", str(threads)]
+        try:
+            subprocess.run(
+                [*command, "--output", str(part), "--networks", *chosen],
+                env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+                check=True,
+            )
+            found = json.loads(part.read_text(encoding="utf-8"))
+        finally:
+            part.unlink(missing_ok=True)
+        made["timings"] += found.pop("timings")
+        made.update(found)  # the rest was measured with all threads alone
+    return made
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description="Measure the speeds of lesson 07 again, on a machine that does nothing else."
+    )
+    parser.add_argument("--output", type=Path, default=measured.PATH, help="the file to write")
+    parser.add_argument("--networks", nargs="+", choices=measured.NETWORKS, default=measured.NETWORKS)
+    parser.add_argument("--threads", type=int, help=argparse.SUPPRESS)  # the process that measures
+    options = parser.parse_args(arguments)
+    if options.threads:
+        parts = _measured_here(options.networks, options.threads)
+        options.output.write_text(json.dumps(parts), encoding="utf-8")
+        return
+    made = measure(options.networks, options.output)
+    measured.check(made, "the new record")
+    files.write_json(options.output, made)
+    print(f"{options.output} written")
+
+
+if __name__ == "__main__":
+    main()

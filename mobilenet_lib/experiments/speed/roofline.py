@@ -1,0 +1,172 @@
+"""How fast can a layer be at best? Its MACs per byte, and the two limits of a machine.
+
+A layer must fetch its input and its weights from memory and write its output. Its **arithmetic intensity** is the number of
+MACs that it performs for each byte moved. The **roofline** (S. Williams, A. Waterman and D. Patterson, *Roofline*, Communications
+of the ACM 52(4), 2009) says: a layer performs at most min(peak MACs/s, intensity · bytes/s). Left of the ridge memory is the
+limit, right of it the arithmetic.
+
+Introduced in lesson 07.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mobilenet_lib._support.arguments import whole_number
+from mobilenet_lib.architectures import KINDS, Row, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+BYTES_PER_NUMBER = 4  # float32
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The two limits of a machine, as measured: G MACs/s of arithmetic and GB/s of main memory (G = 10⁹).
+
+    threads: that were used for both.
+    """
+
+    gmacs_per_second: float
+    gigabytes_per_second: float
+    threads: int
+
+    @property
+    def ridge(self) -> float:
+        """MACs per byte above which arithmetic is the limit, and below which memory is."""
+        return self.gmacs_per_second / self.gigabytes_per_second
+
+    def attainable(self, intensity: float) -> float:
+        """The most G MACs/s that a layer of this many MACs per byte can reach, if all comes from main memory."""
+        return min(self.gmacs_per_second, intensity * self.gigabytes_per_second)
+
+
+def bytes_moved(row: Row, batch_size: int = 1, bytes_per_number: int = BYTES_PER_NUMBER) -> int:
+    """Bytes between memory and processor when each number moves once: inputs, outputs, weights (and biases).
+
+    It is the least that a layer run on its own can do. Caches may hold a map that the layer before has just written; a poor
+    program moves numbers more than once. Raises ValueError for numbers below 1.
+    """
+    whole_number("batch_size", batch_size)
+    whole_number("bytes_per_number", bytes_per_number)
+    maps = math.prod(row.input_shape) + math.prod(row.output_shape)
+    return bytes_per_number * (batch_size * maps + row.cost.params)
+
+
+def intensity(row: Row, batch_size: int = 1, bytes_per_number: int = BYTES_PER_NUMBER) -> float:
+    """MACs per byte moved. The weights are fetched once for a whole batch, so a larger batch raises it."""
+    return batch_size * row.macs / bytes_moved(row, batch_size, bytes_per_number)
+
+
+def to_frame(table: Table, batch_size: int = 1) -> pd.DataFrame:
+    """A row per layer of a table: name, kind, macs, bytes (of the batch), intensity (MACs per byte)."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "name": row.name,
+                "kind": row.kind,
+                "macs": batch_size * row.macs,
+                "bytes": bytes_moved(row, batch_size),
+                "intensity": intensity(row, batch_size),
+            }
+            for row in table.rows
+        ]
+    )
+
+
+def by_kind(table: Table, batch_size: int = 1) -> pd.DataFrame:
+    """For each kind of layer its share of the MACs and of the bytes in percent, and its MACs per byte."""
+    sums = to_frame(table, batch_size).groupby("kind", sort=False)[["macs", "bytes"]].sum()
+    frame = 100 * sums / sums.sum()
+    frame.columns = ["macs_percent", "bytes_percent"]
+    frame["intensity"] = sums["macs"] / sums["bytes"]
+    return frame.rename(index=KINDS).rename_axis(None)
+
+
+def measure_limits(seconds: float = 1.0) -> Limits:
+    """This machine's two limits, in about `seconds` for each, on all cores (or OMP_NUM_THREADS of them).
+
+    Arithmetic: the fastest of many products of two 1024×1024 matrices in NumPy (float32). Memory: the fastest of many copies
+    of 256 MB, far larger than the caches, a thread per core; a byte read and a byte written count as two. The fastest, not the
+    median, because a limit is asked for. Needs 0.6 GB for that time. Raises ValueError for no time.
+    """
+    if not seconds > 0:
+        raise ValueError(f"seconds must be above 0, not {seconds!r}")
+    import numpy as np
+
+    threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))  # NumPy's rule too
+    side = 1024
+    left = np.random.default_rng(0).random((side, side), dtype=np.float32)
+    right = left.T.copy()
+    product = _fastest(lambda: left @ right, seconds)
+
+    source = np.ones(64 * 2**20, dtype=np.float32)
+    # Its zeros are not in memory yet; the first copy, unmeasured, puts them there.
+    target = np.zeros_like(source)
+    parts = list(zip(np.array_split(target, threads), np.array_split(source, threads), strict=True))
+    with ThreadPoolExecutor(threads) as pool:
+        copy = _fastest(lambda: list(pool.map(lambda part: np.copyto(*part), parts)), seconds)
+    return Limits(side**3 / product / 1e9, 2 * source.nbytes / copy / 1e9, threads)
+
+
+def draw(limits: Limits, layers: pd.DataFrame, title: str) -> Figure:
+    """The roof of a machine with layers below it, on two logarithmic axes.
+
+    layers: columns kind and engine (marker and colour), size (of the map, written beside the point), intensity (MACs per
+    byte) and gmacs_per_second, as `layer_speed.measure_layers` gives them.
+    """
+    import numpy as np
+
+    from mobilenet_lib import plots
+
+    fig, axes = plots.figure(width=8.5, height=4.4)
+    left = min(0.5, layers["intensity"].min() / 2)
+    right = max(200.0, 2 * layers["intensity"].max(), 4 * limits.ridge)
+    reach = np.geomspace(left, right, 200)
+    roof = [limits.attainable(x) for x in reach]
+    axes.plot(reach, roof, color="black", linestyle="-", marker="", label="roof")
+    axes.axvline(limits.ridge, color="black", linewidth=1, linestyle=":", marker="")
+    kinds = list(layers["kind"].unique())
+    for place, (engine, of_engine) in enumerate(layers.groupby("engine", sort=False)):
+        for kind, members in of_engine.groupby("kind", sort=False):
+            axes.plot(
+                members["intensity"],
+                members["gmacs_per_second"],
+                linestyle="",
+                color=plots.PALETTE[place % len(plots.PALETTE)],
+                marker=plots.MARKERS[kinds.index(kind) % len(plots.MARKERS)],
+                label=f"{KINDS[kind]}, {engine}",
+            )
+    sizes = list(layers["size"].unique())
+    for layer in layers.itertuples():
+        where = (layer.intensity, layer.gmacs_per_second)
+        words = f"{layer.size}×{layer.size}"
+        # Every other size to the left: depthwise layers of different sizes may lie on one point.
+        side = ((6, -4), "left") if sizes.index(layer.size) % 2 == 0 else ((-6, -4), "right")
+        axes.annotate(words, where, side[0], textcoords="offset points", fontsize=8, ha=side[1])
+    axes.set(xscale="log", yscale="log", xlabel="MACs per byte (log scale)")
+    axes.set_ylabel("G MACs/s (log scale)")
+    axes.set_title(title, fontsize=8, weight="normal")
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return fig
+
+
+def _fastest(function: Callable[[], object], seconds: float) -> float:
+    """Seconds of the fastest call, after one unmeasured, within the time given; at least three are measured."""
+    function()
+    taken, end = [], time.perf_counter() + seconds
+    while len(taken) < 3 or time.perf_counter() < end:
+        begin = time.perf_counter()
+        function()
+        taken.append(time.perf_counter() - begin)
+    return min(taken)

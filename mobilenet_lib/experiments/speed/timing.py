@@ -1,0 +1,245 @@
+"""How long a network takes, measured so that the number means something.
+
+What is measured is **latency**: the seconds from giving one batch of pictures to a network until its scores can be read.
+The input is made beforehand. The network is in eval mode and keeps nothing for gradients. Some calls go before, unmeasured,
+because the first ones also allocate memory and choose kernels. Then many calls are measured, each until its result has been
+fetched, and their median and quartiles are reported, with the number of threads.
+
+Introduced in lesson 07.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobilenet_lib._support import environment
+from mobilenet_lib._support.arguments import checked_shape, whole_number
+from mobilenet_lib._support.modes import eval_mode
+from mobilenet_lib._support.paddle import paddle
+from mobilenet_lib.experiments.inference import Predictor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_core = paddle.base.core
+
+LEAST_REPEATS = 3  # however short the time limit: fewer have no quartiles worth the name
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The measured calls of one function.
+
+    seconds: of each measured call, in order. warm_up: seconds of the calls before them, which count for nothing.
+    batch_size: pictures per call. threads: what the kernels could use.
+    """
+
+    seconds: tuple[float, ...]
+    warm_up: tuple[float, ...] = ()
+    batch_size: int = 1
+    threads: int = 1
+
+    @property
+    def median(self) -> float:
+        """Milliseconds of the middle call."""
+        return self._quantile(0.5)
+
+    @property
+    def low(self) -> float:
+        """Milliseconds: a quarter of the calls was faster."""
+        return self._quantile(0.25)
+
+    @property
+    def high(self) -> float:
+        """Milliseconds: a quarter of the calls was slower."""
+        return self._quantile(0.75)
+
+    @property
+    def images_per_second(self) -> float:
+        """Throughput: pictures per second at this batch size, from the median."""
+        return 1000 * self.batch_size / self.median
+
+    def row(self) -> dict[str, float | int]:
+        """One row of a table: batch_size, ms (median), low, high, calls, images_per_second, threads."""
+        return {
+            "batch_size": self.batch_size,
+            "ms": self.median,
+            "low": self.low,
+            "high": self.high,
+            "calls": len(self.seconds),
+            "images_per_second": self.images_per_second,
+            "threads": self.threads,
+        }
+
+    def _quantile(self, share: float) -> float:
+        return 1000 * float(np.quantile(self.seconds, share))
+
+
+def measure_in_turns(
+    functions: Mapping[str, Callable[[], Any]],
+    *,
+    warm_up: int = 3,
+    repeats: int = 15,
+    limit: float = math.inf,
+    batch_size: int = 1,
+    threads: int | None = None,
+) -> dict[str, Timing]:
+    """Time several functions in turns, a call of each per round, so that a busy moment of the machine hits all alike.
+
+    functions: name → a function without arguments that returns when its result is there. warm_up, repeats: rounds
+    before and rounds measured. limit: seconds after which no further round begins, but at least `LEAST_REPEATS` are measured.
+    batch_size, threads: noted in the `Timing`; threads defaults to those of Paddle's kernels. Raises ValueError for no
+    function, and numbers that make no measurement.
+    """
+    if not functions:
+        raise ValueError("functions must hold at least one function to time, not none")
+    whole_number("warm_up", warm_up, minimum=0)
+    whole_number("repeats", repeats, minimum=LEAST_REPEATS)
+    whole_number("batch_size", batch_size)
+    if not limit > 0:
+        raise ValueError(f"limit must be seconds above 0, not {limit!r}")
+    threads = environment.machine()["threads"] if threads is None else threads
+    before: dict[str, list[float]] = {name: [] for name in functions}
+    measured: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(warm_up):
+        _round(functions, before)
+    end = time.perf_counter() + limit
+    for done in range(repeats):
+        if done >= LEAST_REPEATS and time.perf_counter() > end:
+            break
+        _round(functions, measured)
+    return {name: Timing(tuple(measured[name]), tuple(before[name]), batch_size, threads) for name in functions}
+
+
+def measure(function: Callable[[], Any], **options: Any) -> Timing:
+    """Time one function; options as `measure_in_turns`."""
+    return measure_in_turns({"": function}, **options)[""]
+
+
+def latency(
+    model: paddle.nn.Layer | Predictor,
+    image_shape: tuple[int, int, int] = (3, 224, 224),
+    *,
+    batch_size: int = 1,
+    **options: Any,
+) -> Timing:
+    """Time a network from images in memory to scores in memory, in eval mode and without gradients.
+
+    model: a Paddle network, which runs in the dynamic graph and comes back in the modes that it had, or a `Predictor`.
+    image_shape: (channels, height, width). options: warm_up, repeats, limit, as `measure_in_turns`. The pictures are random
+    numbers, made before the clock starts: neither a convolution nor a ReLU takes longer for one number than for another.
+    """
+    return latencies({"": model}, image_shape, batch_size=batch_size, **options)[""]
+
+
+def latencies(
+    models: Mapping[str, paddle.nn.Layer | Predictor],
+    image_shape: tuple[int, int, int] = (3, 224, 224),
+    *,
+    batch_size: int = 1,
+    **options: Any,
+) -> dict[str, Timing]:
+    """`latency` of several networks or engines, in turns."""
+    images = random_images(image_shape, batch_size)
+    with ExitStack() as undo:
+        undo.enter_context(paddle.no_grad())
+        functions = {}
+        for name, model in models.items():
+            if not isinstance(model, Predictor):
+                undo.enter_context(eval_mode(model))
+            functions[name] = _call(model, images)
+        timings = measure_in_turns(functions, batch_size=batch_size, **options)
+    used = {name: model.threads for name, model in models.items() if isinstance(model, Predictor)}
+    return {
+        name: Timing(timing.seconds, timing.warm_up, timing.batch_size, used.get(name, timing.threads))
+        for name, timing in timings.items()
+    }
+
+
+def batch_sweep(
+    model: paddle.nn.Layer | Predictor,
+    image_shape: tuple[int, int, int] = (3, 224, 224),
+    batch_sizes: Sequence[int] = (1, 2, 4, 8),
+    **options: Any,
+) -> pd.DataFrame:
+    """Latency and throughput at several batch sizes, timed in turns: a row for each, as `Timing.row`; options as `latency`."""
+    import pandas as pd
+
+    batches = {size: random_images(image_shape, size) for size in batch_sizes}
+    with ExitStack() as undo:
+        undo.enter_context(paddle.no_grad())
+        if not isinstance(model, Predictor):
+            undo.enter_context(eval_mode(model))
+        calls = {str(size): _call(model, images) for size, images in batches.items()}
+        timings = measure_in_turns(calls, **options)
+    rows = []
+    for size in batches:
+        timing = timings[str(size)]
+        threads = model.threads if isinstance(model, Predictor) else timing.threads
+        rows.append(Timing(timing.seconds, timing.warm_up, size, threads).row())
+    return pd.DataFrame(rows)
+
+
+def peak_memory(
+    model: paddle.nn.Layer,
+    image_shape: tuple[int, int, int] = (3, 224, 224),
+    *,
+    batch_size: int = 1,
+    train: bool = False,
+) -> int:
+    """Bytes: the most that Paddle's tensors took during one call, beyond the weights and the input.
+
+    Counted by Paddle's allocator of host memory, in the dynamic graph on a CPU; scratch space inside a library is not seen.
+    train=True runs in train mode and keeps what gradients would need; its changes of batch-norm statistics and of the random
+    generator are undone by nobody, so give it a network that is not needed any more. Raises ValueError as `latency` does.
+    """
+    images = random_images(image_shape, batch_size)
+    if train:
+        model.train()
+        return _peak_of(lambda: model(images))
+    with eval_mode(model), paddle.no_grad():
+        return _peak_of(lambda: model(images))
+
+
+def random_images(image_shape: tuple[int, int, int], batch_size: int) -> paddle.Tensor:
+    """Pictures of random numbers from 0 to 1, float32 [batch_size, channels, height, width], the same ones each time.
+
+    image_shape: (channels, height, width). Raises ValueError for numbers that make no picture.
+    """
+    whole_number("batch_size", batch_size)
+    # Not paddle.rand: a measurement should not consume the generator that a training draws from.
+    generator = np.random.default_rng(0)
+    shape = (batch_size, *checked_shape(image_shape))
+    return paddle.to_tensor(generator.random(shape, dtype=np.float32))
+
+
+def _round(functions: Mapping[str, Callable[[], Any]], seconds: dict[str, list[float]]) -> None:
+    for name, function in functions.items():
+        begin = time.perf_counter()
+        function()
+        seconds[name].append(time.perf_counter() - begin)
+
+
+def _call(model: paddle.nn.Layer | Predictor, images: paddle.Tensor) -> Callable[[], np.ndarray]:
+    if isinstance(model, Predictor):
+        array = images.numpy()
+        return lambda: model(array)
+    # Fetching the scores waits for them, whatever the device.
+    return lambda: model(images).numpy()
+
+
+def _peak_of(function: Callable[[], Any]) -> int:
+    """Bytes: the most that Paddle's tensors took during one call, beyond those that were there before it."""
+    before = _core.host_memory_stat_current_value("Allocated", 0)
+    _core.host_memory_stat_reset_peak_value("Allocated", 0)
+    output = function()
+    peak = _core.host_memory_stat_peak_value("Allocated", 0)
+    del output  # it has to live until here: its memory belongs to the call
+    return peak - before

@@ -1,0 +1,200 @@
+"""How sure a figure is: confidence intervals, paired comparisons, and tables over several runs.
+
+Nothing here imports Paddle. Introduced in lesson 08.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobilenet_lib._support.arguments import whole_number
+from mobilenet_lib.runs import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Of settings and data, what two runs need not share to be compared: the engine decides how fast the same steps are taken,
+# the others were counted and noted afterwards.
+_NO_CONDITIONS = frozenset({"engine", "macs", "test_source"})
+
+
+def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Where the true accuracy lies after `correct` of `total` images: Wilson's score interval, (low, high).
+
+    It answers for the choice of images only, not for the seed of the training.
+    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209; its formula, without continuity correction.
+    """
+    from scipy import stats
+
+    total = whole_number("total", total)
+    correct = whole_number("correct", correct, minimum=0)
+    if correct > total:
+        raise ValueError(f"correct must be at most total = {total}, not {correct}")
+    confidence = _fraction("confidence", confidence)
+    low, high = stats.binomtest(correct, total).proportion_ci(confidence, method="wilson")
+    return float(low), float(high)
+
+
+def student_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """Where the mean over all seeds lies, from a few of them: mean ± t · s / √n, (low, high).
+
+    ValueError for fewer than two values: one run does not show how much runs differ.
+    """
+    if len(values) < 2:
+        raise ValueError(f"values must be at least two to show a spread, not {len(values)}. Run more seeds.")
+    half = student_t(len(values), confidence) * stdev(values) / math.sqrt(len(values))
+    return fmean(values) - half, fmean(values) + half
+
+
+def student_t(number: int, confidence: float = 0.95) -> float:
+    """How many standard errors to allow on either side of a mean of `number` values, at least two."""
+    from scipy import stats
+
+    degrees = whole_number("number", number, minimum=2) - 1
+    return float(stats.t.ppf((1 + _fraction("confidence", confidence)) / 2, degrees))
+
+
+def confusion(labels: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray:
+    """How often pictures of class [row] were answered with class [column], int64 [classes, classes].
+
+    labels, answers: int64 [N], each from 0 to classes - 1. ValueError where they differ in length or lie outside.
+    """
+    labels, answers = np.asarray(labels), np.asarray(answers)
+    if labels.shape != answers.shape or labels.ndim != 1:
+        raise ValueError(
+            f"labels and answers must be two lists of equal length, not of shape {list(labels.shape)} and "
+            f"{list(answers.shape)}"
+        )
+    both = np.concatenate([labels, answers])
+    if both.size and (both.min() < 0 or both.max() >= classes):
+        raise ValueError(f"labels and answers must lie from 0 to {classes - 1}, not from {both.min()} to {both.max()}")
+    return np.bincount(labels * classes + answers, minlength=classes**2).reshape(classes, classes)
+
+
+def paired(first: Run, second: Run) -> dict[str, int]:
+    """Two runs on the same test pictures: how many `both` got right, `only_first`, `only_second`, and `neither`.
+
+    ValueError where a run does not say which pictures were right, or where they were tested on different ones.
+    """
+    for run in (first, second):
+        if not run.test or "right" not in run.test:
+            raise ValueError(
+                f"the run {run.name!r} with seed {run.seed} does not say which test pictures were right. Record it again."
+            )
+    tested = [
+        (run.data["name"], run.data.get("test_source"), run.data.get("checksum"), run.test["total"])
+        for run in (first, second)
+    ]
+    if tested[0] != tested[1]:
+        raise ValueError(
+            f"the runs were tested on different pictures, {tested[0]} and {tested[1]}: they cannot be paired"
+        )
+    pairs = list(zip(first.test["right"], second.test["right"], strict=True))
+    return {
+        "both": pairs.count(("1", "1")),
+        "only_first": pairs.count(("1", "0")),
+        "only_second": pairs.count(("0", "1")),
+        "neither": pairs.count(("0", "0")),
+    }
+
+
+def summary(runs: Sequence[Run]) -> pd.DataFrame:
+    """A row per model: runs that share name, data and mode are averaged over their seeds, at their last epoch.
+
+    `accuracy` is the mean on the test set where every run has one, else on the validation part (`measured_on`).
+    `low` and `high` are its 95 % interval and `interval` says which: Student's t over the seeds where there are
+    several, Wilson's over the pictures where there is one. `seconds` is a run's whole training time.
+    ValueError for no runs, a run without a finished epoch, and under the same name a repeated seed, other settings or
+    another number of finished epochs.
+    """
+    import pandas as pd
+
+    if not runs:
+        raise ValueError("runs must hold at least one run, not none. Train one, or load recorded ones.")
+    groups: dict[tuple[str, str, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.name, run.data["name"], run.mode), []).append(run)
+    return pd.DataFrame([_summary_row(group) for group in groups.values()])
+
+
+def _summary_row(runs: list[Run]) -> dict[str, Any]:
+    _check_comparable(runs)
+    last = [run.epochs[-1] for run in runs]
+    measured_on, accuracies, totals = _accuracies(runs)
+    low, high, interval = _interval(accuracies, totals)
+    return {
+        "name": runs[0].name,
+        "data": runs[0].data["source"],
+        "mode": runs[0].mode,
+        "runs": len(runs),
+        "epochs": len(runs[0].epochs),
+        "train_accuracy": fmean(epoch["train_accuracy"] for epoch in last),
+        "accuracy": fmean(accuracies) if accuracies else math.nan,
+        "measured_on": measured_on,
+        "low": low,
+        "high": high,
+        "interval": interval,
+        "seconds": fmean(sum(epoch["seconds"] for epoch in run.epochs) for run in runs),
+        "images_per_second": fmean(epoch["images_per_second"] for run in runs for epoch in run.epochs),
+    }
+
+
+def _accuracies(runs: list[Run]) -> tuple[str, list[float], list[int]]:
+    """What the accuracy was measured on, each run's accuracy, and over how many pictures."""
+    tests = [run.test for run in runs if run.test is not None]
+    if len(tests) == len(runs):
+        return "test", [test["accuracy"] for test in tests], [test["total"] for test in tests]
+    accuracies = [run.epochs[-1]["validation_accuracy"] for run in runs]
+    if None in accuracies:
+        return "nothing", [], []
+    return "validation", accuracies, [run.data["validation_size"] for run in runs]
+
+
+def _interval(accuracies: list[float], totals: list[int]) -> tuple[float, float, str]:
+    if not accuracies:
+        return math.nan, math.nan, "none"
+    if len(accuracies) == 1:
+        low, high = wilson_interval(round(accuracies[0] * totals[0]), totals[0])
+        return low, high, f"Wilson, {totals[0]} pictures of one run"
+    low, high = student_interval(accuracies)
+    return low, high, f"Student t, {len(accuracies)} seeds"
+
+
+def _check_comparable(runs: list[Run]) -> None:
+    """Averaging needs finished epochs, different seeds, and the same of everything else."""
+    name = runs[0].name
+    for run in runs:
+        if not run.epochs:
+            raise ValueError(f"a run named {name!r} has no finished epoch (seed {run.seed}). Leave it out.")
+    seeds = [run.seed for run in runs]
+    for seed in seeds:
+        if seeds.count(seed) > 1:
+            raise ValueError(
+                f"{seeds.count(seed)} runs named {name!r} have the seed {seed}. A mean over seeds needs a different seed "
+                "in each: leave the repeats out, or give them other names."
+            )
+    first = _conditions(runs[0])
+    for conditions in map(_conditions, runs[1:]):
+        for key in sorted(first.keys() | conditions.keys()):
+            if first.get(key) != conditions.get(key):
+                raise ValueError(
+                    f"runs named {name!r} differ in {key}: {first.get(key)!r} and {conditions.get(key)!r}. "
+                    "A mean over seeds needs the rest to be the same: give them other names."
+                )
+
+
+def _conditions(run: Run) -> dict[str, Any]:
+    """What runs must share to be averaged or compared."""
+    told = {**run.settings, **run.data, "finished epochs": len(run.epochs)}
+    return {name: value for name, value in told.items() if name not in _NO_CONDITIONS}
+
+
+def _fraction(name: str, value: float) -> float:
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, not {value!r}")
+    return value

@@ -1,0 +1,235 @@
+"""The lessons' notebooks as an instructor needs them: sections, slides, minutes, questions, answers, exercises.
+
+Everything here reads; nothing changes a lesson.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import types
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import nbformat
+
+from mobilenet_lib import course
+from mobilenet_lib.course import readiness
+from mobilenet_lib.course.exercises import EXERCISES, Exercise
+from mobilenet_lib.course.questions import QUESTIONS
+from mobilenet_lib.course.questions._question import Question
+
+_FOLDED = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading of a lesson and what stands below it. `id` is the cell id of the heading.
+
+    minutes: to teach it. exercises: those that are checked in it.
+    """
+
+    id: str
+    title: str
+    minutes: float
+    exercises: tuple[Exercise, ...]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A closing question and its answer, as markdown."""
+
+    question: str
+    answer: str
+
+
+@dataclass
+class Notebook:
+    """A lesson of the course and its notebook."""
+
+    lesson: course.Lesson
+    node: nbformat.NotebookNode = field(repr=False)
+
+    @property
+    def cells(self) -> list[nbformat.NotebookNode]:
+        return self.node.cells
+
+    def cell(self, cell_id: str) -> nbformat.NotebookNode:
+        """The cell with this id. KeyError without one."""
+        return {cell.id: cell for cell in self.cells}[cell_id]
+
+    @cached_property
+    def sections(self) -> list[Section]:
+        """What comes before the first heading, then a section for each heading, in order.
+
+        The lesson's minutes are spread over its steps, which are slides and fragments; the steps of exercises do not
+        count, because the time for exercises is given apart.
+        """
+        parts: list[list[nbformat.NotebookNode]] = [[]]
+        for cell in self.cells:
+            if cell.cell_type == "markdown" and cell.source.startswith("## "):
+                parts.append([])
+            parts[-1].append(cell)
+        steps = [sum(map(_is_step, part)) for part in parts]
+        a_step = self.lesson.minutes / max(1, sum(steps))
+        return [
+            Section(
+                part[0].id,
+                part[0].source.split("\n")[0].lstrip("# ").strip(),
+                count * a_step,
+                tuple(exercise for cell in part for exercise in exercises_of(cell)),
+            )
+            for part, count in zip(parts, steps, strict=True)
+            if part
+        ]
+
+    @cached_property
+    def exercise_minutes(self) -> int:
+        """Minutes for the exercises, as the lesson's opening states them; 0 where it counts them with the rest."""
+        stated = re.search(r"(\d+) minutes for the exercises", self.cells[0].source)
+        return int(stated.group(1)) if stated else 0
+
+    def minutes_for(self, exercise: Exercise) -> float:
+        """The exercise's part of `exercise_minutes`, by its points."""
+        points = sum(one.points for one in EXERCISES.values() if one.lesson == self.lesson.number)
+        return self.exercise_minutes * exercise.points / points
+
+    @property
+    def questions(self) -> list[Question]:
+        return [one for one in QUESTIONS.values() if one.lesson == self.lesson.number]
+
+    @property
+    def answers(self) -> list[Answered]:
+        """The closing questions with their answers."""
+        return [answered for cell in self.cells if not is_notes(cell) for answered in folded_answers(cell)]
+
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        """Speaker notes in order: the title of the section they stand in, and the text without its fold."""
+        found, title = [], "Opening"
+        for cell in self.cells:
+            if cell.cell_type == "markdown" and cell.source.startswith("## "):
+                title = cell.source.split("\n")[0].lstrip("# ")
+            if is_notes(cell):
+                found.append((title, _FOLDED.sub(r"\2", cell.source).strip()))
+        return found
+
+    @property
+    def slides(self) -> list[list[nbformat.NotebookNode]]:
+        """The cells of each slide, without notes and skipped cells; fragments stand on the slide that they build up."""
+        slides: list[list[nbformat.NotebookNode]] = []
+        for cell in self.cells:
+            kind = slide_type(cell)
+            if kind in ("notes", "skip"):
+                continue
+            if kind in ("slide", "subslide") or not slides:
+                slides.append([])
+            slides[-1].append(cell)
+        return slides
+
+
+def lessons(numbers: list[str] | None = None) -> list[Notebook]:
+    """The course's lessons, or those with these numbers, with their notebooks.
+
+    ValueError for an unknown number, FileNotFoundError where the notebooks are not at hand.
+    """
+    wanted = [course.lesson(number) for number in numbers or []] or list(course.LESSONS)
+    return [Notebook(lesson, nbformat.read(path(lesson), as_version=4)) for lesson in wanted]
+
+
+def path(lesson: course.Lesson) -> Path:
+    """The lesson's notebook. FileNotFoundError says what to do where it is missing."""
+    folder = readiness.course_folder()
+    if folder is None:
+        raise FileNotFoundError(readiness.HOW_TO_GET_THE_LESSONS)
+    found = folder / "notebooks" / lesson.file_name
+    if not found.is_file():
+        raise FileNotFoundError(f"{found} is missing: take a whole copy of the course")
+    return found
+
+
+def slide_type(cell: nbformat.NotebookNode) -> str:
+    return cell.metadata.get("slideshow", {}).get("slide_type", "-")
+
+
+def is_notes(cell: nbformat.NotebookNode) -> bool:
+    return slide_type(cell) == "notes"
+
+
+def folded_answers(cell: nbformat.NotebookNode) -> list[Answered]:
+    """The questions of a markdown cell whose answers are folded below them."""
+    found, begin = [], 0
+    if cell.cell_type != "markdown":
+        return found
+    for fold in _FOLDED.finditer(cell.source):
+        above = cell.source[begin : fold.start()].strip()
+        question = "\n".join(line for line in above.splitlines() if not line.startswith("#"))
+        found.append(Answered(question.strip(), fold.group(2).strip()))
+        begin = fold.end()
+    return found
+
+
+def without_folds(text: str) -> str:
+    """Markdown or HTML without what it folds away."""
+    return re.sub(r"<details\b.*?</details>", "", text, flags=re.DOTALL)
+
+
+def predicted(cell: nbformat.NotebookNode) -> list[Question]:
+    """The questions that a cell asks by `predict`."""
+    return [QUESTIONS[name] for name in _given(cell, "predict") if name in QUESTIONS]
+
+
+def exercises_of(cell: nbformat.NotebookNode) -> list[Exercise]:
+    """The exercises that a cell checks."""
+    return [EXERCISES[name] for name in _given(cell, "check") if name in EXERCISES]
+
+
+def solved(exercise: Exercise) -> str:
+    """Code for a notebook: the reference solution with the imports it needs, then the check."""
+    return "\n\n\n".join(
+        part for part in (_imports(exercise.reference), exercise.solution, f"check({exercise.name})") if part
+    )  # fmt: skip
+
+
+def _imports(function: Callable) -> str:
+    """Import lines, or sources, for the names of its module that a function uses."""
+    lines, sources = [], []
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name)
+        if isinstance(value, types.ModuleType):
+            package, _, last = value.__name__.rpartition(".")
+            plain = f"from {package} import {last}" if package else f"import {last}"
+            lines.append(plain if name == last else f"import {value.__name__} as {name}")
+        elif inspect.isfunction(value) and value.__module__ == function.__module__:
+            sources.append(inspect.getsource(value).rstrip())
+    return "\n\n\n".join(["\n".join(lines), *sources] if lines else sources)
+
+
+def _is_step(cell: nbformat.NotebookNode) -> bool:
+    """Does the cell take teaching time of its own? Exercises, notes and what stands on the slide before it do not."""
+    if slide_type(cell) not in ("slide", "subslide", "fragment"):
+        return False
+    if cell.cell_type == "markdown":
+        return not cell.source.startswith("## Exercise") and "`hint(" not in cell.source
+    defined = {node.name for node in _nodes(cell, ast.FunctionDef)}
+    return not defined & set(EXERCISES) and not exercises_of(cell)
+
+
+def _given(cell: nbformat.NotebookNode, function: str) -> list[str]:
+    """The first argument of each call of `function` in a code cell: the string or the name that stands there."""
+    found = []
+    for call in _nodes(cell, ast.Call):
+        if isinstance(call.func, ast.Name) and call.func.id == function and call.args:
+            first = call.args[0]
+            found.append(str(first.value) if isinstance(first, ast.Constant) else ast.unparse(first))  # fmt: skip
+    return found
+
+
+def _nodes(cell: nbformat.NotebookNode, kind: type[ast.AST]) -> Iterator[ast.AST]:
+    if cell.cell_type == "code":
+        with suppress(SyntaxError):
+            yield from (node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, kind))

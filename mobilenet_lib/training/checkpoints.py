@@ -1,0 +1,85 @@
+"""Checkpoints of a training run: model, optimizer and history in one file, whole or not there at all.
+
+`training.fit` writes one before the first epoch and after each one, and continues from it. Introduced in lesson 08.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mobilenet_lib._support import npz
+from mobilenet_lib.runs import Run
+from mobilenet_lib.training.choice import Engine
+
+# Settings that are kept in the history only where they are others than these.
+_ORDINARY = {"amp": False, "processes": 1, "until": None}
+
+
+class CheckpointNotSaved(OSError):
+    """The disk refused a checkpoint. The model keeps its weights, `history` the epochs finished so far."""
+
+    def __init__(self, problem: OSError, path: Path, history: Run) -> None:
+        self.history = history
+        super().__init__(
+            problem.errno,
+            f"the checkpoint could not be written ({problem.strerror or problem}); an older one there is still whole. "
+            "Free some space or give another path, then run the same call again",
+            str(path),
+        )
+
+
+def save(path: Path, engine: Engine, history: Run) -> None:
+    """Write model, optimizer and history as arrays in one zip file; its checksums show later damage."""
+    arrays = {f"model/{name}": value for name, value in engine.model_state().items()}
+    arrays |= {f"optimizer/{name}": value for name, value in engine.optimizer_state().items()}
+    try:
+        npz.write(path, {"run": np.array(history.to_json()), **arrays})
+    except OSError as problem:
+        raise CheckpointNotSaved(problem, path, history) from problem
+
+
+def resume(path: Path, engine: Engine, history: Run) -> None:
+    """Put model, optimizer and history to where the checkpoint was saved. ValueError where it does not fit."""
+    arrays = read(path)
+    saved = Run.from_json(str(arrays.pop("run")), f"the history in the checkpoint {path}")
+    _check_same(path, saved, history)
+    state = _part("model/", arrays)
+    shapes = {name: value.shape for name, value in engine.model_state().items()}
+    if wrong := npz.misfit(state, shapes):
+        raise ValueError(
+            f"{path} is the checkpoint of another model: {wrong}. Build the model that it was made with, or give "
+            "another path."
+        )
+    engine.load_model_state(state)
+    engine.load_optimizer_state(_part("optimizer/", arrays))
+    history.epochs, history.started = saved.epochs, saved.started
+    engines = str(saved.settings.get("engine", engine.name))
+    if not engines.endswith(engine.name):  # the rest is computed with other last digits
+        history.settings["engine"] = f"{engines}, then {engine.name}"
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """The arrays that `save` wrote: "run" (the history as JSON), "model/…", "optimizer/…". ValueError for anything else."""
+    advice = "It was left as it is. Give another path, or pass resume=False to train from the start and replace it."
+    return npz.read(path, "checkpoint", advice, needed=["run"])
+
+
+def _part(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with `prefix`, by the rest of their names."""
+    return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+
+
+def _check_same(path: Path, saved: Run, history: Run) -> None:
+    """Refuse to continue a run under other conditions: its figures would belong to neither."""
+    before = {**saved.settings, **saved.data, "seed": saved.seed}
+    now = {**history.settings, **history.data, "seed": history.seed}
+    for key in now | before:
+        then, today = (one.get(key, _ORDINARY.get(key)) for one in (before, now))
+        if key != "engine" and then != today:
+            raise ValueError(
+                f"the checkpoint {path} was made with {key} = {then!r}, this call has {today!r}. "
+                "To continue it, use what it was made with; to train anew, give another path, or pass resume=False "
+                "to replace it."
+            )

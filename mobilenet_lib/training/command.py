@@ -1,0 +1,197 @@
+"""Train a network from a terminal: `uv run mobilenet-train --model mobilenet_v2 --data cifar10 --epochs 20`.
+
+It calls `training.fit`, as the notebooks do. After every epoch it writes a checkpoint, so that the same command
+continues after Ctrl-C, a crash or a power cut; at the end it writes the run and the weights beside it.
+
+With several processes the same command stands after Paddle's launcher:
+
+    uv run python -m paddle.distributed.launch --nproc_per_node 2 mobilenet-train --model mobilenet_v2 --data cifar10
+
+See `parallel` for what they share, and CONTRIBUTING.md for several machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mobilenet_lib import data, models, training, weights
+from mobilenet_lib._support import environment
+from mobilenet_lib._support.arguments import whole_number
+from mobilenet_lib.runs import Run
+from mobilenet_lib.training import parallel
+
+INTERRUPTED = 130  # the exit code that shells give a program stopped by Ctrl-C
+
+
+def train(arguments: argparse.Namespace) -> Run:
+    """Train as the arguments of the command say. Raises what `data.load`, `models.build` and `training.fit` raise."""
+    parallel.start()
+    with parallel.first_alone():
+        images, test = (data.load(arguments.data, split, path=arguments.path) for split in ("train", "test"))
+    if arguments.label:
+        images, test = (dataclasses.replace(one, source=arguments.label) for one in (images, test))
+    images = _first(images, "--pictures", arguments.pictures, minimum=2)
+    test = _first(test, "--test-pictures", arguments.test_pictures, minimum=1)
+    training.seed_everything(arguments.seed)
+    network = {
+        "name": arguments.model,
+        "num_classes": len(images.classes),
+        "width_multiplier": arguments.width,
+        "resolution": images.images.shape[-1],
+    }
+    model = models.build(**network)
+    run = training.fit(
+        model,
+        images,
+        validation=test,
+        epochs=arguments.epochs,
+        seed=arguments.seed,
+        batch_size=arguments.batch_size,
+        learning_rate=arguments.learning_rate,
+        optimizer=arguments.optimizer,
+        schedule=arguments.schedule,
+        augment=not arguments.no_augment,
+        max_shift=arguments.max_shift,
+        checkpoint=_path(arguments, ".checkpoint.npz"),
+        resume=not arguments.restart,
+        run_name=arguments.model,
+        engine=arguments.engine,
+        amp=arguments.amp,
+        until=arguments.until,
+        on_epoch_end=_Report(arguments.epochs),
+    )
+    run.settings["network"] = network
+    if not parallel.is_first():
+        return run
+    if not run.interrupted:
+        run.test = training.evaluate(model, test).as_dict()
+        weights.save(model, _path(arguments, ".npz"))
+    run.save(_path(arguments, ".json"))
+    return run
+
+
+class _Report:
+    """A line per epoch, with the time that is left."""
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs, self._started, self._first = epochs, time.perf_counter(), None
+
+    def __call__(self, history: Run) -> None:
+        done = len(history.epochs)
+        self._first = done - 1 if self._first is None else self._first  # of a resumed run
+        seconds = (time.perf_counter() - self._started) / (done - self._first)
+        last = history.epochs[-1]
+        print(
+            f"epoch {done}/{self._epochs}: loss {last['train_loss']:.3f}, train accuracy {last['train_accuracy']:.3f}, "
+            f"test accuracy {last['validation_accuracy']:.3f}, {last['images_per_second']:.0f} images/s, "
+            f"{_duration(seconds * (self._epochs - done))} left",
+            flush=True,
+        )
+
+
+def _said_of(until: float, run: Run) -> str:
+    """Where a run with --until ended, with the seconds of its training parts alone."""
+    seconds = sum(epoch["seconds"] for epoch in run.epochs)
+    reached = run.epochs[-1]["validation_accuracy"] >= until
+    return f"{'reached' if reached else 'did not reach'} {until:g} after {seconds:.0f} s of training"
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _first(images: data.ImageSet, option: str, count: int | None, minimum: int) -> data.ImageSet:
+    """So many pictures from the beginning, or all. option: what an error calls the number."""
+    return images if count is None else images.first(whole_number(option, count, minimum))
+
+
+def _path(arguments: argparse.Namespace, ending: str) -> Path:
+    name = f"{arguments.data}_{arguments.model}_width{arguments.width:g}_seed{arguments.seed}"
+    return Path(f"{arguments.output or Path('runs') / name}{ending}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mobilenet-train",
+        description="Train a network of the course; the same command continues it.",
+    )
+    add = parser.add_argument
+    add("--model", default="mobilenet_v1", choices=models.NAMES)
+    add("--width", type=float, default=1.0, help="width multiplier α of V1 and V2 (default: 1)")
+    add("--data", default="fashion_mnist", choices=data.NAMES, help="default: the bundled pictures")
+    add("--path", help="the archive of cifar10, or the folder with pictures")
+    add("--label", help="what to call the data where it is not the official archive")
+    add("--pictures", type=int, help="train on the first so many pictures only")
+    add("--test-pictures", type=int, help="test on the first so many pictures only")
+    add("--epochs", type=int, default=10)
+    add("--seed", type=int, default=0)
+    add("--batch-size", type=int, default=64)
+    add("--learning-rate", type=float, help="the peak (default: the optimizer's)")
+    add("--optimizer", default="sgd", choices=sorted(training.RECIPES))
+    add("--schedule", default="one_cycle", choices=training.SCHEDULES)
+    add("--no-augment", action="store_true", help="show the pictures as they are")
+    add(
+        "--max-shift", type=int, default=data.MAX_SHIFT, metavar="PIXELS",
+        help="how far the augmentation moves a picture; with 0 it only mirrors (default: %(default)s)",
+    )  # fmt: skip
+    add("--engine", default="auto", choices=training.ENGINES)
+    add("--amp", action="store_true", help="mixed precision, on a GPU only")
+    add(
+        "--until", type=float, metavar="ACCURACY",
+        help="stop after the epoch in which the test accuracy reaches this share, such as 0.75",
+    )  # fmt: skip
+    add("--output", help="where to write, without an ending (default: runs/DATA_MODEL_…)")
+    add("--restart", action="store_true", help="begin anew, even where there is a checkpoint")
+    return parser
+
+
+@contextlib.contextmanager
+def _ended_like_interrupted() -> Iterator[None]:
+    """Take SIGTERM, with which Paddle's launcher and schedulers of clusters end a process, for Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: set outside Python
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0 when the run is complete, 130 after Ctrl-C, 1 with a line on stderr after an error."""
+    environment.print_anywhere()
+    given = _parser().parse_args(arguments)
+    try:
+        with _ended_like_interrupted():
+            run = train(given)
+    except (ValueError, OSError, training.TrainingDiverged) as problem:
+        print(f"mobilenet-train: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # outside `fit`
+        print("Interrupted. What was finished is kept: the same command continues.")
+        return INTERRUPTED
+    if run.interrupted:
+        return INTERRUPTED
+    if not parallel.is_first():
+        return 0
+    if given.until is not None:
+        print(_said_of(given.until, run))
+    print(
+        f"test accuracy {run.test['accuracy']:.4f} ({run.test['correct']} of {run.test['total']}), "
+        f"engine {run.settings['engine']}; written to {_path(given, '.json')} and {_path(given, '.npz').name}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

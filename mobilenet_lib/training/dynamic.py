@@ -1,0 +1,156 @@
+"""Training steps in Paddle's dynamic graph: what every other engine must agree with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mobilenet_lib._support.modes import eval_mode
+from mobilenet_lib._support.paddle import paddle
+
+# What an optimizer is given beside the learning rate. The decay spares batch norm and biases, as is usual, and
+# depthwise filters, as the V1 paper advises at the end of its section 3.2.
+RECIPES: dict[str, dict[str, Any]] = {
+    "sgd": {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4},
+    "adam": {"learning_rate": 1e-3, "weight_decay": 0.0},
+}
+
+
+class DynamicGraph:
+    """One optimisation step in Paddle's dynamic graph, and the optimizer's memory: all that an engine has to do."""
+
+    name = "dynamic"
+
+    def __init__(self, model: paddle.nn.Layer, optimizer: str | None, mixed: bool = False) -> None:
+        """optimizer: a name in `RECIPES`, or None for an engine that only evaluates. mixed: mixed precision, see `step`;
+        ValueError without a GPU."""
+        if mixed:
+            check_mixed_precision()
+        self.model = self._network = model
+        self._mixed = mixed
+        # Small gradients would be 0 in float16; the scaler multiplies the loss, and divides the gradients again.
+        self._scaler = _Scaler(enable=mixed)
+        if optimizer is None:
+            return
+        # Paddle counts batch norm's running statistics among the parameters; they have no gradient.
+        self._parameters = {name: p for name, p in model.named_parameters() if not p.stop_gradient}
+        self._optimizer = _make_optimizer(optimizer, list(self._parameters.values()))
+        model.clear_gradients()  # left from a backward() by hand, or a step that was interrupted
+
+    def step(self, images: np.ndarray, labels: np.ndarray, learning_rate: float) -> tuple[float, int]:
+        """Learn from a batch: normalised float32 [N, 3, H, W], int64 [N]. Mean loss and number of correct answers,
+        both of the weights before the step.
+
+        In mixed precision convolutions and products are computed in float16, while weights, batch norm, loss and
+        update stay in float32.
+        """
+        with paddle.amp.auto_cast(enable=self._mixed):
+            logits = self._network(paddle.to_tensor(images))
+            loss = cross_entropy(logits, labels, "mean")
+        self._scaler.scale(loss).backward()
+        self._optimizer.set_lr(float(learning_rate))
+        # The first step names the optimizer's memory from a global counter. In a guard it counts from 0, so that
+        # `load_optimizer_state` knows the names beforehand.
+        with paddle.utils.unique_name.guard():
+            self._scaler.step(self._optimizer)  # leaves a step with an infinite gradient out
+        self._scaler.update()
+        self._optimizer.clear_grad()
+        return float(loss), int((logits.numpy().argmax(axis=1) == labels).sum())
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """The model's outputs [N, classes] for normalised images, in eval mode; afterwards the modes are as before."""
+        with eval_mode(self.model), paddle.no_grad():
+            return self.model(paddle.to_tensor(images)).numpy()
+
+    def model_state(self) -> dict[str, np.ndarray]:
+        """A copy of weights and running statistics, by their names in the model."""
+        return {name: value.numpy() for name, value in self.model.state_dict().items()}
+
+    def load_model_state(self, state: dict[str, np.ndarray]) -> None:
+        """Take over what `model_state` gave."""
+        self.model.set_state_dict(state)
+
+    def optimizer_state(self) -> dict[str, np.ndarray]:
+        """A copy of the optimizer's memory as "parameter/quantity", such as "0.weight/velocity"; empty at first.
+
+        Paddle's own names hold a count of all layers built so far, and would not fit the same model built again.
+        In mixed precision the loss scaler's memory is there too, as "loss scaler/quantity".
+        """
+        scaler = {f"loss scaler/{key}": np.array(v) for key, v in self._scaler.state_dict().items()}
+        return scaler | {
+            f"{name}/{key.removeprefix(f'{p.name}_').removesuffix('_0')}": value.numpy()
+            for key, value in self._optimizer.state_dict().items()
+            for name, p in self._parameters.items()
+            if key.startswith(f"{p.name}_")
+        }
+
+    def load_optimizer_state(self, state: dict[str, np.ndarray]) -> None:
+        """Take over what `optimizer_state` gave, before the first step."""
+        split = [(*key.rsplit("/", 1), value) for key, value in state.items()]
+        if self._mixed:
+            self._scaler.load_state_dict(
+                {
+                    quantity: value if value.ndim else value.item()
+                    for name, quantity, value in split
+                    if name == "loss scaler"
+                }
+            )
+        self._optimizer.set_state_dict(
+            {
+                f"{self._parameters[name].name}_{quantity}_0": paddle.to_tensor(value)
+                for name, quantity, value in split
+                if name != "loss scaler"
+            }
+        )
+
+
+class _Scaler(paddle.amp.GradScaler):
+    """Paddle's loss scaler, without its printed line about an infinite gradient, which numpy 2.4 lets fail."""
+
+    def _update(self) -> None:
+        if self._enable and self._cache_found_inf:
+            self._scale = self._scale * self._decr_ratio
+            self._incr_count = 0
+        else:
+            super()._update()
+
+
+def check_mixed_precision() -> None:
+    """ValueError where Paddle does not compute on a GPU: a CPU has nothing to gain, and Paddle no kernels for it."""
+    device = paddle.device.get_device()
+    if not device.startswith("gpu"):
+        raise ValueError(
+            f"mixed precision needs a GPU, and Paddle computes on {device!r} here. Leave it out (amp=False, no --amp), or "
+            "install paddlepaddle-gpu on a machine that has one."
+        )
+
+
+def _make_optimizer(name: str, parameters: list[paddle.Tensor]) -> paddle.optimizer.Optimizer:
+    recipe = RECIPES[name]
+    if name == "adam":
+        return paddle.optimizer.Adam(recipe["learning_rate"], parameters=parameters)
+    decayed = [p for p in parameters if is_decayed(p)]
+    spared = [p for p in parameters if not is_decayed(p)]
+    groups = [
+        {"params": group, "weight_decay": decay}
+        for group, decay in ((decayed, recipe["weight_decay"]), (spared, 0.0))
+        if group
+    ]
+    return paddle.optimizer.Momentum(
+        recipe["learning_rate"],
+        recipe["momentum"],
+        parameters=groups,
+        use_nesterov=recipe["nesterov"],
+    )
+
+
+def is_decayed(parameter: paddle.Tensor) -> bool:
+    """Does weight decay act on it? Not on batch norm, biases and depthwise filters."""
+    depthwise = parameter.ndim == 4 and parameter.shape[1] == 1  # each filter sees one channel
+    return parameter.ndim > 1 and not depthwise
+
+
+def cross_entropy(logits: paddle.Tensor, labels: np.ndarray, reduction: str) -> paddle.Tensor:
+    """Cross entropy in nats of logits [N, classes] and labels int64 [N]; reduction is "mean" or "sum"."""
+    return paddle.nn.functional.cross_entropy(logits, paddle.to_tensor(labels), reduction=reduction)

@@ -1,0 +1,121 @@
+"""What `training.fit` is given: refused with a clear message where it cannot be, and described for the history."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import Any
+
+import numpy as np
+
+from mobilenet_lib import data
+from mobilenet_lib._support.paddle import paddle
+from mobilenet_lib.data.image_sets import ImageSet
+from mobilenet_lib.training.dynamic import DynamicGraph
+
+
+def describe_model(model: paddle.nn.Layer) -> dict[str, Any]:
+    """Its class and the number of its trainable parameters. ValueError for what is no Layer, or has none to train."""
+    if not isinstance(model, paddle.nn.Layer):
+        raise ValueError(
+            f"model must be a paddle.nn.Layer, not {type(model).__name__}. Build one with models.build(…)."
+        )
+    trainable = sum(math.prod(p.shape) for p in model.parameters() if not p.stop_gradient)
+    if trainable == 0:
+        raise ValueError("model has no trainable parameters. Set stop_gradient = False where it should learn.")
+    return {"model": type(model).__name__, "trainable_params": trainable}
+
+
+def describe_validation(validation: ImageSet | float | None) -> str | float | None:
+    """The name and split of the images, or the share of the training images. ValueError for anything else."""
+    if validation is None:
+        return None
+    if isinstance(validation, ImageSet):
+        return f"{validation.name} {validation.split}"
+    if isinstance(validation, bool) or not isinstance(validation, int | float) or not 0 < validation < 1:
+        raise ValueError(
+            f"validation must be an ImageSet, a share between 0 and 1, or None for none, not {validation!r}"
+        )
+    return float(validation)
+
+
+def describe_data(train: ImageSet, validation: ImageSet | float | None) -> dict[str, Any]:
+    """Where the images come from, with a checksum that tells one set from another of the same size.
+
+    ValueError for images that cannot be trained on, or validated on together with those of `train`.
+    """
+    check_images("train", train)
+    given = [train]
+    if isinstance(validation, ImageSet):
+        check_images("validation", validation)
+        for what in ("classes", "image shape"):
+            first, other = (_shared(images)[what] for images in (train, validation))
+            if first != other:
+                raise ValueError(
+                    f"validation must have the {what} of train, {first}, not {other}. Load both with the same name."
+                )
+        given.append(validation)
+    checksum = 0
+    for images in given:
+        checksum = zlib.crc32(np.ascontiguousarray(images.images), zlib.crc32(images.labels.tobytes(), checksum))
+    return {
+        "name": train.name,
+        "source": train.source,
+        "image_shape": list(train.images.shape[1:]),
+        "classes": list(train.classes),
+        "checksum": f"{checksum:08x}",
+    }
+
+
+def _shared(images: ImageSet) -> dict[str, Any]:
+    """What training and validation images must have in common."""
+    return {"classes": images.classes, "image shape": images.images.shape[1:]}
+
+
+def split(train: ImageSet, validation: ImageSet | float | None, seed: int) -> tuple[ImageSet, ImageSet | None]:
+    """Training and validation images; a share is split off by `seed`. ValueError where too few are left in either."""
+    if isinstance(validation, float):
+        train, validation = train.split_off(validation, seed)
+    for name, images, least in (("training", train, 2), ("validation", validation, 1)):
+        if images is not None and len(images) < least:
+            raise ValueError(f"{name} needs at least {least} image(s), and has {len(images)} left. Take more images.")
+    return train, validation
+
+
+def check_images(name: str, images: ImageSet) -> None:
+    """Refuse what the model would choke on, or silently learn nonsense from."""
+    pixels, labels = images.images, images.labels
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3:
+        raise ValueError(
+            f"{name}.images must be uint8 of shape [N, 3, height, width], not {pixels.dtype} of shape "
+            f"{list(pixels.shape)}. Give pixels from 0 to 255, colours first; fit normalises them itself."
+        )
+    if labels.shape != (len(pixels),) or labels.dtype != np.int64:
+        raise ValueError(
+            f"{name}.labels must be int64 of shape [{len(pixels)}], one per image, not {labels.dtype} of shape "
+            f"{list(labels.shape)}."
+        )
+    if len(pixels) == 0:
+        raise ValueError(f"{name} must hold images, and is empty.")
+    wrong = labels[(labels < 0) | (labels >= len(images.classes))]
+    if len(wrong):
+        raise ValueError(
+            f"{name}.labels must lie between 0 and {len(images.classes) - 1} for {len(images.classes)} classes, "
+            f"but {len(wrong)} do not, the first is {wrong[0]}. Check labels and classes."
+        )
+
+
+def check_outputs(model: paddle.nn.Layer, train: ImageSet) -> None:
+    """Run two pictures through the model, so that a wrong size shows before the first epoch, as a ValueError."""
+    logits = DynamicGraph(model, optimizer=None).logits(data.normalise(train.images[:2]))
+    if list(logits.shape) != [2, len(train.classes)]:
+        raise ValueError(wrong_outputs(model, logits, 2, train))
+
+
+def wrong_outputs(model: paddle.nn.Layer, logits: np.ndarray, count: int, images: ImageSet) -> str:
+    """What to say of `logits`, which should be [count, classes] and are not."""
+    classes = len(images.classes)
+    return (
+        f"{type(model).__name__} must give an output of shape {[count, classes]} for {count} images of {classes} classes, "
+        f"and gave {list(logits.shape)}. Build it with num_classes={classes}."
+    )

@@ -1,0 +1,109 @@
+"""A form for a file from the learner's machine, and what the network says to it. Introduced in lesson 10."""
+
+from __future__ import annotations
+
+import base64
+import html
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+
+from mobilenet_lib import data, plots
+from mobilenet_lib._support import environment
+from mobilenet_lib._support.messages import Message
+from mobilenet_lib.experiments.shipping import photos
+
+_HERE = Path(__file__).parent
+
+# The connection between a page and its kernel ends at a message of more than 10 MB, and the kernel seems dead.
+MOST_BYTES = 9_000_000
+
+
+def try_your_own(engine: Callable[[np.ndarray], np.ndarray], classes: Sequence[str], examples: data.ImageSet) -> None:
+    """A form to choose a file and see what the network says; nothing leaves the machine.
+
+    In a run without a reader: the first picture of three classes of `examples` in its place.
+    """
+    if environment.interactive():
+        PictureForm(engine, classes).show()
+        return
+    places = [int(np.flatnonzero(examples.labels == label)[0]) for label in (1, 5, 8)]
+    answers = [
+        photos.name_it(
+            engine,
+            examples.images[place],
+            classes,
+            f"a test picture:\n{classes[examples.labels[place]]}",
+        )
+        for place in places
+    ]
+    Message(
+        "note",
+        "A form in a live notebook",
+        (
+            "In a live notebook a form takes your own file here. Below: three test pictures.",
+            photos.OUTSIDE,
+        ),
+    ).show()
+    plots.show(*photos.answer_figure(answers))
+
+
+class PictureForm(anywidget.AnyWidget):
+    """A button for a file, a box for a light ground, and Python's answer as a page.
+
+    The browser refuses what is too large for the connection, before it sends anything.
+    """
+
+    _esm = (_HERE / "photo_form.js").read_text(encoding="utf-8")
+    _css = (_HERE / "photo_form.css").read_text(encoding="utf-8")
+
+    most_bytes = traitlets.Int(MOST_BYTES).tag(sync=True)
+    said = traitlets.Unicode().tag(sync=True)
+    answers = traitlets.Int(0).tag(sync=True)  # how often Python has answered
+
+    def __init__(self, engine: Callable[[np.ndarray], np.ndarray], classes: Sequence[str]) -> None:
+        super().__init__()
+        self._engine, self._classes = engine, tuple(classes)
+        self.on_msg(lambda _, content, buffers: self._receive(content, buffers))
+
+    def show(self) -> None:
+        """Display the form. A saved notebook keeps a line of text."""
+        from IPython.display import display
+
+        data, *_ = self._repr_mimebundle_()
+        display(
+            data | {"text/plain": "A form for your own picture. (Run this cell to use it.)"},
+            raw=True,
+        )
+
+    def _receive(self, content: dict[str, Any], buffers: Sequence[Any]) -> None:
+        name = str(content.get("name") or "the picture")[:80]
+        try:
+            self._answer(self._judge(name, content, buffers))
+        except (photos.PictureError, FileNotFoundError) as problem:
+            self._answer(Message("wrong", "This file cannot be used", (str(problem),)).page)
+        except Exception as problem:  # else it would be lost in the kernel's log, and the form would stay silent
+            text = f"{type(problem).__name__}: {problem}"
+            self._answer(Message("wrong", "Something went wrong", (text,)).page)
+
+    def _judge(self, name: str, content: dict[str, Any], buffers: Sequence[Any]) -> str:
+        file = bytes(buffers[0]) if buffers else b""
+        picture = photos.prepare(file, name, invert=bool(content.get("invert")))
+        title = textwrap.shorten(name, 28, placeholder="…")
+        answer = photos.name_it(self._engine, picture, self._classes, title)
+        fig, alt = photos.answer_figure([answer])
+        png = base64.b64encode(plots.png(fig)).decode()
+        image = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{png}">'
+        first, share = answer.top(1)[0]
+        verdict = Message("compare", f"{first}, says the network ({100 * share:.0f} %)", (photos.OUTSIDE,))
+        return verdict.page + image
+
+    def _answer(self, page: str) -> None:
+        with self.hold_sync():
+            self.said = page
+            self.answers += 1

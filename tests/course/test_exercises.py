@@ -1,0 +1,664 @@
+"""Right functions pass, each known mistake is named, and no function can hurt the notebook that checks it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import linecache
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import __main__
+from mobilenet_lib import architectures, cost
+from mobilenet_lib.course import LESSONS, exercises, records
+from mobilenet_lib.course.exercises import EXERCISES, _checking, check, hint, solution
+from mobilenet_lib.course.exercises._checking import examine
+from mobilenet_lib.course.exercises._exercise import Exercise
+from mobilenet_lib.experiments.speed import roofline, timing
+
+OUTPUT_SIZE = EXERCISES["output_size"]
+MISTAKES = [
+    pytest.param(task, known, id=f"{task.name}-{known.name}")
+    for task in EXERCISES.values()
+    for known in task.misconceptions
+]
+each_exercise = pytest.mark.parametrize("task", EXERCISES.values(), ids=lambda task: task.name)
+_cells = itertools.count()
+
+
+def cell(source: str, name: str = "output_size"):
+    """The function `name` after running `source` as a notebook cell: with its source at hand for tracebacks."""
+    source = textwrap.dedent(source).strip() + "\n"
+    file_name = f"<test-cell-{next(_cells)}>"
+    linecache.cache[file_name] = (len(source), None, source.splitlines(keepends=True), file_name)
+    namespace = {"np": np}
+    exec(compile(source, file_name, "exec"), namespace)
+    return namespace[name]
+
+
+def answer(body: str):
+    """The learner's `output_size` with this body."""
+    return cell("def output_size(input_size, kernel_size, stride, padding):\n" + textwrap.indent(body, "    "))
+
+
+@pytest.fixture
+def short_limit(monkeypatch):
+    monkeypatch.setattr(_checking, "TIME_LIMIT", 0.3)
+
+
+@pytest.fixture(autouse=True)
+def progress_file(tmp_path, monkeypatch):
+    path = tmp_path / "progress.json"
+    monkeypatch.setenv("MOBILENET_PROGRESS", str(path))
+    monkeypatch.setattr(exercises, "_last_checked", None)
+    monkeypatch.setattr(exercises, "_hints_given", {})
+    return path
+
+
+@pytest.fixture
+def said(capsys):
+    """What was shown since the last call, as text."""
+    return lambda: capsys.readouterr().out
+
+
+# The exercises themselves
+
+
+@each_exercise
+def test_exercise_is_complete(task: Exercise):
+    assert task.lesson in {lesson.number for lesson in LESSONS}
+    assert len(task.misconceptions) >= 3
+    assert len(task.hints) == 2
+    assert len(task.cases) >= 2
+    assert len(task.all_cases) == len(task.cases) + 4
+    assert len({known.name for known in task.misconceptions}) == len(task.misconceptions)
+    assert task.points % 2 == 0, "half of them must be a whole number"
+    assert inspect.getdoc(task.reference).count("\n") == 0, "the starter's docstring is one line"
+
+
+@each_exercise
+def test_reference_passes(task: Exercise):
+    report = examine(task, task.reference)
+    assert report.outcome == "correct"
+    cases = len(task.all_cases)
+    assert f"Correct: {cases} of {cases} cases" in report.message.title
+
+
+@given(st.integers(1, 90), st.integers(1, 9), st.integers(1, 5), st.integers(0, 6))
+def test_output_size_is_that_of_the_ledger(size, kernel, stride, padding):
+    if kernel <= size + 2 * padding:
+        expected = cost.conv2d(1, 1, kernel, size, stride, padding).output_shape[1]
+        assert OUTPUT_SIZE.reference(size, kernel, stride, padding) == expected
+
+
+@given(
+    st.integers(1, 99),
+    st.integers(1, 99),
+    st.integers(1, 9),
+    st.integers(1, 30),
+    st.integers(1, 30),
+    st.booleans(),
+)
+def test_costs_are_those_of_the_ledger(in_channels, out_channels, kernel, height, width, bias):
+    standard = cost.conv2d(in_channels, out_channels, kernel, (height, width), bias=bias)
+    separable = cost.depthwise_separable(in_channels, out_channels, kernel, (height, width))
+    channels_and_kernel = in_channels, out_channels, kernel
+    assert EXERCISES["conv_params"].reference(*channels_and_kernel, bias) == standard.params
+    assert EXERCISES["conv_macs"].reference(*channels_and_kernel, height, width) == standard.macs
+    assert EXERCISES["separable_macs"].reference(*channels_and_kernel, height, width) == separable.macs
+    ratio = EXERCISES["cost_ratio"].reference(out_channels, kernel)
+    assert ratio == pytest.approx(separable.macs / standard.macs)
+
+
+@given(
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.sampled_from([1, 3]),
+    st.integers(3, 9),
+    st.integers(1, 5),
+)
+def test_intensity_is_that_of_the_library(channels_in, channels_out, kernel, size, batch_size):
+    price = cost.conv2d(channels_in, channels_out, kernel, size)
+    row = architectures.Row("layer", "conv", (channels_in, size, size), 1, price)
+    inputs = channels_in * size * size
+    solution = EXERCISES["arithmetic_intensity"].reference
+    assert solution(price.macs, inputs, price.activations, price.params, batch_size) == pytest.approx(
+        roofline.intensity(row, batch_size)
+    )
+
+
+@given(st.lists(st.floats(1e-4, 1.0), min_size=1, max_size=9), st.integers(0, 2))
+def test_the_median_is_that_of_the_library(seconds, warm_up):
+    found = EXERCISES["median_ms"].reference([1.0] * warm_up + seconds, warm_up)
+    assert found == pytest.approx(timing.Timing(tuple(seconds)).median)
+
+
+@given(*[st.integers(1, 10**6)] * 4)
+def test_the_shortest_time_is_that_under_the_librarys_roof(macs, moved, peak, bandwidth):
+    limits = roofline.Limits(peak, bandwidth, threads=1)
+    seconds = macs / (1e9 * limits.attainable(macs / moved))
+    solution = EXERCISES["shortest_time"].reference
+    assert solution(macs, moved, 1e9 * peak, 1e9 * bandwidth) == pytest.approx(seconds)
+
+
+@given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 8), st.integers(1, 7))
+def test_grouped_weights_are_as_many_as_the_ledger_counts(groups, inputs, outputs, kernel):
+    shape = EXERCISES["grouped_weight_shape"].reference(groups * inputs, groups * outputs, kernel, groups)
+    layer = cost.conv2d(groups * inputs, groups * outputs, kernel, 9, groups=groups)
+    assert np.prod(shape) == layer.params
+    assert shape[0] == groups * outputs
+
+
+def convolved(picture: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """[in, h, w] with [out, in, k, k], no padding, by the definition."""
+    windows = np.lib.stride_tricks.sliding_window_view(picture, kernel.shape[2:], axis=(1, 2))
+    return np.einsum("iyxkl,oikl->oyx", windows, kernel)
+
+
+@pytest.mark.parametrize("case", EXERCISES["separable_kernel"].all_cases)
+def test_separable_kernel_does_the_same_as_both_layers(case):
+    depthwise, pointwise = case
+    picture = np.random.default_rng(1).normal(size=(len(depthwise), 7, 8))
+    spatial = np.concatenate([convolved(picture[[channel]], depthwise[[channel]]) for channel in range(len(depthwise))])
+    both = convolved(spatial, pointwise)
+    kernel = EXERCISES["separable_kernel"].reference(depthwise, pointwise)
+    np.testing.assert_allclose(convolved(picture, kernel), both)
+
+
+@pytest.mark.parametrize(("task", "known"), MISTAKES)
+def test_mistake_triggers_its_own_message(task: Exercise, known):
+    report = examine(task, known.function)
+    assert (report.outcome, report.misconception) == ("misconception", known.name)
+    assert known.message in report.message.text
+    others = [other.message for other in task.misconceptions if other is not known]
+    assert not any(other in report.message.text for other in others)
+
+
+@each_exercise
+def test_no_two_mistakes_look_the_same(task: Exercise):
+    functions = [known.function for known in task.misconceptions]
+    for one, other in itertools.combinations(functions, 2):
+        assert not all(_checking._same(one(*case), other(*case)) for case in task.all_cases)
+
+
+def formulas(task: Exercise) -> set[str]:
+    """The reference's calculations and comparisons, whole and in parts, without blanks."""
+    nodes = ast.walk(ast.parse(task.solution))
+    return {
+        ast.unparse(node).replace(" ", "")
+        for node in nodes
+        if isinstance(node, (ast.BinOp, ast.Compare, ast.Subscript))
+    }
+
+
+@each_exercise
+def test_no_hint_and_no_message_holds_a_part_of_the_solution(task: Exercise):
+    assert formulas(task)
+    for text in (*task.hints, task.prompt, *(known.message for known in task.misconceptions)):
+        bare = "".join(text.split())
+        assert not [formula for formula in formulas(task) if formula in bare], text
+
+
+@each_exercise
+@settings(deadline=None)  # a thread for each example, on a machine that may be busy
+@given(data=st.data())
+def test_a_wrong_value_in_one_case_fails(task: Exercise, data):
+    place = data.draw(st.integers(0, len(task.all_cases) - 1))
+    change = data.draw(st.integers(-1000, 1000).filter(bool))
+    calls = itertools.count()
+
+    def wrong(*arguments):
+        value = task.reference(*arguments)
+        if next(calls) != place:
+            return value
+        if isinstance(value, list):
+            return [*value[:-1], (value[-1] if value else 0) + change]
+        return value + change
+
+    wrong.__name__ = task.name
+    assert examine(task, wrong).outcome in {"wrong", "misconception"}
+
+
+@each_exercise
+@settings(deadline=None)  # a thread for each example, on a machine that may be busy
+@given(
+    constant=st.one_of(
+        st.integers(-(10**6), 10**6),
+        st.floats(),
+        st.lists(st.integers(1, 9), min_size=4, max_size=4),
+    )
+)
+def test_a_constant_fails(task: Exercise, constant):
+    assert examine(task, lambda *_: constant).outcome in {"wrong", "type", "misconception"}
+
+
+@each_exercise
+def test_shown_solution_runs_alone_and_passes(task: Exercise):
+    assert examine(task, cell(task.solution, task.name)).outcome == "correct"
+
+
+# Stubs
+
+
+@each_exercise
+def test_starter_is_not_attempted(task: Exercise):
+    report = examine(task, cell(task.starter, task.name))
+    assert report.outcome == "not attempted"
+    assert "not attempted yet" in report.message.text
+    assert task.prompt in report.message.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["...", "pass", '"""Docstring."""', "# a comment\n...", "raise NotImplementedError", 'raise NotImplementedError("later")',
+     '"""Docstring."""\npass'],
+)  # fmt: skip
+def test_empty_bodies_are_not_attempted(body):
+    assert examine(OUTPUT_SIZE, answer(body)).outcome == "not attempted"
+
+
+def test_a_begun_function_that_raises_not_implemented_is_not_attempted():
+    assert examine(OUTPUT_SIZE, answer("if stride:\n    raise NotImplementedError")).outcome == "not attempted"
+
+
+# Functions that misbehave
+
+
+def test_error_is_shown_with_its_line_and_without_traceback():
+    report = examine(OUTPUT_SIZE, answer("padded = input_size + padding\nreturn padded / (stride - stride)"))
+    assert report.outcome == "raised"
+    assert "ZeroDivisionError" in report.message.text
+    assert "line 3" in report.message.text
+    assert "return padded / (stride - stride)" in report.message.text
+    assert "Traceback" not in report.message.text
+    assert "threading" not in report.message.text
+    assert len(report.message.text.splitlines()) < 10
+
+
+def test_error_in_a_function_called_by_the_learners_names_the_learners_line():
+    report = examine(OUTPUT_SIZE, answer("return np.zeros(3)[input_size]"))
+    assert "IndexError" in report.message.text
+    assert "return np.zeros(3)[input_size]" in report.message.text
+    # Also where the error arises in Python code of a library.
+    report = examine(OUTPUT_SIZE, answer("import statistics\nreturn statistics.mean([])"))
+    assert "StatisticsError" in report.message.text
+    assert "line 3 of its cell:\n    return statistics.mean([])" in report.message.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise SystemExit",
+        "raise KeyboardInterrupt",
+        "exit()",
+        "return output_size(1, 1, 1, 1)",
+        "1 / 0",
+    ],
+)
+def test_every_exception_is_caught(body):
+    report = examine(OUTPUT_SIZE, answer(body))
+    assert report.outcome == "raised"
+    assert len(report.message.text) < 600
+
+
+def test_exception_with_a_broken_text_is_reported():
+    function = cell(
+        """
+        class Bad(Exception):
+            def __str__(self):
+                raise ValueError
+        def output_size(input_size, kernel_size, stride, padding):
+            raise Bad
+        """
+    )
+    assert "Bad" in examine(OUTPUT_SIZE, function).message.text
+
+
+@pytest.mark.usefixtures("short_limit")
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while True: pass",
+        "while True: print('again')",
+        "while True:\n    try:\n        1 / 0\n    except Exception:\n        pass",
+        "for _ in iter(int, 1): time = 0",
+        "while True: np.zeros(10).sum()",
+    ],
+)
+def test_endless_loop_is_stopped(body):
+    before = threading.active_count(), sys.stdout, sys.stderr
+    begin = time.monotonic()
+    report = examine(OUTPUT_SIZE, answer(body))
+    assert report.outcome == "stopped"
+    assert "never ends" in report.message.text
+    assert time.monotonic() - begin < 5
+    assert (threading.active_count(), sys.stdout, sys.stderr) == before
+    assert len(report.message.text) < 2500
+
+
+@pytest.mark.usefixtures("short_limit")
+def test_loop_in_a_later_case_names_that_case():
+    report = examine(OUTPUT_SIZE, answer("while stride == 2: pass\nreturn 3"))
+    assert "stride=2" in report.message.text
+
+
+@pytest.mark.usefixtures("short_limit")
+def test_loop_that_cannot_be_stopped_is_left_behind_and_silent(monkeypatch, capsys):
+    monkeypatch.setattr(_checking, "_PATIENCE", 0.2)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # the gates stay behind; take them away after the test
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    stubborn = cell(
+        """
+        ended = []
+        def output_size(input_size, kernel_size, stride, padding):
+            while not ended:
+                try:
+                    while not ended:
+                        try:
+                            print("flood")
+                        except:
+                            pass
+                except:
+                    pass
+        """
+    )
+    report = examine(OUTPUT_SIZE, stubborn)
+    assert report.outcome == "stopped"
+    assert "Restart the kernel" in report.message.text
+    capsys.readouterr()
+    time.sleep(0.1)
+    print("mine")
+    assert capsys.readouterr().out == "mine\n"
+    stubborn.__globals__["ended"].append(True)
+    for thread in threading.enumerate():
+        if isinstance(thread, _checking._Runner):
+            thread.join(10)  # before the streams it prints to are taken away
+
+
+def test_interrupting_the_check_stops_the_function(monkeypatch):
+    def interrupted(self, timeout=None):
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    before = threading.active_count(), sys.stdout
+    monkeypatch.setattr(_checking._Runner, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        examine(OUTPUT_SIZE, answer("while True: pass"))
+    assert (threading.active_count(), sys.stdout) == before
+
+
+def test_prints_are_shown_up_to_a_length_and_only_the_functions():
+    report = examine(OUTPUT_SIZE, answer("print('x' * 100000)\nreturn 3"))
+    assert "Your function printed:" in report.message.text
+    assert "(cut)" in report.message.text
+    assert len(report.message.text) < 2000
+    assert "printed" not in examine(OUTPUT_SIZE, answer("return 3")).message.text
+    report = examine(OUTPUT_SIZE, answer("print('y')\nreturn 3"))  # once for each case
+    assert report.message.text.count("\n    y") == len(OUTPUT_SIZE.all_cases)
+    assert "(cut)" not in report.message.text
+    report = examine(OUTPUT_SIZE, answer("print('z\\n' * 8 + 'z')\nreturn 3"))
+    assert report.message.text.count("\n    z") == 12
+    assert "(cut)" in report.message.text
+
+
+def test_a_function_without_a_source_is_judged_by_its_values():
+    made: dict = {}
+    exec("def output_size(input_size, kernel_size, stride, padding): return None", made)
+    assert examine(OUTPUT_SIZE, made["output_size"]).outcome == "type"
+    assert examine(OUTPUT_SIZE, max).outcome != "not attempted"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return None", "Does it end with `return`"),
+        ("size = input_size", "Does it end with `return`"),
+        ("return '3'", "'3' (str)"),
+        ("return (3, 3)", "Return a whole number"),
+        ("return True", "Return a whole number"),
+        ("return 3 + 0j", "(complex)"),
+        ("return output_size", "(function)"),
+        ("return np.ones(3)", "an array of shape [3]"),
+    ],
+)
+def test_wrong_type_is_explained(body, words):
+    report = examine(OUTPUT_SIZE, answer(body))
+    assert report.outcome == "type"
+    assert words in report.message.text
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["float(size)", "np.int64(size)", "np.float32(size)", "np.array(size)", "np.floor(size / 1)"],
+)
+def test_numbers_of_other_types_count(kind):
+    body = f"size = (input_size + 2 * padding - kernel_size) // stride + 1\nreturn {kind}"
+    report = examine(OUTPUT_SIZE, answer(body))
+    assert report.outcome == "correct"
+    assert ("floats" in report.message.text) == ("float" in kind or "floor" in kind)
+
+
+@pytest.mark.parametrize("returned", ["shape", "tuple(shape)", "np.array(shape)"])
+def test_shapes_of_other_types_count(returned):
+    source = "def grouped_weight_shape(in_channels, out_channels, kernel_size, groups):\n"
+    source += "    shape = [out_channels, in_channels // groups, kernel_size, kernel_size]\n"
+    function = cell(source + f"    return {returned}", "grouped_weight_shape")
+    assert examine(EXERCISES["grouped_weight_shape"], function).outcome == "correct"
+
+
+@pytest.mark.parametrize("value", ["float('nan')", "float('inf')", "10**5000", "-(10**400)", "1e308 * 10"])
+def test_extreme_numbers_are_only_wrong(value):
+    assert examine(OUTPUT_SIZE, answer(f"return {value}")).outcome == "wrong"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[]",
+        "[1, 2]",
+        "['a', 'b', 'c', 'd']",
+        "[None] * 4",
+        "12",
+        "{1, 2, 3, 4}",
+        "'abcd'",
+        "np.array(12)",
+    ],
+)
+def test_wrong_shapes_are_only_wrong(value):
+    function = cell(f"def grouped_weight_shape(*_): return {value}", "grouped_weight_shape")
+    assert examine(EXERCISES["grouped_weight_shape"], function).outcome in {"wrong", "type"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "depthwise",
+        "[[1.0]]",
+        "np.array(['a'])",
+        "np.array(None)",
+        "np.zeros(0)",
+        "pointwise * np.nan",
+    ],
+)
+def test_wrong_arrays_are_only_wrong(value):
+    function = cell(f"def separable_kernel(depthwise, pointwise): return {value}", "separable_kernel")
+    assert examine(EXERCISES["separable_kernel"], function).outcome in {"wrong", "type"}
+
+
+def test_an_array_is_compared_with_a_list_or_a_number():
+    assert _checking._same(np.array([1.0, 2.0]), [1, 2])
+    assert _checking._same([1, 2], np.array([1.0, 2.0]))
+    assert _checking._same(np.array(3.0), 3)
+    assert not _checking._same(np.array([1.0, 2.0]), [1, 3])
+    assert not _checking._same(np.array([1.0, 2.0]), 1)
+
+
+@pytest.mark.parametrize("edit", ["depthwise *= 2", "pointwise[:] = 0", "depthwise.sort()"])
+def test_editing_an_argument_is_explained(edit):
+    source = f"def separable_kernel(depthwise, pointwise):\n    {edit}\n    return pointwise * depthwise[:, 0]"
+    report = examine(EXERCISES["separable_kernel"], cell(source, "separable_kernel"))
+    assert report.outcome == "edited"
+
+
+@pytest.mark.parametrize("edit", ["table.append('x')", "table[0] = None", "table.clear()", "table[0] = 'same'"])
+def test_editing_a_list_is_explained_whatever_it_becomes(edit):
+    def first(table):
+        """The first number."""
+        return table[0]
+
+    task = Exercise(
+        lesson="01", prompt="", reference=first, returns="whole number", cases=(([1, 2.5, "same"],),),
+        random_case=lambda generator: ([1, "same"],), hints=("", ""), misconceptions=(),
+    )  # fmt: skip
+    assert examine(task, first).outcome == "correct"
+    assert examine(task, cell(f"def first(table):\n    {edit}\n    return 1", "first")).outcome == "edited"
+
+
+def test_a_result_that_is_changed_later_is_judged_as_it_was_returned():
+    source = """
+        kept = [0, 0, 0, 0]
+        def grouped_weight_shape(in_channels, out_channels, kernel_size, groups):
+            kept[:] = [out_channels, in_channels // groups, kernel_size, kernel_size]
+            return kept
+        """
+    assert examine(EXERCISES["grouped_weight_shape"], cell(source, "grouped_weight_shape")).outcome == "correct"
+
+
+@pytest.mark.parametrize("parameters", ["", "input_size", "a, b, c, d, e", "*, size"])
+def test_wrong_signature_is_explained(parameters):
+    report = examine(OUTPUT_SIZE, cell(f"def output_size({parameters}): return 3"))
+    assert report.outcome == "signature"
+    assert "output_size(input_size, kernel_size, stride, padding)" in report.message.text
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    ["stride, padding, input_size, kernel_size", "input_size, kernel_size, stride=1, padding=0", "**given", "*given",
+     "n, k, s, p"],
+)  # fmt: skip
+def test_arguments_arrive_by_name_or_else_by_place(parameters):
+    take = {
+        "**given": "input_size, kernel_size, stride, padding = (given[name] for name in "
+        "('input_size', 'kernel_size', 'stride', 'padding'))",
+        "*given": "input_size, kernel_size, stride, padding = given",
+        "n, k, s, p": "input_size, kernel_size, stride, padding = n, k, s, p",
+    }.get(parameters, "")
+    source = f"def output_size({parameters}):\n    {take}\n"
+    source += "    return (input_size + 2 * padding - kernel_size) // stride + 1"
+    assert examine(OUTPUT_SIZE, cell(source)).outcome == "correct"
+
+
+def test_wrong_values_show_one_case_to_work_out_by_hand():
+    report = examine(OUTPUT_SIZE, answer("return 3"))
+    assert report.outcome == "wrong"
+    assert "2 of 8 cases are right" in report.message.text
+    assert "input_size=8, kernel_size=3, stride=2, padding=1" in report.message.text
+    assert "right is 4" in report.message.text
+
+
+# check, hint and solution as a lesson calls them
+
+
+def test_check_records_attempts_and_points(said):
+    check(answer("return (input_size - kernel_size) // stride + 1"))
+    assert "without padding" in said()
+    check(OUTPUT_SIZE.reference)
+    assert "10 of 10 points." in said()
+    record = records.state()["exercises"]["output_size"]
+    assert [one["misconception"] for one in record["attempts"]] == ["padding_ignored", None]
+    assert [one["outcome"] for one in record["attempts"]] == ["misconception", "correct"]
+    assert record["solved"]
+
+
+def test_untouched_stub_is_not_recorded(said, progress_file):
+    check(answer("..."))
+    assert "output_size: not attempted yet" in said()
+    assert not progress_file.exists()
+
+
+def test_solution_opened_first_halves_the_points(said):
+    solution("output_size")
+    assert OUTPUT_SIZE.solution.splitlines()[-1].strip() in said()
+    check(OUTPUT_SIZE.reference)
+    assert "5 of 10 points, as the solution was opened first." in said()
+
+
+def test_solution_opened_after_solving_costs_nothing(monkeypatch, said):
+    monkeypatch.setattr(records, "now_text", lambda: "2026-01-01T10:00:00+00:00")
+    check(OUTPUT_SIZE.reference)
+    monkeypatch.setattr(records, "now_text", lambda: "2026-01-01T10:00:01+00:00")
+    solution("output_size")
+    assert OUTPUT_SIZE.earned(records.state()["exercises"]["output_size"]) == 10
+
+
+def test_solution_is_folded_on_a_page(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    solution("output_size")
+    monkeypatch.setenv("MOBILENET_INTERACTIVE", "1")
+    solution("output_size")
+    folded, live = (message.page for message in shown)
+    assert "<details" in folded
+    assert "<details" not in live
+    assert "return (padded" in folded
+    assert "return (padded" in live
+
+
+def test_hints_come_in_order_then_end(said):
+    first, second, third, fourth = [(hint("output_size"), said())[1] for _ in range(4)]
+    assert OUTPUT_SIZE.hints[0] in first
+    assert OUTPUT_SIZE.hints[1] not in first
+    assert OUTPUT_SIZE.hints[1] in second
+    assert "no more hints" in third
+    assert "solution(output_size)" in third
+    assert third == fourth
+    assert records.state()["exercises"]["output_size"]["hints"] == 2
+
+
+def test_without_argument_the_last_checked_exercise_is_meant(said, monkeypatch):
+    for function in (check, hint, solution):
+        function()
+        assert "Which exercise?" in said()
+    check(answer("..."))
+    said()
+    hint()
+    assert "output_size: hint 1 of 2" in said()
+    solution()
+    assert "def output_size" in said()
+    check()
+    assert "output_size: no such function yet" in said()
+    monkeypatch.setattr(__main__, "output_size", OUTPUT_SIZE.reference, raising=False)
+    check()
+    assert "Correct" in said()
+    check("output_size")
+    assert "Correct" in said()
+
+
+@pytest.mark.parametrize("function", [check, hint, solution])
+def test_unknown_exercise_lists_the_known_ones(function, said):
+    function("outputsize")
+    text = said()
+    assert "There is no exercise outputsize" in text
+    assert "Did you mean `output_size`?" in text
+    assert all(name in text for name in EXERCISES)
+    function(lambda x: x)
+    assert "There is no exercise <lambda>" in said()
+
+
+def test_a_value_in_place_of_a_function_is_explained(said):
+    check(3)
+    assert "without calling it" in said()
+
+
+@pytest.mark.parametrize("task", EXERCISES.values(), ids=lambda task: task.name)
+def test_output_is_the_same_in_every_run(task: Exercise, said):
+    texts = [(check(cell(task.starter, task.name)), said())[1] for _ in range(2)]
+    assert texts[0] == texts[1]

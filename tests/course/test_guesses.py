@@ -1,0 +1,353 @@
+"""A guess is read kindly, the truth stays away until it is in, and the first guess is the one that counts."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mobilenet_lib import cost
+from mobilenet_lib._support.messages import Code, Folded, Message
+from mobilenet_lib.course import LESSONS, records
+from mobilenet_lib.course.guess_form import PredictionForm
+from mobilenet_lib.course.guesses import predict
+from mobilenet_lib.course.questions import QUESTIONS, question
+from mobilenet_lib.course.questions._question import Question, number_text, read_number, times_off
+
+
+@pytest.fixture(autouse=True)
+def progress_file(tmp_path, monkeypatch):
+    path = tmp_path / "progress.json"
+    monkeypatch.setenv("MOBILENET_PROGRESS", str(path))
+    return path
+
+
+@pytest.fixture
+def live(monkeypatch):
+    monkeypatch.setenv("MOBILENET_INTERACTIVE", "1")
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What was given to IPython's display."""
+    found = []
+    monkeypatch.setattr("IPython.display.display", lambda *things, **_: found.extend(things))
+    return found
+
+
+def form(question_id: str) -> PredictionForm:
+    return PredictionForm(question(question_id))
+
+
+def send(made: PredictionForm, **message) -> None:
+    """What the form's page sends: guess="16", or again=True."""
+    made._handle_custom_msg(message, [])
+
+
+def on_page(made: PredictionForm) -> str:
+    """Everything that the page has been told, besides the program and the style of the form."""
+    state = {name: value for name, value in made.get_state().items() if name not in {"_esm", "_css"}}
+    return json.dumps(state, default=str, ensure_ascii=False)
+
+
+# Questions
+
+
+@pytest.mark.parametrize("asked", QUESTIONS.values(), ids=lambda asked: asked.id)
+def test_question_is_complete(asked: Question):
+    assert asked.accepts(asked.truth()), "the truth must be an answer itself"
+    assert asked.accepts(asked.default)
+    assert asked.lesson in {lesson.number for lesson in LESSONS}
+    assert bool(asked.unit) != bool(asked.choices), "a number has a unit, a choice has none"
+    assert asked.prompt.endswith((".", "?", ")"))
+    assert asked.why.endswith(".")
+    assert len(asked.why) < 250, "the reason is one sentence, or two short ones"
+
+
+@pytest.mark.parametrize(
+    ("question_id", "truth"),
+    [
+        ("01.macs_of_4x4", 36),
+        ("01.seed_standard", 1_228_800),
+        ("01.stride_two", "a quarter"),
+        ("01.double_channels", 4),
+        ("01.weights_or_activations", 224 * 224 * 64 / (3 * 64 * 9)),
+        ("01.flops_of_layer", 2 * 7 * 7 * 64 * 64),
+        ("01.spatially_separable", 25 / 10),
+        ("02.depthwise_only", 4_800),
+        ("02.separable_total", 1 / (1 / 256 + 1 / 25)),
+        ("02.seed_layer_ratio", 109_985_792 / 924_844_032),
+        ("02.never_cheaper", "3×3, from 256 to 1 channel"),
+        ("02.grouped_shape", "[12, 2, 3, 3]"),
+        ("02.where_the_macs_are", 100 * 512 / 521),
+        ("02.rank_of_separable", "1"),
+    ],
+)
+def test_truth_from_the_ledger_is_the_one_found_by_hand(question_id, truth):
+    found = question(question_id).truth()
+    assert found == (truth if isinstance(truth, str) else pytest.approx(truth))
+
+
+FROM_THE_LEDGER = [
+    asked.id
+    for asked in QUESTIONS.values()
+    if asked.lesson in ("00", "01", "02", "04", "06") and asked.id != "02.rank_of_separable"
+]
+
+
+@pytest.mark.parametrize("question_id", FROM_THE_LEDGER)
+def test_truth_is_not_typed_in(question_id, monkeypatch):
+    class Asked(Exception):
+        pass
+
+    def ledger(*_, **__):
+        raise Asked
+
+    monkeypatch.setattr(cost, "conv2d", ledger)
+    with pytest.raises(Asked):
+        question(question_id).truth()
+
+
+def test_unknown_question_names_those_of_its_lesson():
+    with pytest.raises(ValueError, match=r"01\.macs_of_5x5.*01\.macs_of_4x4") as problem:
+        predict("01.macs_of_5x5")
+    assert "02." not in str(problem.value)
+
+
+def test_verdict_says_how_far_off_and_in_which_direction():
+    asked = question("01.macs_of_4x4")
+    assert asked.verdict(36) == "exactly right"
+    assert asked.verdict(36.1) == "right, to within 0.5 %"
+    assert asked.verdict(10) == "3.6 times too low"
+    assert asked.verdict(72) == "2 times too high"
+    assert asked.verdict(36_000_000_000) == "over a million times too high"
+    assert question("01.stride_two").verdict("half") == "not right"
+    assert question("01.stride_two").verdict("a quarter") == "exactly right"
+
+
+@given(st.floats(min_value=1e-9, max_value=1e9))
+def test_times_off_says_the_direction(factor):
+    assert times_off(factor).endswith("too high" if factor > 1 else "too low")
+
+
+@given(st.floats(min_value=1e-300, max_value=1e300))
+def test_number_text_is_close_to_the_number(value):
+    assert float(number_text(value).replace(",", "")) == pytest.approx(value, rel=6e-3)
+
+
+# Reading what was typed
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        ("36", 36), (" 36 ", 36), ("1.2e6", 1_200_000), ("1,228,800", 1_228_800), ("1 228 800", 1_228_800),
+        ("1_228_800", 1_228_800), ("1.2M", 1_200_000), ("1.1M", 1_100_000), ("1.2 k", 1_200), ("3G", 3_000_000_000),
+        ("36 MACs", 36), ("36 macs", 36), (".5", 0.5), ("0.1189", 0.1189), ("1/8", 0.125), ("1 / 8", 0.125), ("12%", 0.12),
+        ("2.5E-1", 0.25), ("1,200.5", 1200.5),
+    ],
+)  # fmt: skip
+def test_number_is_read(typed, number):
+    found = read_number(typed, "MACs")
+    assert found == pytest.approx(number, rel=1e-12)
+    assert isinstance(found, int) == float(number).is_integer()
+
+
+def test_per_cent_is_not_divided_where_it_is_the_unit():
+    assert read_number("98 %", "%") == 98
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["", "   ", "abc", "-5", "nan", "inf", "0", "0.0", "1e999", "1/0", "1e-320", "1e-300/1e300", "1e300/1e-300", "0/1", "1/2/3", "/", "12,34", "0,119", "1..2", "e5",
+     "3 6", "MACs", "1e", "²", "x" * 10_000],
+)  # fmt: skip
+def test_what_is_no_number_above_zero_is_refused_kindly(typed):
+    with pytest.raises(ValueError, match=r"number|cannot be the answer") as problem:
+        read_number(typed, "MACs")
+    assert len(str(problem.value)) < 250
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_positive_number_or_refused(typed):
+    try:
+        found = read_number(typed, "MACs")
+    except ValueError:
+        return
+    assert question("01.macs_of_4x4").accepts(found)
+    assert question("01.macs_of_4x4").verdict(found)
+
+
+@given(st.integers(min_value=1, max_value=10**14))
+def test_whole_numbers_come_back_from_both_ways_of_writing(number):
+    assert read_number(str(number)) == read_number(f"{number:,}") == number
+
+
+# Without a learner
+
+
+@pytest.mark.parametrize("asked", QUESTIONS.values(), ids=lambda asked: asked.id)
+def test_page_folds_the_truth_and_text_says_all(asked: Question, shown, progress_file):
+    predict(asked.id)
+    (message,) = shown
+    data = message._repr_mimebundle_()
+    page = data["text/html"]
+    assert page.count("<details") == page.count("</details>") == 1
+    folded = re.search(r"<details.*</details>", page, re.DOTALL).group(0)
+    unfolded = page.replace(folded, "")
+    assert "Truth:" in folded
+    assert "Truth:" not in unfolded
+    assert "Why:" not in unfolded
+    assert asked.verdict(asked.default) not in unfolded
+    for part in (
+        asked.prompt,
+        asked.written(asked.default),
+        asked.written(asked.truth()),
+        asked.why,
+    ):
+        assert part in data["text/plain"]
+    assert not progress_file.exists(), "nobody guessed"
+
+
+def test_outside_ipython_the_text_is_printed(capsys):
+    predict("01.macs_of_4x4")
+    assert "36 MACs" in capsys.readouterr().out
+
+
+# The live form
+
+
+@pytest.mark.parametrize("asked", QUESTIONS.values(), ids=lambda asked: asked.id)
+def test_truth_is_nowhere_in_the_form_before_a_guess(asked: Question):
+    made = form(asked.id)
+    page = on_page(made)
+    assert made.asking
+    assert html.escape(asked.prompt[:20]) in page
+    assert "Truth" not in page
+    assert asked.why not in page
+    if not asked.choices:
+        assert asked.written(asked.truth()) not in page
+    assert asked.id not in made._esm
+
+
+def test_examples_of_numbers_are_no_answers():
+    examples = re.search('placeholder: "([^"]*)"', form("01.macs_of_4x4")._esm).group(1)
+    for typed in ("", "abc", "-1"):
+        with pytest.raises(ValueError, match="number") as problem:
+            read_number(typed)
+        examples += str(problem.value)
+    numbers = {read_number(number.rstrip(",.")) for number in re.findall(r"\d[\d,.e/Mk]*", examples)}
+    assert {750, 1_500, 1_500_000} <= numbers
+    for asked in QUESTIONS.values():
+        assert asked.choices or not any(asked.right(number) for number in numbers)
+
+
+def test_a_guess_brings_the_truth(progress_file):
+    made = form("01.seed_standard")
+    send(made, guess="361,412")
+    for part in (
+        "361,412 MACs",
+        "1,228,800 MACs",
+        "3.4 times too low",
+        question("01.seed_standard").why,
+    ):
+        assert part in made.said
+    assert not made.asking
+    kept = json.loads(progress_file.read_text(encoding="utf-8"))
+    assert kept["predictions"]["01.seed_standard"]["first"] == 361_412
+
+
+def test_a_choice_brings_the_truth():
+    made = form("01.stride_two")
+    for nothing in ("", "a third"):
+        send(made, guess=nothing)
+        assert "Choose one" in made.said
+        assert made.asking
+    send(made, guess="a quarter")
+    assert "exactly right" in made.said
+
+
+@pytest.mark.parametrize("typed", ["abc", "", "-3", "nan"])
+def test_bad_input_is_explained_and_nothing_is_kept(typed, progress_file):
+    made = form("01.macs_of_4x4")
+    send(made, guess=typed)
+    assert "No guess taken yet" in made.said
+    assert "Truth" not in on_page(made)
+    assert made.asking
+    assert made.answers == 1, "the page shows it"
+    assert not progress_file.exists()
+
+
+def test_markup_in_the_input_is_shown_as_text():
+    made = form("01.macs_of_4x4")
+    send(made, guess="<img src=x onerror=alert(1)>")
+    assert "&lt;img" in made.said
+    assert "<img" not in made.said
+
+
+def test_guessing_again_keeps_the_first_guess():
+    made = form("01.macs_of_4x4")
+    send(made, guess="16")
+    send(made, again=True)
+    assert made.asking
+    assert "Truth" not in on_page(made)
+    send(made, guess="36")
+    assert "first guess, which counts: 16 MACs" in made.said
+    assert "exactly right" in made.said
+    kept = records.guess("01.macs_of_4x4")
+    assert (kept["first"], kept["latest"], kept["guesses"]) == (16, 36, 2)
+
+
+def test_an_answered_question_opens_with_guess_and_truth():
+    records.record_guess("01.macs_of_4x4", 16)
+    made = form("01.macs_of_4x4")
+    assert "Your guess: 16 MACs" in made.said
+    assert "Truth: 36 MACs" in made.said
+    assert not made.asking
+
+
+def test_a_kept_answer_of_another_kind_is_replaced():
+    records.record_guess("01.macs_of_4x4", "a quarter")
+    made = form("01.macs_of_4x4")
+    assert made.asking
+    send(made, guess="36")
+    assert "exactly right" in made.said
+    assert records.guess("01.macs_of_4x4")["first"] == 36
+
+
+@pytest.mark.usefixtures("live")
+def test_saved_notebook_holds_the_question_only(shown):
+    predict("01.macs_of_4x4")
+    (data,) = shown
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert question("01.macs_of_4x4").prompt in data["text/plain"]
+    assert "Truth" not in data["text/plain"]
+
+
+def test_a_progress_file_that_cannot_be_written_is_told_in_the_form_once(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MOBILENET_PROGRESS", str(tmp_path / "file" / "progress.json"))
+    made = form("01.macs_of_4x4")
+    send(made, guess="16")
+    assert "cannot be written" in made.said
+    assert "Truth: 36 MACs" in made.said
+    send(made, guess="17")
+    assert "cannot be written" not in made.said
+
+
+# Messages
+
+
+def test_message_says_the_same_as_text_and_as_page():
+    message = Message("wrong", "A <b> title", ("Use `a < b`.", Code("x = 1\ny = 2"), Folded("More", ("inside",))))
+    assert message.text.splitlines() == [
+        "✗ A <b> title", "Use `a < b`.", "    x = 1", "    y = 2", "More:", "inside"
+    ]  # fmt: skip
+    assert "A &lt;b&gt; title" in message.page
+    assert "<code>a &lt; b</code>" in message.page
+    assert "x = 1\ny = 2</pre>" in message.page
+    assert re.search(r"<details.*<summary.*More</summary>.*inside.*</details>", message.page)

@@ -1,0 +1,212 @@
+"""The command a newcomer runs: what it says where something is missing, and whom it lets in."""
+
+from __future__ import annotations
+
+import ast
+import json
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+from servers import SECONDS_TO_STOP, free_port, running, script
+
+from mobilenet_lib.course import launch, readiness
+
+PACKAGE = Path(launch.__file__).parents[1]
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """Instead of starting JupyterLab, note what would be served."""
+    calls = []
+    monkeypatch.setattr(launch, "serve", lambda folder, port, browser: calls.append((folder, port, browser)))
+    return calls
+
+
+@pytest.fixture
+def course(tmp_path):
+    """A folder with an empty lesson 00 and a file beside it."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "00_start_here.ipynb").write_text("{}")
+    (tmp_path / "notebooks" / "01_cost.ipynb").write_text("{}")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "__init__.py",
+        "course/__init__.py",
+        "course/launch.py",
+        "course/readiness.py",
+        "_support/__init__.py",
+        "_support/environment.py",
+    ],
+)
+def test_what_an_old_python_must_read_parses_as_python_3_8(name):
+    ast.parse((PACKAGE / name).read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [((3, 8, 18), "too old"), ((3, 9, 0), "too old"), ((3, 14, 1), "newer than PaddlePaddle")],
+)
+def test_an_unsupported_python_is_named_with_a_way_out(monkeypatch, capsys, served, version, words):
+    check = readiness.check_python(version)
+    monkeypatch.setattr(readiness, "check_python", lambda: check)
+    assert launch.main(["--no-browser"]) == 1
+    said = capsys.readouterr().err
+    assert ".".join(map(str, version)) in said
+    assert words in said
+    assert "uv run --python 3.12 mobilenet-course" in said
+    assert not served
+
+
+@pytest.mark.parametrize("version", [(3, 10, 0), (3, 11, 7), (3, 13, 9)])
+def test_a_supported_python_passes(version):
+    assert readiness.check_python(version).ok
+
+
+def test_missing_libraries_are_named(monkeypatch, capsys, served):
+    monkeypatch.setattr(readiness, "_NOTEBOOK_PACKAGES", ("json", "a_library_nobody_has"))
+    assert launch.main([]) == 1
+    said = capsys.readouterr().err
+    assert "not installed: a_library_nobody_has." in said
+    assert "uv run mobilenet-course" in said
+    assert not served
+
+
+def test_without_lessons_it_says_how_to_get_them(monkeypatch, capsys, served):
+    monkeypatch.setattr(readiness, "course_folder", lambda: None)
+    assert launch.main([]) == 1
+    assert "git clone" in capsys.readouterr().err
+    assert not served
+
+
+def test_without_paddle_it_warns_and_starts(monkeypatch, capsys, served, course):
+    monkeypatch.setattr(readiness, "paddle_installed", lambda: False)
+    monkeypatch.setattr(readiness, "course_folder", lambda: course)
+    assert launch.main(["--port", "8001", "--no-browser"]) == 0
+    said = capsys.readouterr().err
+    assert "PaddlePaddle is missing" in said
+    assert "Lessons 01 and 02 work without it" in said
+    assert served == [(course, 8001, False)]
+
+
+def test_a_platform_without_a_wheel_is_named():
+    check = readiness.check_wheel("Linux", "aarch64")
+    assert not check.ok
+    assert "Linux on aarch64" in check.detail
+    assert "Lessons 01 and 02 work without Paddle" in check.advice
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--ServerApp.token="], ["--ip", "0.0.0.0"], ["notebook.ipynb"], ["--port", "x"]]
+)
+def test_it_takes_no_other_arguments(arguments, served):
+    with pytest.raises(SystemExit) as stop:
+        launch.main(arguments)
+    assert stop.value.code == 2
+    assert not served
+
+
+def test_the_first_lesson_is_opened_on_this_machine_only_with_a_token(course):
+    arguments = launch.server_arguments(course, "secret", port=None, browser=True)
+    assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in arguments
+    assert "--ServerApp.ip=127.0.0.1" in arguments
+    assert "--PasswordIdentityProvider.token=secret" in arguments
+
+
+def test_check_reports_and_returns_the_state(monkeypatch, capsys, served):
+    fine, bad = readiness.Check("A", True, "found a"), readiness.Check("B", False, "no b", "get b")
+    monkeypatch.setattr(readiness, "readiness", lambda: [fine])
+    assert launch.main(["--check"]) == 0
+    monkeypatch.setattr(readiness, "readiness", lambda: [fine, bad])
+    assert launch.main(["--check"]) == 1
+    said = capsys.readouterr().out
+    assert "ready    A: found a" in said
+    assert "NOT YET  B: no b\n         get b" in said
+    assert not served
+
+
+def test_the_command_serves_only_its_own_user(tmp_path):
+    """Even where a reader's own Jupyter settings open the server to everybody."""
+    wide_open = {
+        "ServerApp": {"ip": "0.0.0.0", "token": "", "password": "", "port": 1},
+        "IdentityProvider": {"token": ""},
+        "PasswordIdentityProvider": {"token": ""},
+    }
+    (tmp_path / "jupyter_server_config.json").write_text(json.dumps(wide_open))
+    port = free_port()
+    command = [script("mobilenet-course"), "--no-browser", "--port", str(port)]
+    with running(command, tmp_path, JUPYTER_CONFIG_DIR=str(tmp_path)) as server:
+        assert server.url == f"http://127.0.0.1:{port}"
+        assert server.first_page.startswith("/lab/tree/notebooks/00_")
+
+        with_token = _get(f"{server.url}{server.first_page}?token={server.token}")
+        assert (with_token.status, "jupyter-config-data" in with_token.text) == (200, True)
+        without = _get(f"{server.url}{server.first_page}")
+        assert "/login?" in without.url
+        assert "jupyter-config-data" not in without.text
+        assert _get(f"{server.url}/api/contents").status == 403
+        assert _get(f"{server.url}/api/contents?token=wrong").status == 403
+
+        lessons = json.loads(_get(f"{server.url}/api/contents/notebooks?token={server.token}").text)["content"]
+        assert server.first_page.rsplit("/")[-1] in {lesson["name"] for lesson in lessons}
+        settings = f"{server.url}/lab/api/settings/@jupyterlab/apputils-extension:notification?token={server.token}"
+        defaults = json.loads(_get(settings).text)["schema"]["properties"]
+        assert (defaults["fetchNews"]["default"], defaults["checkForUpdates"]["default"]) == (
+            "false",
+            False,
+        )
+
+        listening = {
+            connection.laddr.ip
+            for connection in psutil.Process(server.process.pid).net_connections(kind="inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert listening == {"127.0.0.1"}
+
+        server.process.send_signal(signal.SIGINT)  # Ctrl+C
+        assert server.process.wait(SECONDS_TO_STOP) == 0
+        assert "Traceback" not in server.log.read_text(encoding="utf-8")
+
+
+def test_a_port_in_use_is_an_error_and_not_another_port(tmp_path):
+    with running([sys.executable, "-c", _LISTEN], tmp_path) as other:
+        port = other.url.rsplit(":", 1)[1]
+        done = subprocess.run(
+            [script("mobilenet-course"), "--no-browser", "--port", port],
+            capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert port in done.stderr
+    assert "not available" in done.stderr
+
+
+_LISTEN = """
+import socket, time
+probe = socket.socket()
+probe.bind(("127.0.0.1", 0))
+probe.listen()
+print(f"http://127.0.0.1:{probe.getsockname()[1]}/?token=none", flush=True)
+time.sleep(60)
+"""
+
+
+class _Answer:
+    def __init__(self, answer) -> None:
+        self.status, self.url, self.text = answer.status, answer.url, answer.read().decode()
+
+
+def _get(url: str) -> _Answer:
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return _Answer(answer)
+    except urllib.error.HTTPError as answer:
+        return _Answer(answer)

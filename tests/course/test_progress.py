@@ -1,0 +1,374 @@
+"""Progress survives restarts, crashes, broken files and several notebooks at once, and is counted rightly."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mobilenet_lib.course import LESSONS, progress, records
+from mobilenet_lib.course.exercises import EXERCISES
+from mobilenet_lib.course.questions import QUESTIONS
+
+QUESTION, SECOND, CHOICE = "01.macs_of_4x4", "02.depthwise_only", "01.stride_two"
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path, monkeypatch) -> Path:
+    path = tmp_path / "folder" / "progress.json"
+    monkeypatch.setenv("MOBILENET_PROGRESS", str(path))
+    records.take_notes()
+    return path
+
+
+@pytest.fixture
+def live(monkeypatch):
+    monkeypatch.setenv("MOBILENET_INTERACTIVE", "1")
+
+
+def content(file: Path) -> dict:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def in_another_process(program: str, **options) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", "from mobilenet_lib.course import records\n" + program], **options)
+
+
+# The file
+
+
+def test_first_and_latest_guess_are_kept_with_their_times(file, monkeypatch):
+    for number, time in ((16, "2026-01-01T10:00:00+00:00"), (30, "2026-01-02T10:00:00+00:00")):
+        monkeypatch.setattr(records, "now_text", lambda time=time: time)
+        records.record_guess(QUESTION, number)
+    assert content(file)["predictions"][QUESTION] == {
+        "first": 16,
+        "first_time": "2026-01-01T10:00:00+00:00",
+        "latest": 30,
+        "latest_time": "2026-01-02T10:00:00+00:00",
+        "guesses": 2,
+    }
+
+
+def test_times_are_utc():
+    assert records.now_text().endswith("+00:00")
+
+
+def test_progress_survives_a_restart(file):
+    program = f"records.record_guess({QUESTION!r}, 16); records.record_attempt('output_size', 'correct')"
+    assert in_another_process(program).wait(60) == 0
+    assert records.guess(QUESTION)["first"] == 16
+    assert records.state()["exercises"]["output_size"]["solved"]
+
+
+def test_notebooks_writing_at_once_lose_nothing(file):
+    program = (
+        "import sys\n"
+        "for number in range(15):\n"
+        "    records.record_guess(f'{sys.argv[1]}.{number}', number + 1)\n"
+        "    records.record_attempt('shared', 'wrong')\n"
+        "assert not records.take_notes()"
+    )
+    command = [sys.executable, "-c", "from mobilenet_lib.course import records\n" + program]
+    writers = [subprocess.Popen([*command, str(number)]) for number in range(4)]
+    assert [writer.wait(120) for writer in writers] == [0, 0, 0, 0]
+    written = content(file)
+    assert len(written["predictions"]) == 4 * 15
+    assert len(written["exercises"]["shared"]["attempts"]) == 4 * 15
+
+
+def test_lock_of_a_killed_process_does_not_stay(file, monkeypatch):
+    monkeypatch.setattr(records, "SECONDS_FOR_LOCK", 5.0)
+    program = "import time\nwith records._locked(records.path()):\n    print('in', flush=True)\n    time.sleep(60)"
+    holder = in_another_process(program, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "in\n"
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    records.record_guess(QUESTION, 16)
+    assert records.take_notes() == []
+    assert QUESTION in content(file)["predictions"]
+
+
+def test_a_held_lock_keeps_the_guess_for_the_next_write(file, monkeypatch):
+    monkeypatch.setattr(records, "SECONDS_FOR_LOCK", 0.1)
+    program = "with records._locked(records.path()):\n    print('in', flush=True)\n    input()"
+    holder = in_another_process(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "in\n"
+    records.record_guess(QUESTION, 16)
+    assert not file.exists()
+    assert records.guess(QUESTION)["first"] == 16
+    (note,) = records.take_notes()
+    assert "cannot be written" in note
+    holder.communicate("\n", timeout=60)
+    records.record_guess(SECOND, 4_800)
+    assert content(file)["predictions"].keys() == {QUESTION, SECOND}
+
+
+GOOD = {"first": 16, "first_time": "t", "latest": 16, "latest_time": "t", "guesses": 1}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"version": 2, "predictions": {}, "exercises": {}}', b"[" * 100_000,
+        b'{"version": 1, "predictions": [], "exercises": {}}',
+        b'{"version": 1, "predictions": {"01.a": 3}, "exercises": {}}',
+        b'{"version": 1, "predictions": {}, "exercises": {"output_size": {"attempts": [1]}}}',
+        json.dumps({"version": 1, "predictions": {"a": GOOD | {"first": float("nan")}}, "exercises": {}}).encode(),
+        json.dumps({"version": 1, "predictions": {"a": GOOD | {"first": None}}, "exercises": {}}).encode(),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("first", ["read", "write"])
+def test_a_broken_file_is_set_aside_whole_and_told(file, broken, first):
+    file.parent.mkdir()
+    file.write_bytes(broken)
+    if first == "read":
+        assert records.state()["predictions"] == {}
+    records.record_guess(QUESTION, 16)
+    assert content(file)["predictions"].keys() == {QUESTION}
+    (kept,) = file.parent.glob("progress-unreadable-*.json")
+    assert kept.read_bytes() == broken
+    (note,) = records.take_notes()
+    assert str(kept) in note
+    assert records.take_notes() == [], "it is told once"
+
+
+def test_two_broken_files_in_one_second_are_both_kept(file, monkeypatch):
+    monkeypatch.setattr(records, "now_text", lambda: "2026-01-01T10:00:00+00:00")
+    file.parent.mkdir()
+    for broken in ("one", "two"):
+        file.write_text(broken)
+        records.state()
+    assert {path.read_text() for path in file.parent.glob("progress-unreadable-*")} == {
+        "one",
+        "two",
+    }
+
+
+def test_a_whole_file_is_not_set_aside(file):
+    file.parent.mkdir()
+    file.write_text(json.dumps({"version": 1, "predictions": {QUESTION: GOOD}, "exercises": {}}))
+    assert records.guess(QUESTION) == GOOD
+    assert list(file.parent.glob("*unreadable*")) == []
+
+
+def test_where_nothing_can_be_written_progress_stays_in_memory(tmp_path, monkeypatch, capsys):
+    (tmp_path / "a_file").write_text("")
+    monkeypatch.setenv("MOBILENET_PROGRESS", str(tmp_path / "a_file" / "progress.json"))
+    records.record_guess(QUESTION, 16)
+    records.record_guess(QUESTION, 36)
+    assert records.guess(QUESTION)["first"] == 16
+    (note,) = records.take_notes()
+    assert "cannot be written" in note
+    assert "MOBILENET_PROGRESS" in note
+
+
+def test_a_file_in_a_read_only_folder_is_read_and_completed_in_memory(file, monkeypatch):
+    records.record_guess(QUESTION, 16)
+    before = file.read_bytes()
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(records, "_locked", refused)
+    records.record_guess(SECOND, 4_800)
+    assert records.state()["predictions"].keys() == {QUESTION, SECOND}
+    assert file.read_bytes() == before
+
+
+def test_a_failed_write_leaves_the_old_file_whole(file, monkeypatch):
+    records.record_guess(QUESTION, 16)
+    before = file.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    records.record_guess(QUESTION, 36)
+    assert file.read_bytes() == before
+    assert records.guess(QUESTION)["latest"] == 36
+
+
+def test_a_run_without_a_learner_writes_only_where_it_was_told(tmp_path, monkeypatch):
+    monkeypatch.delenv("MOBILENET_PROGRESS")
+    monkeypatch.setattr("platformdirs.user_data_path", lambda *_, **__: tmp_path / "home")
+    records.record_guess(QUESTION, 16)
+    assert not (tmp_path / "home").exists()
+    monkeypatch.setenv("MOBILENET_INTERACTIVE", "1")
+    records.record_guess(QUESTION, 16)
+    assert (tmp_path / "home" / "progress.json").exists()
+    records._stores.clear()
+
+
+# Reset and export
+
+
+def test_reset_asks_first_and_keeps_a_backup(file, capsys):
+    records.record_guess(QUESTION, 16)
+    before = file.read_bytes()
+    progress.reset()
+    assert "reset(confirm=True)" in capsys.readouterr().out
+    assert file.read_bytes() == before
+    progress.reset(confirm=True)
+    (kept,) = file.parent.glob("progress-backup-*.json")
+    assert kept.name in capsys.readouterr().out
+    assert kept.read_bytes() == before
+    assert records.state()["predictions"] == {}
+
+
+def test_reset_without_progress_says_so(capsys):
+    progress.reset(confirm=True)
+    assert "no progress" in capsys.readouterr().out
+
+
+def learn() -> None:
+    """A learner's evening: two guesses, one choice, one exercise after a mistake, another by its solution."""
+    records.record_guess(QUESTION, 18)
+    records.record_guess(QUESTION, 36)
+    records.record_guess(SECOND, 48_000)
+    records.record_guess(CHOICE, "half")
+    records.record_hint("output_size", 1)
+    records.record_attempt("output_size", "misconception", "padding_ignored")
+    records.record_attempt("output_size", "correct")
+    records.record_solution("conv_params")
+    records.record_attempt("conv_params", "correct")
+
+
+def test_frame_has_a_row_for_everything_and_no_truth_before_a_guess():
+    learn()
+    table = progress.frame().set_index("id")
+    assert set(table.index) == QUESTIONS.keys() | EXERCISES.keys()
+    assert list(table["lesson"]) == sorted(table["lesson"])
+    assert list(progress.frame().columns) == list(progress.COLUMNS)
+    assert table["done"].sum() == 5
+    first = table.loc[QUESTION]
+    assert (first["first_answer"], first["latest_answer"], first["truth"], first["factor_off"]) == (
+        18,
+        36,
+        36,
+        0.5,
+    )
+    assert first["attempts"] == 2
+    assert table.loc[CHOICE, "truth"] == "a quarter"
+    assert table.loc["output_size", "misconceptions"] == "padding_ignored"
+    assert table.loc["output_size", "hints_used"] == 1
+    assert table.loc["conv_params", "solution_seen"]
+    assert (table.loc["output_size", "points"], table.loc["conv_params", "points"]) == (10, 5)
+    assert table.loc["01.seed_standard"][["first_answer", "truth", "factor_off"]].isna().all()
+
+
+def test_every_column_is_documented():
+    for column in progress.COLUMNS:
+        assert column in progress.frame.__doc__
+
+
+def test_export_is_a_csv_for_an_instructor(tmp_path):
+    learn()
+    path = progress.export(tmp_path / "me.csv", student="Ada Łovelace, B.")
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(QUESTIONS) + len(EXERCISES)
+    assert {row["student"] for row in rows} == {"Ada Łovelace, B."}
+    assert next(row for row in rows if row["id"] == QUESTION)["factor_off"] == "0.5"
+    with progress.export(tmp_path / "nameless.csv").open(encoding="utf-8") as stream:
+        assert stream.readline().startswith("kind,lesson,id,done")
+
+
+def test_export_into_a_missing_folder_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="make it, or choose another path"):
+        progress.export(tmp_path / "missing" / "me.csv")
+
+
+# The map
+
+
+def test_calibration_is_that_of_first_guesses_at_numbers():
+    assert progress.calibration() is None
+    learn()
+    found = progress.calibration()
+    assert found.factors == {QUESTION: 0.5, SECOND: 10.0}
+    assert found.median_off == 6
+    assert found.within_two == 0.5
+
+
+@pytest.mark.usefixtures("live")
+def test_map_counts_what_is_done(capsys):
+    learn()
+    progress.show()
+    text = capsys.readouterr().out
+    points = sum(task.points for task in EXERCISES.values())
+    expected = f"3 of {len(QUESTIONS)} predictions, 2 of {len(EXERCISES)} exercises, 15 of {points} points"
+    assert expected in text
+    line = next(line for line in text.splitlines() if line.startswith("01 "))
+    questions = sum(asked.lesson == "01" for asked in QUESTIONS.values())
+    tasks = [task for task in EXERCISES.values() if task.lesson == "01"]
+    possible = sum(task.points for task in tasks)
+    for part in ("begun", f"2 of {questions}", f"2 of {len(tasks)}", f"15 of {possible}"):
+        assert part in line
+    assert "6 times off; 50% are within a factor of 2" in text
+    assert f"{QUESTION}: 2 times too low" in text
+    assert f"{SECOND}: 10 times too high" in text
+
+
+@pytest.mark.usefixtures("live")
+def test_map_marks_a_finished_lesson(capsys):
+    for asked in QUESTIONS.values():
+        records.record_guess(asked.id, asked.truth())
+    for name in EXERCISES:
+        records.record_attempt(name, "correct")
+    progress.show()
+    text = capsys.readouterr().out
+    with_tasks = {one.lesson for one in (*QUESTIONS.values(), *EXERCISES.values())}
+    assert text.count("✓ done") == len(with_tasks)
+    assert "100% are within a factor of 2" in text
+
+
+@pytest.mark.usefixtures("live")
+def test_page_says_the_same_and_links_the_lessons(monkeypatch):
+    learn()
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    progress.show()
+    page = shown[0]._repr_mimebundle_()["text/html"]
+    for lesson in LESSONS:
+        assert f'href="{lesson.file_name}"' in page
+        assert lesson.title in page
+    for words in ("◐ begun", "2 times too low", "10 times too high", 'scope="row"', 'scope="col"'):
+        assert words in page
+    assert "<img" not in page, "bars are drawn beside their words, so no picture needs a text of its own"
+
+
+@pytest.mark.usefixtures("live")
+def test_stored_answers_that_no_longer_fit_do_not_break_the_map(capsys):
+    records.record_guess(QUESTION, "a quarter")
+    records.record_guess(CHOICE, 7)
+    records.record_guess("01.no_longer_asked", 7)
+    records.record_attempt("no_longer_there", "correct")
+    progress.show()
+    assert f"0 of {len(QUESTIONS)} predictions, 0 of {len(EXERCISES)} exercises" in capsys.readouterr().out
+    assert len(progress.frame()) == len(QUESTIONS) + len(EXERCISES)
+
+
+def test_map_of_a_run_without_a_learner_is_empty_whatever_the_file_holds(capsys):
+    progress.show()
+    empty = capsys.readouterr().out
+    learn()
+    progress.show()
+    assert capsys.readouterr().out == empty
+    assert f"0 of {len(QUESTIONS)} predictions" in empty
+
+
+@pytest.mark.usefixtures("live")
+def test_map_tells_of_a_broken_file(file, capsys):
+    file.parent.mkdir()
+    file.write_text("broken")
+    progress.show()
+    assert "could not be understood" in capsys.readouterr().out

@@ -1,0 +1,134 @@
+"""The readiness check: every failure is found, named and given advice, and a ready machine always reads the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from mobilenet_lib.course import readiness
+from mobilenet_lib.course.readiness import Check
+
+FINE = Check("Python", True, "Python 3.11.7 of <this> machine")
+BAD = Check("Disk", False, "0.1 GB free", "Make room.")
+
+
+def test_this_machine_runs_paddle_and_convolves():
+    version, numbers = readiness.check_paddle()
+    assert (version.ok, version.advice) == (True, "")
+    assert (numbers.ok, numbers.advice) == (True, "")
+
+
+def test_another_paddle_is_found_out(monkeypatch):
+    monkeypatch.setattr(
+        readiness,
+        "_run_tiny_convolution",
+        lambda: ({"version": "2.6.0", "sums": [45, 54, 81, 90]}, ""),
+    )
+    version, numbers = readiness.check_paddle()
+    assert not version.ok
+    assert "2.6.0" in version.detail
+    assert numbers.ok
+
+
+def test_wrong_numbers_are_found_out(monkeypatch):
+    answer = {"version": readiness.PADDLE_VERSION, "sums": [45.0, 54.0, 81.0, 0.0]}
+    monkeypatch.setattr(readiness, "_run_tiny_convolution", lambda: (answer, ""))
+    version, numbers = readiness.check_paddle()
+    assert version.ok
+    assert not numbers.ok
+    assert numbers.advice
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("raise ImportError('libgomp.so.1: cannot open')", "libgomp.so.1"),
+        pytest.param(
+            "import os, signal; os.kill(os.getpid(), signal.SIGILL)", "signal 4",
+            marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_paddle_that_does_not_start_is_a_message_and_not_an_end(monkeypatch, program, words):
+    monkeypatch.setattr(readiness, "_TINY_CONVOLUTION", program)
+    checks = readiness.check_paddle()
+    assert not any(check.ok for check in checks)
+    assert words in checks[0].detail
+    assert "Lessons 01 and 02 work without it" in checks[0].advice
+
+
+def test_a_paddle_that_hangs_is_a_message(monkeypatch):
+    def hang(command, timeout, **_):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    assert "two minutes" in readiness.check_paddle()[0].detail
+
+
+def test_a_missing_paddle_is_a_message(monkeypatch):
+    monkeypatch.setattr(readiness, "paddle_installed", lambda: False)
+    checks = readiness.check_paddle()
+    assert not any(check.ok for check in checks)
+    assert checks[0].detail == "not installed"
+
+
+def test_a_full_disk_is_found(monkeypatch, tmp_path):
+    assert readiness.check_disk(tmp_path).ok
+    monkeypatch.setattr(readiness, "FREE_DISK_BYTES", 10**18)
+    assert not readiness.check_disk(tmp_path).ok
+
+
+def test_lessons_must_be_there_and_writable(monkeypatch, tmp_path):
+    monkeypatch.setattr(readiness, "course_folder", lambda: None)
+    assert "git clone" in readiness.check_notebooks().advice
+    assert not readiness.check_notebooks(tmp_path).ok  # no notebooks folder in it: nothing can be written there
+    (tmp_path / "notebooks").mkdir()
+    assert readiness.check_notebooks(tmp_path).ok
+    assert not list((tmp_path / "notebooks").iterdir())
+
+
+def test_the_course_is_found_from_its_package_and_else_from_the_working_directory(monkeypatch, tmp_path):
+    installed = tmp_path / "site-packages" / "mobilenet_lib" / "course" / "readiness.py"
+    monkeypatch.setattr(readiness, "__file__", str(installed))
+    monkeypatch.chdir(tmp_path)
+    assert readiness.course_folder() is None
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "00_start.ipynb").touch()
+    assert readiness.course_folder() == tmp_path
+    beside = installed.parents[2] / "notebooks"
+    beside.mkdir(parents=True)
+    (beside / "00_start.ipynb").touch()
+    assert readiness.course_folder() == installed.parents[2]
+
+
+def test_a_ready_machine_always_reads_the_same():
+    other = Check("Python", True, "Python 3.13.0 elsewhere")
+    assert readiness.as_text([FINE]) == readiness.as_text([other])
+    assert readiness.as_text([FINE], details=True) != readiness.as_text([other], details=True)
+    assert "ready for the whole course" in readiness.as_text([FINE])
+
+
+def test_what_failed_is_shown_with_its_advice():
+    for text in (
+        readiness.as_text([FINE, BAD]),
+        readiness.as_text([FINE, BAD], details=True),
+        readiness.as_html([FINE, BAD]),
+    ):
+        assert "0.1 GB free" in text
+        assert "Make room." in text
+        assert "1 of 2 checks failed" in text
+        assert "ready for the whole course" not in text
+
+
+def test_the_table_escapes_what_it_shows():
+    assert "&lt;this&gt;" in readiness.as_html([FINE])
+    assert "<this>" not in readiness.as_html([FINE])
+
+
+def test_lesson_00_prints_plain_lines_where_nobody_watches(monkeypatch, capsys):
+    monkeypatch.setattr(readiness, "readiness", lambda: [FINE])
+    monkeypatch.setenv("MOBILENET_INTERACTIVE", "0")
+    readiness.show_readiness()
+    assert capsys.readouterr().out.splitlines()[0] == "ready    Python"

@@ -1,0 +1,134 @@
+"""An engine gives the network's own outputs, and the network comes back as it was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mobilenet_lib._support.modes import eval_mode
+from mobilenet_lib._support.paddle import paddle
+from mobilenet_lib.experiments import inference
+
+nn = paddle.nn
+SHAPE = (3, 16, 16)
+IMAGES = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype("float32")
+
+needs_onnx = pytest.mark.skipif(bool(inference.why_no_onnx()), reason=inference.why_no_onnx() or "ONNX is there")
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A small network with everything that differs between the modes, and one layer frozen in eval mode."""
+    paddle.seed(0)
+    made = nn.Sequential(
+        nn.Conv2D(3, 8, 3, padding=1),
+        nn.BatchNorm2D(8),
+        nn.ReLU6(),
+        nn.Conv2D(8, 8, 3, padding=1, groups=8),
+        nn.BatchNorm2D(8),
+        nn.AdaptiveAvgPool2D(1),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(8, 5),
+    )
+    made(paddle.to_tensor(IMAGES))  # so that the running statistics are not 0 and 1
+    made[4].eval()
+    return made
+
+
+@pytest.fixture(scope="module")
+def expected(model):
+    with eval_mode(model), paddle.no_grad():
+        return model(paddle.to_tensor(IMAGES)).numpy()
+
+
+def modes(model):
+    return [layer.training for layer in model.sublayers(include_self=True)]
+
+
+@pytest.mark.parametrize("onednn", [True, False])
+def test_paddle_inference_gives_the_same_outputs(model, expected, onednn):
+    before = modes(model)
+    engine = inference.predictor(model, SHAPE, threads=1, onednn=onednn)
+    assert np.allclose(engine(IMAGES), expected, atol=1e-4)
+    assert np.allclose(engine(IMAGES[:1]), expected[:1], atol=1e-4), "any batch size"
+    assert (engine.engine, engine.threads) == ("paddle.inference", 1)
+    assert not engine.fused or onednn
+    assert modes(model) == before
+
+
+@needs_onnx
+def test_onnx_runtime_gives_the_same_outputs(model, expected, capfd):
+    before = modes(model)
+    engine = inference.onnx_predictor(model, SHAPE, threads=1)
+    assert np.allclose(engine(IMAGES), expected, atol=1e-4)
+    assert np.allclose(engine(IMAGES[:1]), expected[:1], atol=1e-4)
+    assert (engine.engine, engine.threads, engine.fused) == ("onnxruntime", 1, True)
+    assert modes(model) == before
+    assert capfd.readouterr() == ("", ""), "a lesson must not show the converter's notes"
+
+
+def test_without_the_converter_the_reason_is_told(model, monkeypatch, tmp_path):
+    found = inference.importlib.util.find_spec
+    monkeypatch.setattr(
+        inference.importlib.util,
+        "find_spec",
+        lambda name: None if name == "paddle2onnx" else found(name),
+    )
+    assert "paddle2onnx is not installed" in inference.why_no_onnx()
+    with pytest.raises(RuntimeError, match=r"Python 3\.\d+: it has wheels for Python up to 3.12"):
+        inference.export_onnx(model, SHAPE, tmp_path / "model.onnx")
+
+
+def test_saved_files_are_loaded_again(model, expected, tmp_path):
+    graph = inference.save(model, SHAPE, tmp_path / "new" / "network")
+    assert np.allclose(inference.load_predictor(graph, SHAPE)(IMAGES), expected, atol=1e-4)
+    graph.with_suffix(".pdiparams").unlink()
+    with pytest.raises(FileNotFoundError, match="keep them together"):
+        inference.load_predictor(graph, SHAPE)
+    with pytest.raises(FileNotFoundError, match="export_onnx"):
+        inference.load_onnx(tmp_path / "none.onnx", SHAPE)
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "empty"])
+@pytest.mark.parametrize("file", ["network.json", "network.pdiparams"])
+def test_damaged_files_are_named_and_harm_nothing(model, tmp_path, file, damage):
+    graph = inference.save(model, SHAPE, tmp_path / "network")
+    whole = (tmp_path / file).read_bytes()
+    damaged = {"cut": whole[: len(whole) // 2], "text": b"Dear diary, today", "empty": b""}
+    (tmp_path / file).write_bytes(damaged[damage])
+    with pytest.raises(ValueError, match=r"network\.json in .* is not a whole saved network"):
+        inference.load_predictor(graph, SHAPE)
+
+
+@pytest.mark.parametrize("content", [b"", b"Dear diary, today"], ids=["empty", "text"])
+def test_a_damaged_onnx_file_is_named(tmp_path, content):
+    (tmp_path / "network.onnx").write_bytes(content)
+    with pytest.raises(ValueError, match=r"network\.onnx in .* is not a whole saved network"):
+        inference.load_onnx(tmp_path / "network.onnx", SHAPE)
+
+
+def test_modes_come_back_after_an_error(model):
+    before = modes(model)
+
+    def stopped():
+        with eval_mode(model):
+            assert not any(modes(model))
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        stopped()
+    assert modes(model) == before
+
+
+def test_bad_input_is_named(model):
+    engine = inference.predictor(model, SHAPE, threads=1)
+    for images in (IMAGES[0], IMAGES[:, :, :8], IMAGES[:0]):
+        with pytest.raises(ValueError, match=r"shape \('batch', 3, 16, 16\), not"):
+            engine(images)
+    with pytest.raises(ValueError, match="Layer, not str: pass the network itself"):
+        inference.predictor("mobilenet_v1", SHAPE)
+    with pytest.raises(ValueError, match="channels, height, width"):
+        inference.predictor(model, (1, 3, 16, 16))
+    with pytest.raises(ValueError, match="threads must be a whole number"):
+        inference.predictor(model, SHAPE, threads=0)

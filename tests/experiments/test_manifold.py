@@ -1,0 +1,157 @@
+"""What ReLU loses: the closed forms against every pattern and against random matrices, and the spiral's way back."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mobilenet_lib import architectures
+from mobilenet_lib.course.exercises import EXERCISES
+from mobilenet_lib.course.questions import question
+from mobilenet_lib.course.questions.lesson05 import RESNET_BLOCK, V2_BLOCK
+from mobilenet_lib.experiments import manifold
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 5])
+@pytest.mark.parametrize("channels", [1, 2, 3, 7, 10])
+def test_shares_are_those_of_all_patterns_counted_one_by_one(channels, dimensions):
+    patterns = list(itertools.product((0, 1), repeat=channels))
+    lost = sum(sum(pattern) < dimensions for pattern in patterns)
+    assert manifold.share_lost(channels, dimensions) == lost / len(patterns)
+    assert manifold.share_zeroed(channels) == 1 / len(patterns)
+
+
+@given(st.integers(1, 60))
+def test_two_numbers_give_the_formula_of_the_lesson(channels):
+    assert manifold.share_lost(channels) == pytest.approx((channels + 1) / 2**channels)
+    assert manifold.share_lost(channels) == EXERCISES["share_lost"].reference(channels)
+
+
+@pytest.mark.parametrize(("channels", "dimensions"), [(3, 2), (5, 2), (6, 3)])
+def test_shares_are_those_of_random_matrices(channels, dimensions):
+    """One point, a new matrix each time; five standard deviations are allowed."""
+    trials = 40_000
+    rng = np.random.default_rng(1)
+    point = rng.normal(size=dimensions)
+    active = (rng.normal(size=(trials, channels, dimensions)) @ point > 0).sum(axis=1)
+    for share, expected in (
+        ((active < dimensions).mean(), manifold.share_lost(channels, dimensions)),
+        ((active == 0).mean(), manifold.share_zeroed(channels)),
+    ):
+        assert abs(share - expected) < 5 * (expected * (1 - expected) / trials) ** 0.5
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**6), st.integers(3, 12))
+def test_a_point_is_computed_exactly_where_two_channels_are_active_and_only_there(seed, channels):
+    rng = np.random.default_rng(seed)
+    matrix, point = rng.normal(size=(channels, 2)), rng.normal(size=2)
+    activated = np.maximum(matrix @ point, 0)
+    active = matrix[activated > 0]
+    if len(active) >= 2 and np.linalg.cond(active) < 1000:
+        solved = EXERCISES["solved_point"].reference(matrix, activated)
+        np.testing.assert_allclose(solved, point, rtol=1e-6, atol=1e-9)
+    if len(active) == 1:
+        # A step along the one active row's line, small enough that no other channel wakes up, changes nothing.
+        along = np.array([-active[0][1], active[0][0]])
+        slack = [-(row @ point) / abs(row @ along) for row in matrix if row @ point <= 0]
+        moved = point + 0.5 * min(slack) * along
+        assert not np.allclose(moved, point, atol=1e-12)
+        np.testing.assert_allclose(np.maximum(matrix @ moved, 0), activated, atol=1e-12)
+
+
+def test_the_spiral_winds_around_zero_and_grows():
+    spiral = manifold.spiral(points=200, turns=3)
+    radius = np.linalg.norm(spiral, axis=1)
+    assert spiral.shape == (200, 2)
+    assert radius[0] > 0
+    assert radius[-1] == pytest.approx(1)
+    assert (np.diff(radius) > 0).all()
+    angle = np.unwrap(np.arctan2(spiral[:, 1], spiral[:, 0]))
+    assert angle[-1] == pytest.approx(3 * 2 * np.pi)
+
+
+def test_the_way_back_undoes_the_matrix_where_relu_does_nothing():
+    points = np.abs(manifold.spiral())
+    matrix = np.abs(np.random.default_rng(0).normal(size=(6, 2)))  # positive sums: all are active
+    activated, recovered = manifold.round_trip(points, matrix)
+    assert activated.shape == (300, 6)
+    np.testing.assert_allclose(recovered, points, atol=1e-12)
+
+
+def test_read_back_the_spiral_is_half_as_large_and_at_its_best_scale_it_is_nearly_right():
+    spiral = manifold.spiral()
+    matrix = np.random.default_rng(0).normal(size=(20_000, 2))
+    _, recovered = manifold.round_trip(spiral, matrix)
+    assert manifold.relative_error(spiral, recovered) == pytest.approx(0.5, abs=0.02)
+    assert manifold.best_scale(spiral, recovered) == pytest.approx(2, abs=0.05)
+    scaled = manifold.best_scale(spiral, recovered) * recovered
+    assert manifold.relative_error(spiral, scaled) < 0.05
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**6), st.floats(-3, 3))
+def test_no_other_scale_is_better(seed, other):
+    rng = np.random.default_rng(seed)
+    original, recovered = rng.normal(size=(2, 5, 2))
+    best = manifold.best_scale(original, recovered)
+    assert best == pytest.approx(EXERCISES["best_scale"].reference(original, recovered))
+    error = manifold.relative_error(original, best * recovered)
+    assert error <= manifold.relative_error(original, other * recovered) + 1e-12
+
+
+def test_nothing_recovered_has_no_scale():
+    with pytest.raises(ValueError, match="no scale brings it nearer"):
+        manifold.best_scale(np.ones((3, 2)), np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("channels", [0, -1, 1.5, True])
+def test_channels_must_be_a_whole_number(channels):
+    with pytest.raises(ValueError, match="channels must be a whole number"):
+        manifold.share_lost(channels)
+    with pytest.raises(ValueError, match="channels must be a whole number"):
+        manifold.share_zeroed(channels)
+
+
+SHORTCUTS = [block for block in architectures.mobilenet_v2().blocks if block.shortcut == "identity"]
+
+
+@pytest.mark.parametrize("block", SHORTCUTS, ids=lambda block: block.name)
+def test_peak_memory_is_that_of_the_ledger(block):
+    maps = [block.in_channels, block.hidden_channels, block.hidden_channels, block.out_channels]
+    expected = max(row.live_activations for row in block.rows)
+    assert EXERCISES["peak_memory"].reference(maps, block.input_size) == expected
+
+
+def test_the_two_designs_of_the_lesson_cost_the_same_and_hold_what_the_questions_say():
+    (wide, thin, _, _), (end, hidden, _, _) = RESNET_BLOCK, V2_BLOCK
+    resnet = 2 * wide * thin + 9 * thin * thin
+    v2 = 2 * end * hidden + 9 * hidden
+    assert v2 == pytest.approx(resnet, rel=0.002)
+    assert question("05.held").truth() == pytest.approx(wide / end)
+    peaks = {
+        name: EXERCISES["peak_memory"].reference(list(block), 56)
+        for name, block in (("ResNet's", RESNET_BLOCK), ("V2's", V2_BLOCK))
+    }
+    assert question("05.peak").truth() == max(peaks, key=peaks.get)
+
+
+@pytest.mark.parametrize(
+    ("question_id", "truth"),
+    [
+        ("05.untouched", 25),
+        ("05.all_zero", 100 / 32),
+        ("05.channels_needed", 11),
+        ("05.raw_error", "a half"),
+        ("05.twice_as_many", 50 - 50 * math.comb(48, 24) / 2**48),
+        ("05.thin_ends", 1 + 2 + 3),
+    ],
+)
+def test_truth_is_the_one_found_by_hand(question_id, truth):
+    found = question(question_id).truth()
+    assert found == (truth if isinstance(truth, str) else pytest.approx(truth))

@@ -1,0 +1,84 @@
+"""What each of the processes in `test_parallel.py` does; they leave what they found as files in the folder given.
+
+Also the networks and pictures of that test, for the process that trains alone.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from test_training import curves, fit, interrupt_in_pass, small_net, stripes, weights
+
+from mobilenet_lib import training
+from mobilenet_lib._support.paddle import paddle
+from mobilenet_lib.training import parallel
+
+
+def plain_net() -> paddle.nn.Layer:
+    """Neither batch norm nor dropout: what several processes compute is then what one computes."""
+    training.seed_everything(0)
+    nn = paddle.nn
+    return nn.Sequential(
+        nn.Conv2D(3, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2D(16, 16, 3, stride=2, padding=1, groups=16),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2D(1),
+        nn.Flatten(),
+        nn.Linear(16, 4),
+    )
+
+
+def train_plain(model: paddle.nn.Layer) -> list[dict]:
+    """Two epochs of four batches of 16, augmented, with a validation set that two processes cannot halve."""
+    return curves(fit(model, validation=replace(stripes(33, seed=3), split="test")))
+
+
+def refused(**changes) -> str:
+    try:
+        fit(small_net(), **changes)
+    except ValueError as problem:
+        return str(problem)
+    return "not refused"
+
+
+def main(folder: Path) -> None:
+    parallel.start()
+    place = parallel.place()
+    found = {}
+    with parallel.first_alone():
+        if place == 0:
+            (folder / "loaded").touch()
+        found["loaded"] = (folder / "loaded").exists()
+    found["uneven"] = refused(batch_size=15)
+    found["static"] = refused(engine="static")
+    found["seeds"] = refused(seed=place)
+
+    model = plain_net()
+    found["plain"] = train_plain(model)
+    np.savez(folder / f"plain{place}.npz", **{n: v.numpy() for n, v in model.state_dict().items()})
+
+    heard = []
+    whole = small_net(seed=place)  # other first weights: the first process's count
+    history = fit(whole, epochs=3, on_epoch_end=lambda run: heard.append(len(run.epochs)))
+    found |= {"heard": heard, "settings": history.settings, "curves": curves(history)}
+    np.savez(folder / f"whole{place}.npz", **{n: v.numpy() for n, v in whole.state_dict().items()})
+
+    # Each process has a path of its own: what is written there later, it wrote itself.
+    checkpoint = folder / f"checkpoint{place}"
+    fit(interrupt_in_pass(small_net(), 6), epochs=3, checkpoint=checkpoint)
+    parts = small_net(seed=99)
+    history = fit(parts, epochs=3, checkpoint=checkpoint)
+    found |= {
+        "again": curves(history) == found["curves"],
+        "same": weights(parts) == weights(whole),
+    }
+    (folder / f"found{place}.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,216 @@
+"""The training command: progress, errors in a line, and a run that survives Ctrl-C and kill -9."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from mobilenet_lib import models, training, weights
+from mobilenet_lib.runs import Run
+from mobilenet_lib.training import checkpoints, command
+
+SMALL = [
+    "--width", "0.1", "--pictures", "192", "--test-pictures", "64", "--epochs", "3", "--engine", "dynamic"
+]  # fmt: skip
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_run_reports_every_epoch_and_writes_history_and_weights(here, capsys):
+    assert command.main([*SMALL, "--output", "out/small"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines[:3]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert lines[0].endswith(" s left")
+    assert lines[2].endswith(", 0 s left")
+    run = Run.load(here / "out" / "small.json")
+    assert f"test accuracy {run.test['accuracy']:.4f}" in lines[3]
+    model = models.build(**run.settings["network"])
+    weights.load(model, here / "out" / "small.npz")
+    test = command._first(command.data.load("fashion_mnist", "test"), "", 64, 1)
+    assert training.evaluate(model, test).accuracy == run.test["accuracy"]
+    assert run.test["total"] == 64
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--width", "0"], "width_multiplier must be a number above 0"),
+        (["--pictures", "1"], "--pictures must be"),
+        (["--test-pictures", "0"], "--test-pictures must be"),
+        (["--data", "folder", "--path", "nowhere"], "nowhere"),
+        (["--model", "vgg16", "--width", "0.5"], "vgg16 has neither"),
+        (["--learning-rate", "-1"], "learning_rate must be"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(here, capsys, wrong, message):
+    assert command.main([*SMALL, *wrong]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("mobilenet-train: ")
+    assert message in told
+    assert "Traceback" not in told
+
+
+def test_other_settings_do_not_continue_a_run(here, capsys):
+    assert command.main([*SMALL, "--epochs", "1"]) == 0
+    assert command.main([*SMALL, "--epochs", "2"]) == 1
+    assert "was made with epochs = 1, this call has 2" in capsys.readouterr().err
+    assert command.main([*SMALL, "--epochs", "2", "--restart"]) == 0
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The weights at the end of a run that nothing stopped."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    assert command.main([*SMALL, "--output", str(path)]) == 0
+    with np.load(path.with_suffix(".npz")) as state:
+        return dict(state)
+
+
+def _same(path, whole) -> None:
+    with np.load(path) as state:
+        assert sorted(state.files) == sorted(whole)
+        for name, value in whole.items():
+            np.testing.assert_array_equal(state[name], value)
+
+
+def _epochs(path) -> int:
+    return len(Run.from_json(checkpoints.read(path)["run"].item(), "it").epochs)
+
+
+# Ends itself with kill -9 when half of the third checkpoint is in its file; there is one before the first epoch.
+KILLED_IN_A_SAVE = """
+import os, signal, sys
+from contextlib import contextmanager
+from mobilenet_lib._support import npz
+from mobilenet_lib.training import command
+
+atomic_write, saves = npz.atomic_write, []
+
+class Killed:
+    def __init__(self, file):
+        self.file = file
+
+    def write(self, content):
+        self.file.write(content[: len(content) // 2])
+        self.file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+@contextmanager
+def killed(path):
+    saves.append(path)
+    with atomic_write(path) as file:
+        yield file if len(saves) < 3 else Killed(file)
+
+npz.atomic_write = killed
+sys.exit(command.main(sys.argv[1:]))
+"""
+
+
+def _started(here, *program) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, *program, *SMALL, "--output", "run"],
+        cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_continues_bit_for_bit(here, capsys, whole, stop):
+    with _started(here, "-m", "mobilenet_lib.training.command") as process:
+        assert process.stdout.readline().startswith("epoch 1/3")
+        process.send_signal(stop)  # in the second epoch, or on the way there
+        out, err = process.communicate(timeout=60)
+    if stop == signal.SIGKILL:
+        assert process.returncode == -stop
+    else:
+        assert process.returncode == command.INTERRUPTED, err
+        assert "Interrupted in epoch 2 of 3" in out
+        assert "Traceback" not in err
+    assert _epochs("run.checkpoint.npz") == 1
+    assert command.main([*SMALL, "--output", "run"]) == 0
+    assert "epoch 1/3" not in capsys.readouterr().out
+    _same("run.npz", whole)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
+def test_a_run_killed_in_the_middle_of_a_save_continues_bit_for_bit(here, capsys, whole):
+    with _started(here, "-c", KILLED_IN_A_SAVE) as process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL, err
+    assert out.count("epoch ") == 1  # the second was trained, and is reported after its save
+    half, checkpoint = (here / f"run.checkpoint.npz{end}" for end in (".partial", ""))
+    assert 0 < half.stat().st_size < checkpoint.stat().st_size
+    assert _epochs(checkpoint) == 1
+    assert command.main([*SMALL, "--output", "run"]) == 0
+    assert capsys.readouterr().out.startswith("epoch 2/3")
+    _same("run.npz", whole)
+    assert not half.exists()
+
+
+def _mounted(folder, size: int) -> bool:
+    """Is a disk of `size` bytes mounted there now? Only root may, and not in every container."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    try:
+        return subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs a small disk, or a limit on files")
+def test_a_full_disk_is_an_error_in_a_line_and_the_last_good_checkpoint_stays(here, whole):
+    """A real small disk where it can be mounted; else the same with a limit on the size of a file."""
+    finished = here / "elsewhere"
+    assert command.main([*SMALL, "--epochs", "1", "--output", str(finished / "run")]) == 0
+    size = (finished / "run.checkpoint.npz").stat().st_size
+    (here / "disk").mkdir()
+    # Room for the checkpoint before the first epoch and the next beside it, but not for two with optimizer's memory.
+    mounted = _mounted(here / "disk", size * 7 // 4)
+    limit = "" if mounted else f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size - 999}, -1));"
+    program = f"import resource, sys; {limit} from mobilenet_lib.training import command; sys.exit(command.main(sys.argv[1:]))"
+    limited = [sys.executable, "-c", program, *SMALL, "--output", "disk/run"]
+    try:
+        done = subprocess.run(limited, capture_output=True, text=True, check=False)
+        assert done.returncode == 1, done.stderr
+        assert done.stderr.startswith("mobilenet-train: [Errno "), done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        reason = "No space left on device" if mounted else "File too large"
+        assert f"the checkpoint could not be written ({reason})" in done.stderr
+        assert _epochs("disk/run.checkpoint.npz") == (1 if mounted else 0)
+        assert os.listdir("disk") == ["run.checkpoint.npz"]
+        if mounted:
+            subprocess.run(["mount", "-o", f"remount,size={9 * size}", "disk"], check=True)
+        assert command.main([*SMALL, "--output", "disk/run"]) == 0
+        _same("disk/run.npz", whole)
+    finally:
+        if mounted:
+            subprocess.run(["umount", "disk"], check=True)
+
+
+def test_until_ends_after_the_epoch_that_reached_it(here, capsys):
+    assert command.main([*SMALL, "--until", "0.101", "--output", "until"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    run = Run.load("until.json")
+    accuracies = [epoch["validation_accuracy"] for epoch in run.epochs]
+    assert run.settings["until"] == 0.101
+    assert accuracies[-1] >= 0.101 or len(accuracies) == 3
+    assert all(accuracy < 0.101 for accuracy in accuracies[:-1])
+    seconds = sum(epoch["seconds"] for epoch in run.epochs)
+    assert f"reach{'ed' if accuracies[-1] >= 0.101 else ''} 0.101 after {seconds:.0f} s of training" in lines[-2]
+    assert command.main([*SMALL, "--until", "0.101", "--output", "until"]) == 0  # trains no further
+    assert len(Run.load("until.json").epochs) == len(run.epochs)
+    assert command.main([*SMALL, "--output", "until"]) == 1
+    assert "was made with until = 0.101, this call has None" in capsys.readouterr().err
+
+
+def test_mixed_precision_is_refused_on_a_cpu(here, capsys):
+    assert command.main([*SMALL, "--amp"]) == 1
+    assert "mixed precision needs a GPU, and Paddle computes on 'cpu' here" in capsys.readouterr().err

@@ -1,0 +1,159 @@
+"""The manifold explorer without a browser: its random matrices, its table against the library, refusals, the static twin."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import statistics
+
+import numpy as np
+import pytest
+import traitlets
+from explorers import asked_for, assert_immediate, displayed
+
+from mobilenet_lib import widgets
+from mobilenet_lib.experiments import manifold
+from mobilenet_lib.widgets._explorer import module
+from mobilenet_lib.widgets._manifold import random_rows
+
+SEEDS = range(1, 31)
+
+
+# --- Numbers ---
+
+
+def test_more_channels_add_rows_to_the_same_matrix_and_seeds_differ():
+    for seed in SEEDS:
+        assert np.array_equal(random_rows(5, seed), random_rows(30, seed)[:5])
+    assert len({random_rows(2, seed).tobytes() for seed in SEEDS}) == len(SEEDS)
+
+
+def test_the_rows_are_normal_numbers_and_point_everywhere():
+    """All 900 rows that the explorer can draw: mean 0, deviation 1, uncorrelated, each quarter of the plane equally often."""
+    rows = np.concatenate([random_rows(30, seed) for seed in SEEDS])
+    assert abs(rows.mean(axis=0)).max() < 0.15
+    assert rows.std(axis=0) == pytest.approx([1, 1], abs=0.1)
+    assert abs(np.corrcoef(rows.T)[0, 1]) < 0.15
+    quarters = np.unique((rows > 0) @ [1, 2], return_counts=True)[1] / len(rows)
+    assert quarters == pytest.approx([0.25] * 4, abs=0.06)
+
+
+def test_over_all_seeds_about_as_many_points_are_lost_as_the_formula_says():
+    for channels in (2, 3, 5):
+        frames = [widgets.manifold_explorer(channels, seed).frame() for seed in SEEDS]
+        lost = statistics.mean(frame.loc[channels, "points lost"] for frame in frames) / 300
+        assert lost == pytest.approx(manifold.share_lost(channels), abs=0.1)
+
+
+def test_the_table_is_that_of_the_experiment():
+    explorer = widgets.manifold_explorer(channels=7, seed=4)
+    frame = explorer.frame()
+    assert list(frame.index) == [2, 3, 5, 7, 15, 30]
+    spiral = manifold.spiral()
+    activated, recovered = manifold.round_trip(spiral, explorer.matrix)
+    scaled = manifold.best_scale(spiral, recovered) * recovered
+    lost = ((activated > 0).sum(axis=1) < 2).sum()
+    assert list(frame.loc[7]) == [
+        lost,
+        f"{lost / 3:.1f}",
+        "6.2",  # 8 of 128
+        f"{manifold.relative_error(spiral, recovered):.2f}",
+        f"{manifold.relative_error(spiral, scaled):.2f}",
+    ]
+
+
+def test_the_picture_follows_the_scale():
+    """Many channels: as read back the spiral has half of its size, at the best scale all of it."""
+    reach = {}
+    for scaled in (False, True):
+        figure, alt = widgets.manifold_explorer(30, 2, scaled).figure()
+        plane = figure.axes[0]
+        back = np.abs(plane.lines[1].get_xydata()).max()
+        reach[scaled] = back / np.abs(plane.lines[0].get_xydata()).max()
+        assert ("at the best scale" in alt) is scaled
+    assert reach[False] < 0.75
+    assert reach[True] == pytest.approx(1, abs=0.4)
+
+
+# --- Settings ---
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"channels": 1}, "channels must be a whole number of at least 2"),
+        ({"channels": 31}, "channels can be at most 30"),
+        ({"channels": 2.5}, "channels must be a whole number"),
+        ({"seed": 0}, "seed must be a whole number of at least 1"),
+        ({"seed": 31}, "seed can be at most 30"),
+        ({"scaled": 1}, "scaled must be True or False, not 1"),
+        ({"scaled": "yes"}, "scaled must be True or False"),
+    ],
+    ids=str,
+)
+def test_impossible_settings_are_refused_with_a_reason(wrong, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        widgets.manifold_explorer(**wrong)
+
+
+def test_an_impossible_change_is_refused_and_leaves_the_explorer_as_it_was():
+    explorer = widgets.manifold_explorer()
+    before = explorer.settings
+    with pytest.raises(traitlets.TraitError, match="at most 30"):
+        explorer.channels = 99
+    with pytest.raises(traitlets.TraitError):
+        explorer.scaled = "yes"
+    assert explorer.settings == before
+
+
+# --- What is displayed ---
+
+
+def test_without_a_learner_a_figure_and_a_table_are_shown(monkeypatch):
+    explorer = widgets.manifold_explorer(5, 3)
+    (figure, about_figure), (table, _) = displayed(explorer, monkeypatch, interactive=False)
+    assert about_figure["image/png"]["alt"] == figure["text/plain"]
+    settings = html.unescape(re.search('data-settings="([^"]*)"', table["text/html"])[1])
+    assert json.loads(settings) == {"channels": 5, "seed": 3, "scaled": False}
+    for lost in explorer.frame()["points lost"]:
+        assert f"<td>{lost}</td>" in table["text/html"]
+    assert displayed(widgets.manifold_explorer(5, 3), monkeypatch, interactive=False) == [
+        (figure, about_figure),
+        (table, {}),
+    ]
+
+
+def test_a_learner_gets_the_live_view_alone(monkeypatch):
+    explorer = widgets.manifold_explorer()
+    ((data, _),) = displayed(explorer, monkeypatch, interactive=True)
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
+    assert "image/png" not in data
+    assert "manifold_explorer(channels=3, seed=1" in data["text/plain"]
+
+
+def test_the_words_of_the_figure_say_what_is_lost():
+    explorer = widgets.manifold_explorer(3, 1)
+    alt = explorer.figure()[1]
+    lost = explorer.frame().loc[3, "points lost"]
+    assert f"{lost} of 300 points are lost" in alt
+    assert 0 < lost < 300
+
+
+# --- The browser's side ---
+
+
+def test_the_module_is_one_file_that_asks_no_host_for_anything():
+    script = widgets.manifold_explorer()._esm
+    assert script == module("manifold_explorer")
+    assert asked_for(script) == []
+
+
+def test_python_answers_a_slider_within_50_ms():
+    explorer = widgets.manifold_explorer()
+
+    def update(step: int) -> None:
+        explorer.set_state({"channels": 2 + step % 29, "seed": 1 + step % 30})
+        explorer.frame()
+
+    assert_immediate(update)
