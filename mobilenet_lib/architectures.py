@@ -48,7 +48,7 @@ V2_BOTTLENECKS = (
 )
 
 # What the seed article's V2 does differently from the paper's, in the order of its code.
-SEED_DEVIATIONS = (
+ARTICLE_DEVIATIONS = (
     "stem of stride 1",
     "expansion at t = 1",
     "1×1 on the shortcut",
@@ -349,22 +349,22 @@ def mobilenet_v2(
     )
 
 
-def seed_mobilenet_v2(
+def article_mobilenet_v2(
     resolution: int = 224,
     num_classes: int = 10,
     *,
-    deviations: Collection[str] = SEED_DEVIATIONS,
+    deviations: Collection[str] = ARTICLE_DEVIATIONS,
 ) -> Table:
     """The MobileNet V2 of the article this course started from, which is not the paper's.
 
-    deviations: which of `SEED_DEVIATIONS` to apply; with none of them it is the paper's V2, layer by layer. With all, its
+    deviations: which of `ARTICLE_DEVIATIONS` to apply; with none of them it is the paper's V2, layer by layer. With all, its
     stem has stride 1, its first bottleneck keeps an expansion, a 1×1 convolution stands on the shortcut where only the
     channels differ, every convolution has a bias, and two average pools (4, then 3) end it. Raises ValueError for an
     unknown deviation, and for a last map so small that nothing is left for those pools.
     """
-    unknown = sorted(set(deviations) - set(SEED_DEVIATIONS))
+    unknown = sorted(set(deviations) - set(ARTICLE_DEVIATIONS))
     if unknown:
-        raise ValueError(f"deviations must be among {', '.join(SEED_DEVIATIONS)}, not {', '.join(unknown)}")
+        raise ValueError(f"deviations must be among {', '.join(ARTICLE_DEVIATIONS)}, not {', '.join(unknown)}")
     _check(1.0, resolution, num_classes, 1)
     bias = "biases" in deviations
     builder = _Builder(resolution)

@@ -77,11 +77,11 @@ class MobileNetV2(TableNetwork):
         super().__init__(architectures.mobilenet_v2(width_multiplier, resolution, num_classes, stem_stride, **variant))
 
 
-class SeedMobileNetV2(TableNetwork):
-    """The seed article's own MobileNet V2, which is not the paper's. Arguments as `architectures.seed_mobilenet_v2`."""
+class ArticleMobileNetV2(TableNetwork):
+    """The seed article's own MobileNet V2, which is not the paper's. Arguments as `architectures.article_mobilenet_v2`."""
 
     def __init__(self, resolution: int = 224, num_classes: int = 10) -> None:
-        super().__init__(architectures.seed_mobilenet_v2(resolution, num_classes))
+        super().__init__(architectures.article_mobilenet_v2(resolution, num_classes))
 
 
 def layer_of(block: Block) -> nn.Layer:
@@ -125,7 +125,7 @@ def layer_of(block: Block) -> nn.Layer:
 NAMES = (
     "mobilenet_v1",
     "mobilenet_v2",
-    "seed_mobilenet_v2",
+    "article_mobilenet_v2",
     "resnet50",
     "resnet152",
     "vgg16",
@@ -143,7 +143,7 @@ def build(
 ) -> nn.Layer:
     """A network of the course by name, untrained.
 
-    mobilenet_v1 and mobilenet_v2 are ours, built from the papers' tables; seed_mobilenet_v2 is the seed article's own
+    mobilenet_v1 and mobilenet_v2 are ours, built from the papers' tables; article_mobilenet_v2 is the seed article's own
     variant; resnet50, resnet152, vgg16 and vgg19 come from `paddle.vision`. stem_stride: default 2, or 1 for pictures of
     at most 64 pixels, which a stride-2 stem would shrink to a single 1×1 map. variant: other arguments of
     `architectures.mobilenet_v1` and `mobilenet_v2`, such as activation="relu6" or linear=False. Raises ValueError for an
@@ -159,7 +159,7 @@ def build(
         return network(width_multiplier, resolution, num_classes, stride, **variant)
     if width_multiplier != 1.0 or stem_stride is not None or variant:
         raise ValueError(f"{name} has neither width_multiplier nor stem_stride nor variants: leave them out")
-    if name == "seed_mobilenet_v2":
-        return SeedMobileNetV2(resolution, num_classes)
+    if name == "article_mobilenet_v2":
+        return ArticleMobileNetV2(resolution, num_classes)
     baseline: Callable[..., nn.Layer] = getattr(paddle.vision.models, name)
     return baseline(num_classes=num_classes)

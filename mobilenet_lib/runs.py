@@ -21,7 +21,7 @@ from mobilenet_lib._support.files import atomic_write
 if TYPE_CHECKING:
     import pandas as pd
 
-MODES = ("smoke", "recorded", "full")
+MODES = ("quick", "recorded", "full")
 
 # What a run must hold, and of which type. A field that is missing or of another type is refused by name.
 _NUMBER = (int, float)
@@ -67,7 +67,7 @@ class Run:
     `train_accuracy`, `validation_loss`, `validation_accuracy` (the last two None without validation), `seconds` and
     `images_per_second` (of the training part), `learning_rate` (mean over the epoch's steps). Losses are mean cross
     entropies in nats, accuracies shares from 0 to 1. test: None, or `loss`, `accuracy`, `correct`, `total` on
-    pictures never trained on. mode: "smoke" (a short first run), "recorded" (loaded with the course) or "full".
+    pictures never trained on. mode: "quick" (a short first run), "recorded" (loaded with the course) or "full".
     started: ISO date and time. interrupted: whether somebody stopped it; the finished epochs are kept.
     """
 

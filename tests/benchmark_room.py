@@ -35,7 +35,7 @@ SECONDS_PER_CELL = 600
 
 CONDITIONS = (
     "JupyterLab as mobilenet-course starts it, no browser attached; lessons run live (forms and sliders are widgets) from top "
-    "to bottom one after the other, their kernels left open; training in mode smoke, no CIFAR-10, no engine trial remembered. "
+    "to bottom one after the other, their kernels left open; training in mode quick, no CIFAR-10, no engine trial remembered. "
     "Resident memory (RSS) of the process and its children, looked at ten times a second; pages that processes share count "
     "in each."
 )

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from mobilenet_lib import architectures, cost
 from mobilenet_lib.architectures import (
-    SEED_DEVIATIONS,
+    ARTICLE_DEVIATIONS,
     make_divisible,
     mobilenet_v1,
     mobilenet_v2,
-    seed_mobilenet_v2,
+    article_mobilenet_v2,
     vgg16,
 )
 
@@ -59,7 +59,7 @@ def test_v2_adds_a_shortcut_only_between_equal_shapes():
         (mobilenet_v1(num_classes=10), 567_726_592, 3_195_328, 3_217_226),
         (mobilenet_v2(), 300_774_272, 3_469_760, 3_504_872),
         (mobilenet_v2(num_classes=10), 299_507_072, 2_202_560, 2_236_682),
-        (seed_mobilenet_v2(), 1_289_912_320, 2_261_440, 2_314_010),
+        (article_mobilenet_v2(), 1_289_912_320, 2_261_440, 2_314_010),
         (vgg16(), 15_470_264_320, 138_344_128, 138_357_544),
     ],
     ids=lambda value: getattr(value, "name", None),
@@ -124,8 +124,10 @@ def test_receptive_fields_are_what_one_output_number_reaches_back_to(table, plac
 
 
 def test_the_seeds_deviations_lead_from_the_papers_v2_to_the_seeds():
-    assert seed_mobilenet_v2(deviations=()).blocks == mobilenet_v2(num_classes=10).blocks
-    steps = [seed_mobilenet_v2(deviations=SEED_DEVIATIONS[:count]) for count in range(len(SEED_DEVIATIONS) + 1)]
+    assert article_mobilenet_v2(deviations=()).blocks == mobilenet_v2(num_classes=10).blocks
+    steps = [
+        article_mobilenet_v2(deviations=ARTICLE_DEVIATIONS[:count]) for count in range(len(ARTICLE_DEVIATIONS) + 1)
+    ]
     assert [(table.macs, table.trainable_params) for table in steps] == [
         (299_507_072, 2_236_682),
         (1_197_989_888, 2_236_682),
@@ -134,15 +136,15 @@ def test_the_seeds_deviations_lead_from_the_papers_v2_to_the_seeds():
         (1_289_912_320, 2_314_010),
         (1_289_912_320, 2_314_010),
     ]
-    assert steps[-1] == seed_mobilenet_v2()
+    assert steps[-1] == article_mobilenet_v2()
     assert [table.blocks[-2].windows for table in steps] == [()] * 5 + [(4, 3)]
 
 
 def test_an_unknown_deviation_is_refused():
     with pytest.raises(ValueError, match=r"deviations must be among stem of stride 1, .*, not biasses"):
-        seed_mobilenet_v2(deviations=("biasses",))
+        article_mobilenet_v2(deviations=("biasses",))
     with pytest.raises(ValueError, match="353 pixels or more"):
-        seed_mobilenet_v2(352, deviations=("two pools",))
+        article_mobilenet_v2(352, deviations=("two pools",))
 
 
 def test_frame_has_a_row_per_layer_and_the_same_totals():
@@ -228,14 +230,14 @@ def test_a_width_that_leaves_no_channels_says_what_would():
 
 def test_other_networks_refuse_pictures_their_pools_cannot_take():
     with pytest.raises(ValueError, match="177 pixels or more"):
-        seed_mobilenet_v2(176)
-    assert seed_mobilenet_v2(177).rows[-1].output_shape == (10, 1, 1)
+        article_mobilenet_v2(176)
+    assert article_mobilenet_v2(177).rows[-1].output_shape == (10, 1, 1)
     with pytest.raises(ValueError, match="multiple of 32"):
         vgg16(100)
 
 
 def test_pools_are_numbered_only_where_there_are_several_and_count_what_they_write():
-    pools = [row for row in seed_mobilenet_v2(num_classes=10).rows if row.kind == "pool"]
+    pools = [row for row in article_mobilenet_v2(num_classes=10).rows if row.kind == "pool"]
     assert [row.name for row in pools] == ["pool1", "pool2"]
     assert [row.cost.activations for row in pools] == [1280 * 3 * 3, 1280]
     (pool,) = (row for row in mobilenet_v1().rows if row.kind == "pool")

@@ -158,7 +158,7 @@ def test_a_restart_in_the_middle_then_run_all_shows_what_is_stored(kernel):
 
 TRAINING = """
 from mobilenet_lib import data, models, training
-some = data.load("fashion_mnist").take(128)
+some = data.load("fashion_mnist").sample(128)
 v1 = models.build("mobilenet_v1", num_classes=10, width_multiplier=0.25, resolution=32)
 run = training.fit(
     v1, some, epochs=500, batch_size=64, engine="dynamic", run_name="V1",
@@ -267,7 +267,7 @@ def test_a_read_only_folder_loses_nothing_and_says_so(monkeypatch):
     from mobilenet_lib import data, models, training
 
     progress.frame()  # imports what an ordinary user could not read where root installed it
-    some = data.load("fashion_mnist").take(64)
+    some = data.load("fashion_mnist").sample(64)
     model = models.build("mobilenet_v1", width_multiplier=0.25, resolution=32)
     run = runs.recorded(runs.recorded_names()[0])
     records.take_notes()

@@ -198,7 +198,7 @@ def test_lesson_06_shows_the_slip_that_hides_parameters(v2):
 @pytest.mark.parametrize("steps", range(5))
 def test_lesson_06_prices_networks_that_can_be_built(steps):
     """After each deviation, hooks on the built network count what the step's table says. (The pools cost nothing.)"""
-    table = architectures.seed_mobilenet_v2(64, deviations=architectures.SEED_DEVIATIONS[:steps])
+    table = architectures.article_mobilenet_v2(64, deviations=architectures.ARTICLE_DEVIATIONS[:steps])
     measured = count(models.TableNetwork(table), (3, 64, 64))
     assert (measured.macs, measured.params) == (table.macs, table.trainable_params)
 

@@ -37,10 +37,10 @@ def test_trainable_parameters_equal_the_ledger(name, width, stem_stride):
 
 
 def test_seed_variant_has_the_articles_parameters_and_trains():
-    model = models.build("seed_mobilenet_v2", 10)
+    model = models.build("article_mobilenet_v2", 10)
     assert trainable(model) == 2_314_010
     assert "seed" in model.table.name
-    small = models.SeedMobileNetV2(resolution=192)
+    small = models.ArticleMobileNetV2(resolution=192)
     loss = small(paddle.rand([2, 3, 192, 192])).sum()
     loss.backward()
     assert all(p.grad is not None for p in small.parameters() if not p.stop_gradient)
@@ -84,7 +84,7 @@ def test_an_untrained_network_tells_pictures_apart():
             {"name": "vgg16", "width_multiplier": 0.5},
             "vgg16 has neither width_multiplier nor stem_stride",
         ),
-        ({"name": "seed_mobilenet_v2", "resolution": 32}, "resolution=32 leaves a 2×2 map"),
+        ({"name": "article_mobilenet_v2", "resolution": 32}, "resolution=32 leaves a 2×2 map"),
     ],
 )
 def test_impossible_networks_are_refused(arguments, says):
@@ -137,7 +137,7 @@ def test_tables_and_layers_know_the_same_kinds():
     tables = [
         architectures.mobilenet_v1(),
         architectures.mobilenet_v2(),
-        architectures.seed_mobilenet_v2(),
+        architectures.article_mobilenet_v2(),
     ]
     for table in tables:
         for block in table.blocks:

@@ -100,8 +100,8 @@ def test_a_missing_field_is_named_with_the_file(tmp_path, field):
             "test: the field 'correct' is missing",
         ),
         (
-            lambda r: r.update(mode="quick"),
-            "mode should be one of smoke, recorded, full, not 'quick'",
+            lambda r: r.update(mode="fast"),
+            "mode should be one of quick, recorded, full, not 'fast'",
         ),
         (lambda r: r.update(sede=3), "'sede' is unknown"),
         (lambda r: r.update(epochs={}), "'epochs' should be list"),
@@ -290,7 +290,7 @@ def test_summary_has_a_row_per_model_with_students_interval_over_seeds():
 def test_summary_prefers_the_test_set_and_keeps_modes_and_data_apart():
     tested = run(test={"loss": 1.0, "accuracy": 0.25, "correct": 25, "total": 100})
     other = run(data=DATA | {"name": "other"})
-    frame = statistics.summary([tested, run(mode="smoke"), other])
+    frame = statistics.summary([tested, run(mode="quick"), other])
     assert frame["measured_on"].tolist() == ["test", "validation", "validation"]
     assert frame["accuracy"].tolist() == [0.25, 0.6, 0.6]
     assert (frame["low"][0], frame["high"][0]) == pytest.approx(statistics.wilson_interval(25, 100))
@@ -390,8 +390,8 @@ def test_recorded_runs_are_found_by_how_their_names_begin():
 
 
 def test_an_unknown_mode_is_refused():
-    assert runs.check_mode("smoke") == "smoke"
-    with pytest.raises(ValueError, match="one of smoke, recorded, full, not 'fast'"):
+    assert runs.check_mode("quick") == "quick"
+    with pytest.raises(ValueError, match="one of quick, recorded, full, not 'fast'"):
         runs.check_mode("fast")
 
 

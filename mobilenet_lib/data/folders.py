@@ -87,7 +87,7 @@ def allocate(count: int, size: int) -> np.ndarray:
         raise ValueError(
             f"{count:,} pictures of {size}×{size} would take {count * 3 * size * size / 1e9:.1f} GB of memory; "
             f"the limit is {MOST_BYTES / 1e9:.0f} GB. Take fewer or make them smaller: "
-            f"`images.take(1000).resize({size})`."
+            f"`images.sample(1000).resize({size})`."
         )
     return np.empty((count, 3, size, size), np.uint8)
 

@@ -52,11 +52,11 @@ class ImageSet:
     """Pictures with their labels, and where they come from.
 
     images: uint8 [N, 3, height, width], values 0…255. labels: int64 [N], each a place in `classes`.
-    split: "train" or "test". source: one line for captions.
+    part: "train" or "test". source: one line for captions.
     """
 
     name: str
-    split: str
+    part: str
     images: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
@@ -65,7 +65,7 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, n: int, seed: int = 0) -> ImageSet:
+    def sample(self, n: int, seed: int = 0) -> ImageSet:
         """`n` pictures in random order, equally many of each class as far as they reach; the same seed takes the same.
 
         Raises ValueError if `n` is not between 1 and the number of pictures.
@@ -76,12 +76,12 @@ class ImageSet:
         chosen = order[np.argsort(_turns(self.labels[order]), kind="stable")[:n]]
         return self._select(chosen, f"{n:,} of them taken with seed {seed}")
 
-    def first(self, n: int) -> ImageSet:
+    def head(self, n: int) -> ImageSet:
         """The first `n` pictures, in their order. Raises ValueError if `n` is not between 1 and the number of pictures."""
         self._check_count(n)
         return self if n == len(self) else self._select(np.arange(n), f"the first {n:,}")
 
-    def split_off(self, fraction: float, seed: int = 0) -> tuple[ImageSet, ImageSet]:
+    def split(self, fraction: float, seed: int = 0) -> tuple[ImageSet, ImageSet]:
         """Divide into (rest, part): `part` has this fraction of the pictures, and of each class.
 
         Neither is empty, none is in both, and each keeps the order. Raises ValueError if `fraction` is not between

@@ -21,7 +21,7 @@ SECONDS_PER_CELL = 600
 
 _CONDITIONS = (
     "One run from top to bottom in a new kernel, without a browser: predictions and explorers show their static form, "
-    "training is in mode smoke, no CIFAR-10. The first cell that needs a package includes its import."
+    "training is in mode quick, no CIFAR-10. The first cell that needs a package includes its import."
 )
 
 

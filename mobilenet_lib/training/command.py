@@ -111,7 +111,7 @@ def _duration(seconds: float) -> str:
 
 def _first(images: data.ImageSet, option: str, count: int | None, minimum: int) -> data.ImageSet:
     """So many pictures from the beginning, or all. option: what an error calls the number."""
-    return images if count is None else images.first(whole_number(option, count, minimum))
+    return images if count is None else images.head(whole_number(option, count, minimum))
 
 
 def _path(arguments: argparse.Namespace, ending: str) -> Path:

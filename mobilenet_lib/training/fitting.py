@@ -136,7 +136,7 @@ def fit(
     augment: show each picture shifted, by up to `max_shift` pixels either way, and mirrored at random.
     checkpoint: a file written before the first epoch and after each one; resume: continue from it where it exists.
     progress: show a bar, in a live notebook or a terminal; elsewhere nothing is printed.
-    run_name (default: the model's class), notes, mode ("smoke", "recorded" or "full") are kept in the history.
+    run_name (default: the model's class), notes, mode ("quick", "recorded" or "full") are kept in the history.
     engine: "dynamic" is Paddle's dynamic graph; "static" its static graph with oneDNN, several times faster on a CPU, but
     taken only where it agrees with the dynamic graph, see `choose`; "auto" takes the faster one for runs that
     are not very short. The history says in its settings which one it was.

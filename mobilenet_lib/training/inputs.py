@@ -31,7 +31,7 @@ def describe_validation(validation: ImageSet | float | None) -> str | float | No
     if validation is None:
         return None
     if isinstance(validation, ImageSet):
-        return f"{validation.name} {validation.split}"
+        return f"{validation.name} {validation.part}"
     if isinstance(validation, bool) or not isinstance(validation, int | float) or not 0 < validation < 1:
         raise ValueError(
             f"validation must be an ImageSet, a share between 0 and 1, or None for none, not {validation!r}"
@@ -75,7 +75,7 @@ def _shared(images: ImageSet) -> dict[str, Any]:
 def split(train: ImageSet, validation: ImageSet | float | None, seed: int) -> tuple[ImageSet, ImageSet | None]:
     """Training and validation images; a share is split off by `seed`. ValueError where too few are left in either."""
     if isinstance(validation, float):
-        train, validation = train.split_off(validation, seed)
+        train, validation = train.split(validation, seed)
     for name, images, least in (("training", train, 2), ("validation", validation, 1)):
         if images is not None and len(images) < least:
             raise ValueError(f"{name} needs at least {least} image(s), and has {len(images)} left. Take more images.")

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import __main__
 from mobilenet_lib import architectures, cost
 from mobilenet_lib.course import LESSONS, exercises, records
 from mobilenet_lib.course.exercises import EXERCISES, _checking, check, hint, solution
@@ -635,7 +634,7 @@ def test_without_argument_the_last_checked_exercise_is_meant(said, monkeypatch):
     assert "def output_size" in said()
     check()
     assert "output_size: no such function yet" in said()
-    monkeypatch.setattr(__main__, "output_size", OUTPUT_SIZE.reference, raising=False)
+    monkeypatch.setattr(sys.modules["__main__"], "output_size", OUTPUT_SIZE.reference, raising=False)
     check()
     assert "Correct" in said()
     check("output_size")

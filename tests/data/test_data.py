@@ -51,42 +51,42 @@ label_lists = st.lists(st.integers(0, 3), min_size=2, max_size=60)
 def test_take_gives_each_class_its_turn(labels, seed, share):
     images = image_set(labels)
     n = max(1, round(share * len(labels)))
-    taken = images.take(n, seed)
+    taken = images.sample(n, seed)
     assert len(taken) == n == len(set(numbers(taken)))
     assert [labels[number] for number in numbers(taken)] == taken.labels.tolist()
     before, after = np.bincount(labels, minlength=4), np.bincount(taken.labels, minlength=4)
     # A class may be behind the largest by more than one only if all of it was taken.
     assert all(after[c] >= after.max() - 1 or after[c] == before[c] for c in range(4))
-    assert numbers(images.take(n, seed)) == numbers(taken)
+    assert numbers(images.sample(n, seed)) == numbers(taken)
 
 
 def test_take_depends_on_the_seed_and_says_what_it_did():
     images = image_set([0, 1, 2, 3] * 10)
-    assert numbers(images.take(8, seed=0)) != numbers(images.take(8, seed=1))
-    assert images.take(8, seed=1).source == "made for a test; 8 of them taken with seed 1"
+    assert numbers(images.sample(8, seed=0)) != numbers(images.sample(8, seed=1))
+    assert images.sample(8, seed=1).source == "made for a test; 8 of them taken with seed 1"
 
 
 @pytest.mark.parametrize("n", [0, -1, 5])
 def test_take_refuses_more_than_there_are(n):
     with pytest.raises(ValueError, match=f"Cannot take {n} of 4 pictures"):
-        image_set([0, 1, 2, 3]).take(n)
+        image_set([0, 1, 2, 3]).sample(n)
 
 
 def test_first_takes_the_first_in_their_order_and_says_so():
     some = image_set([3, 1, 2, 0])
-    few = some.first(3)
+    few = some.head(3)
     assert few.labels.tolist() == [3, 1, 2]
     assert few.source == f"{some.source}; the first 3"
-    assert some.first(4) is some
+    assert some.head(4) is some
     for n in (0, 5):
         with pytest.raises(ValueError, match="Take from 1 to 4"):
-            some.first(n)
+            some.head(n)
 
 
 @given(labels=label_lists, seed=st.integers(0, 99), fraction=st.floats(0.01, 0.99))
 def test_split_off_divides_each_class_alike_and_loses_nothing(labels, seed, fraction):
     images = image_set(labels)
-    rest, part = images.split_off(fraction, seed)
+    rest, part = images.split(fraction, seed)
     assert sorted(numbers(rest) + numbers(part)) == list(range(len(labels)))
     assert numbers(part) == sorted(numbers(part))
     assert numbers(rest) == sorted(numbers(rest))
@@ -99,19 +99,19 @@ def test_split_off_divides_each_class_alike_and_loses_nothing(labels, seed, frac
 
 def test_split_off_is_seeded():
     images = image_set([0, 1] * 20)
-    assert numbers(images.split_off(0.5, 0)[1]) == numbers(images.split_off(0.5, 0)[1])
-    assert numbers(images.split_off(0.5, 0)[1]) != numbers(images.split_off(0.5, 1)[1])
+    assert numbers(images.split(0.5, 0)[1]) == numbers(images.split(0.5, 0)[1])
+    assert numbers(images.split(0.5, 0)[1]) != numbers(images.split(0.5, 1)[1])
 
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 10, float("nan")])
 def test_split_off_refuses_what_is_not_a_fraction(fraction):
     with pytest.raises(ValueError, match="between 0 and 1"):
-        image_set([0, 1, 2, 3]).split_off(fraction)
+        image_set([0, 1, 2, 3]).split(fraction)
 
 
 def test_split_off_refuses_a_single_picture():
     with pytest.raises(ValueError, match="two or more"):
-        image_set([0]).split_off(0.5)
+        image_set([0]).split(0.5)
 
 
 def test_resize_keeps_a_flat_colour_and_says_so():
@@ -328,7 +328,7 @@ def test_cifar10_gives_back_what_was_stored(tmp_path, batches, mode):
     assert train.labels.tolist() == [label for name in TRAIN_BATCHES for label in batches[name][b"labels"]]
     assert train.labels.dtype == np.int64
     assert (test.images.reshape(4, 3072) == batches[TEST_BATCH][b"data"]).all()
-    assert (test.split, len(test), test.classes[3], len(test.classes)) == ("test", 4, "cat", 10)
+    assert (test.part, len(test), test.classes[3], len(test.classes)) == ("test", 4, "cat", 10)
 
 
 def test_cifar10_says_when_the_archive_is_not_the_official_one(tmp_path, batches, monkeypatch):

@@ -208,7 +208,7 @@ def test_a_row_has_the_costs_of_the_ledger_and_the_mean_of_its_seeds():
         assert row["by_seed"] == tuple(shares)
         assert row["accuracy"] == pytest.approx(sum(shares) / len(shares))
         assert row["low"] < row["accuracy"] < row["high"]
-    with pytest.raises(ValueError, match="training must be one of longer, smoke"):
+    with pytest.raises(ValueError, match="training must be one of longer, quick"):
         design.recorded("long")
     with pytest.raises(ValueError, match="cost must be one of macs"):
         design.front(frame, "MACs")
@@ -216,9 +216,9 @@ def test_a_row_has_the_costs_of_the_ledger_and_the_mean_of_its_seeds():
 
 def test_the_lesson_says_what_the_record_shows():
     """The sentences of lesson 09 on the recorded runs; trained anew, one that no longer holds must be written anew."""
-    frame, smoke = design.recorded("longer"), design.recorded("smoke")["accuracy"]
+    frame, quick = design.recorded("longer"), design.recorded("quick")["accuracy"]
     titles = {made.title: name for name, made in design.TRAINED.items()}
-    frame, smoke = frame.rename(index=titles), smoke.rename(index=titles)
+    frame, quick = frame.rename(index=titles), quick.rename(index=titles)
     right, macs = 100 * frame["accuracy"], frame["macs"]
     fronts = {cost: set(design.front(frame, cost)) for cost in COSTS}
     on_front = ["v1_010", "v2_025_t1", "v1_015_late", "v2_010_late", "v1_050"]
@@ -258,11 +258,11 @@ def test_the_lesson_says_what_the_record_shows():
     assert not late & fronts["peak_activations"]
     assert early <= fronts["peak_activations"]
 
-    assert right.rank(ascending=False)[smoke.idxmax()] == 3
-    assert smoke.idxmin() == "v1_015_late"
-    ranks, short = by_seed.rank(), smoke.rank()
-    of_smoke = max(short.corr(ranks[seed]) for seed in (0, 1))
-    assert (f"{ranks[0].corr(ranks[1]):.2f}", f"{of_smoke:.2f}") == ("0.64", "0.34")
+    assert right.rank(ascending=False)[quick.idxmax()] == 3
+    assert quick.idxmin() == "v1_015_late"
+    ranks, short = by_seed.rank(), quick.rank()
+    of_quick = max(short.corr(ranks[seed]) for seed in (0, 1))
+    assert (f"{ranks[0].corr(ranks[1]):.2f}", f"{of_quick:.2f}") == ("0.64", "0.34")
 
 
 # --- The card ---

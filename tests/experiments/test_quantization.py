@@ -17,7 +17,7 @@ nn = paddle.nn
 
 @pytest.fixture(scope="module")
 def pictures():
-    return data.load("fashion_mnist", "test").take(20)
+    return data.load("fashion_mnist", "test").sample(20)
 
 
 def _model(activation="relu"):
@@ -192,11 +192,11 @@ def test_the_sweep_begins_at_the_accuracy_of_the_recorded_runs(activation):
 def test_a_row_of_the_sweep_can_be_measured_again(range_name, bits):
     """On 500 of the 2,000 pictures: as near as the choice of pictures allows."""
     model = weights.recorded("fashion_v1_relu6_seed0")
-    calibration = data.load("fashion_mnist", "train").take(rounding_sweep.CALIBRATION)
+    calibration = data.load("fashion_mnist", "train").sample(rounding_sweep.CALIBRATION)
     how = rounding_sweep.RANGES["relu6"][range_name]
     largest = how.get("largest") or quantization.activation_ranges(model, calibration)
     with quantization.rounded_activations(model, bits, largest):
-        again = training.evaluate(model, data.load("fashion_mnist", "test").take(500)).accuracy
+        again = training.evaluate(model, data.load("fashion_mnist", "test").sample(500)).accuracy
     assert again == pytest.approx(rounding_sweep.correct("relu6", range_name, bits)[0] / 2000, abs=0.07)
 
 

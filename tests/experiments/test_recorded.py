@@ -105,7 +105,7 @@ def test_recording_saves_a_labelled_run(tmp_path, monkeypatch, checkpoint):
     pictures = np.random.default_rng(0).integers(0, 256, (40, 3, 32, 32), dtype=np.uint8)
     classes = tuple(f"class {number}" for number in range(10))
     few = data.ImageSet("cifar10", "train", pictures, np.arange(40) % 10, classes, "elsewhere")
-    monkeypatch.setattr(data, "load", lambda name, split, path: dataclasses.replace(few, split=split))
+    monkeypatch.setattr(data, "load", lambda name, split, path: dataclasses.replace(few, part=split))
     monkeypatch.setattr(files, "RECORDED", tmp_path / "recorded")
     monkeypatch.setitem(
         record.RUNS,
@@ -133,9 +133,9 @@ def test_recording_saves_a_labelled_run(tmp_path, monkeypatch, checkpoint):
     assert (tmp_path / "runs" / "tiny.npz").exists() == checkpoint
 
     model = weights.recorded("tiny")
-    again = training.evaluate(model, few.first(20))
+    again = training.evaluate(model, few.head(20))
     assert again.accuracy == run.test["accuracy"]
-    assert training.evaluate(model, few.first(30)).loss == run.test["train"]["loss"]
+    assert training.evaluate(model, few.head(30)).loss == run.test["train"]["loss"]
     assert [digit == "1" for digit in run.test["right"]] == (again.predictions == few.labels[:20]).tolist()
     confusion = np.array(run.test["confusion"])
     assert confusion.sum(axis=1).tolist() == [2] * 10

@@ -115,9 +115,9 @@ def run(mode, seed=0):
 
 
 def test_learning_curves_state_mode_data_and_seed():
-    fig, alt = plots.learning_curves([run("smoke"), run("smoke", seed=3)])
+    fig, alt = plots.learning_curves([run("quick"), run("quick", seed=3)])
     for text in (fig.get_suptitle(), alt):
-        assert "mode: smoke" in text
+        assert "mode: quick" in text
         assert "made-up pictures" in text
         assert "seed 0, 3" in text
 
@@ -125,12 +125,12 @@ def test_learning_curves_state_mode_data_and_seed():
 def test_only_recorded_curves_quote_their_figures():
     """Those of a run that was just trained differ from machine to machine, and the text is compared."""
     assert "75.0 %" in plots.learning_curves([run("recorded")])[1]
-    assert "75.0 %" not in plots.learning_curves([run("smoke")])[1]
+    assert "75.0 %" not in plots.learning_curves([run("quick")])[1]
 
 
 def test_learning_curves_need_an_epoch():
     with pytest.raises(ValueError, match="none of the runs has a finished epoch"):
-        plots.learning_curves([dataclasses.replace(run("smoke"), epochs=[])])
+        plots.learning_curves([dataclasses.replace(run("quick"), epochs=[])])
 
 
 def test_accuracies_show_their_intervals_and_conditions():
@@ -144,7 +144,7 @@ def test_accuracies_show_their_intervals_and_conditions():
         assert "mode: recorded" in text
         assert "made" in text
     assert "75.0 %" in alt
-    assert "75.0 %" not in plots.accuracies(statistics.summary([run("smoke")]))[1]
+    assert "75.0 %" not in plots.accuracies(statistics.summary([run("quick")]))[1]
 
 
 def test_seeds_of_one_network_share_a_colour_and_one_label():
@@ -163,7 +163,7 @@ def test_train_and_test_draws_both_sides_of_each_run():
         assert test == pytest.approx([25, 50, 75])
     assert "60.0 % on training pictures and 75.0 % on others" in alt
     assert "seed 0, 3" in alt
-    assert "60.0 %" not in plots.train_and_test([run("smoke")])[1]
+    assert "60.0 %" not in plots.train_and_test([run("quick")])[1]
 
 
 def test_trade_offs_have_a_panel_per_cost_and_every_interval():

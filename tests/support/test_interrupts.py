@@ -87,7 +87,7 @@ def test_the_static_graph_is_built_to_its_end(monkeypatch):
 def test_training_that_has_not_begun_ends_as_one_in_its_first_epoch(monkeypatch, capsys, tmp_path):
     model = _small()
     before = {name: value.numpy() for name, value in model.state_dict().items()}
-    pictures = data.load("fashion_mnist").first(32).resize(16)
+    pictures = data.load("fashion_mnist").head(32).resize(16)
     monkeypatch.setattr(static._Network, "logits", interrupting(static._Network.logits))
     monkeypatch.setattr("mobilenet_lib.training.choice.probe", lambda *_: None)
     monkeypatch.setattr("mobilenet_lib.training.choice.platform.machine", lambda: "x86_64")

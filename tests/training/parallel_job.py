@@ -35,7 +35,7 @@ def plain_net() -> paddle.nn.Layer:
 
 def train_plain(model: paddle.nn.Layer) -> list[dict]:
     """Two epochs of four batches of 16, augmented, with a validation set that two processes cannot halve."""
-    return curves(fit(model, validation=replace(stripes(33, seed=3), split="test")))
+    return curves(fit(model, validation=replace(stripes(33, seed=3), part="test")))
 
 
 def refused(**changes) -> str:

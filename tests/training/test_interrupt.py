@@ -25,7 +25,7 @@ print("interrupted:", history.interrupted)
 """
 
 LOOK = """
-_, part = stripes().split_off(0.25, seed=0)
+_, part = stripes().split(0.25, seed=0)
 measured = training.evaluate(model, part, batch_size=16)
 last = history.epochs[-1]
 print(measured.accuracy == last["validation_accuracy"], measured.loss == last["validation_loss"])

@@ -257,7 +257,7 @@ def test_an_unknown_engine_is_refused():
 
 
 def _few(count=320):
-    return data.load("fashion_mnist", "train").first(count)
+    return data.load("fashion_mnist", "train").head(count)
 
 
 def _run(engine, checkpoint, epochs, stop_after):
@@ -288,7 +288,7 @@ def test_a_whole_run_agrees_in_accuracy_and_keeps_the_model():
         )  # fmt: skip
         assert run.settings["engine"] == engine
         # What the history says is what the dynamic model now does.
-        measured = training.evaluate(model, images.split_off(0.2, 0)[1]).accuracy
+        measured = training.evaluate(model, images.split(0.2, 0)[1]).accuracy
         assert measured == pytest.approx(run.epochs[-1]["validation_accuracy"], abs=0.01)
         accuracies[engine] = run.epochs[-1]["train_accuracy"]
     assert accuracies["static"] > 0.45

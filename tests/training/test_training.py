@@ -117,7 +117,7 @@ def test_shuffled_labels_are_not():
 def test_the_last_validation_figures_are_those_of_the_model_handed_back():
     model = small_net()
     images = stripes()
-    _, part = images.split_off(0.25, seed=0)
+    _, part = images.split(0.25, seed=0)
     history = fit(model, images)
     again = training.evaluate(model, part, batch_size=16)
     last = history.epochs[-1]
@@ -126,20 +126,20 @@ def test_the_last_validation_figures_are_those_of_the_model_handed_back():
 
 
 def test_the_history_says_what_was_done(tmp_path):
-    other = replace(stripes(40, seed=9), split="test")
+    other = replace(stripes(40, seed=9), part="test")
     history = fit(
         small_net(),
         validation=other,
         epochs=3,
         run_name="net",
         notes="a note",
-        mode="smoke",
+        mode="quick",
         seed=4,
     )
     assert (history.name, history.notes, history.mode, history.seed) == (
         "net",
         "a note",
-        "smoke",
+        "quick",
         4,
     )
     assert history.data["source"] == "made in the test"
@@ -636,7 +636,7 @@ def test_evaluate_leaves_the_model_as_it_was():
         ({"learning_rate": math.nan}, "learning_rate must be a finite number above 0, not nan"),
         ({"optimizer": "lion"}, "optimizer must be one of sgd, adam, not 'lion'"),
         ({"schedule": "cosine"}, "schedule must be one of one_cycle, constant, not 'cosine'"),
-        ({"mode": "quick"}, "mode must be one of smoke, recorded, full, not 'quick'"),
+        ({"mode": "fast"}, "mode must be one of quick, recorded, full, not 'fast'"),
         ({"validation": 0}, "validation must be an ImageSet, a share between 0 and 1"),
         ({"validation": 1.0}, "validation must be an ImageSet, a share between 0 and 1"),
         ({"validation": True}, "validation must be an ImageSet, a share between 0 and 1"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mobilenet_lib import cost
 from mobilenet_lib.course.questions._question import Question
 
-SEED_LAYER = {
+ARTICLE_LAYER = {
     "in_channels": 3,
     "out_channels": 256,
     "kernel_size": 5,
@@ -45,7 +45,7 @@ QUESTIONS = (
     Question(
         "01.seed_standard",
         "A 12×12×3 input, 256 kernels of 5×5×3, no padding. How many MACs?",
-        lambda: cost.conv2d(**SEED_LAYER).macs,
+        lambda: cost.conv2d(**ARTICLE_LAYER).macs,
         default=409_600,
         unit="MACs",
         why="Each of the 8 × 8 × 256 outputs is a sum over 5 × 5 places in all 3 input channels.",

@@ -6,13 +6,13 @@ import numpy as np
 
 from mobilenet_lib import cost
 from mobilenet_lib.course.questions._question import Question
-from mobilenet_lib.course.questions.lesson01 import SEED_LAYER
+from mobilenet_lib.course.questions.lesson01 import ARTICLE_LAYER
 
 _ARTICLE_LAYER = {"in_channels": 64, "out_channels": 128, "kernel_size": 3, "input_size": 112}
 
 
 def _seed_times_fewer() -> float:
-    return cost.conv2d(**SEED_LAYER).macs / cost.depthwise_separable(**SEED_LAYER).macs
+    return cost.conv2d(**ARTICLE_LAYER).macs / cost.depthwise_separable(**ARTICLE_LAYER).macs
 
 
 def _article_ratio() -> float:
@@ -55,7 +55,7 @@ QUESTIONS = (
     Question(
         "02.depthwise_only",
         "A depthwise convolution on a 12×12×3 input: one 5×5 kernel for each channel, no padding. How many MACs?",
-        lambda: cost.depthwise_separable(**SEED_LAYER).depthwise.macs,
+        lambda: cost.depthwise_separable(**ARTICLE_LAYER).depthwise.macs,
         default=1_600,
         unit="MACs",
         why="Each of the 8 × 8 × 3 outputs sums 5 × 5 products of its own channel only.",

@@ -27,7 +27,7 @@ def _higher_peak() -> str:
 
 
 def _seed_times() -> float:
-    return architectures.seed_mobilenet_v2().macs / architectures.mobilenet_v2(num_classes=10).macs
+    return architectures.article_mobilenet_v2().macs / architectures.mobilenet_v2(num_classes=10).macs
 
 
 QUESTIONS = (

@@ -233,10 +233,10 @@ TRAINED: dict[str, Design] = {
     "v2_010_late": Design("v2", 0.1, strides=_LATE_V2),
 }
 
-# How they were trained: "longer" with each of its seeds; "smoke" as the lesson trains live.
+# How they were trained: "longer" with each of its seeds; "quick" as the lesson trains live.
 TRAININGS = {
     "longer": {"pictures": 6000, "epochs": 3, "seeds": (0, 1), "batch_size": 64, "learning_rate": 0.1},
-    "smoke": {"pictures": 1500, "epochs": 3, "seeds": (0,), "batch_size": 32, "learning_rate": 0.03},
+    "quick": {"pictures": 1500, "epochs": 3, "seeds": (0,), "batch_size": 32, "learning_rate": 0.03},
 }  # fmt: skip
 
 
@@ -276,7 +276,7 @@ def trained(designs: Sequence[tuple[Design, Sequence[Run]]]) -> pd.DataFrame:
 
 
 def recorded(training: str) -> pd.DataFrame:
-    """`trained` of the designs that come with the course, after "longer" or "smoke" training."""
+    """`trained` of the designs that come with the course, after "longer" or "quick" training."""
     return trained(
         [
             (TRAINED[name], [runs.recorded(run_name) for run_name in of_design])

@@ -117,7 +117,7 @@ def _measure(activation: str, seed: int) -> Iterator[dict[str, Any]]:
 
     model = weights.recorded(f"fashion_v1_{activation}_seed{seed}")
     test = data.load("fashion_mnist", "test")
-    calibration = data.load("fashion_mnist", "train").take(CALIBRATION)
+    calibration = data.load("fashion_mnist", "train").sample(CALIBRATION)
 
     def row(network: paddle.nn.Layer, rounded: str, range_name: str, bits: int) -> dict[str, Any]:
         answers = training.evaluate(network, test).predictions

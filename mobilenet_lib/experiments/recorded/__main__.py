@@ -204,7 +204,7 @@ def _pictures(recipe: Recipe, split: str, path: str | None, label: str | None, n
     images = data.load(recipe.data, split, path=path)
     if label and recipe.data == "cifar10":
         images = dataclasses.replace(images, source=label)
-    images = images if number is None else images.first(number)
+    images = images if number is None else images.head(number)
     return images.resize(recipe.network.get("resolution", images.images.shape[-1]))
 
 
@@ -217,7 +217,7 @@ def _tested(model: paddle.nn.Layer, train: ImageSet, test: ImageSet) -> dict[str
     train: loss and accuracy on training pictures, measured like those on the test pictures, when training was over.
     """
     tested = training.evaluate(model, test)
-    seen = train.first(min(len(train), _TRAINING_PICTURES_TESTED))
+    seen = train.head(min(len(train), _TRAINING_PICTURES_TESTED))
     return {
         **tested.as_dict(),
         "confusion": statistics.confusion(test.labels, tested.predictions, len(test.classes)).tolist(),

@@ -28,7 +28,7 @@ ENGINES = ("dynamic", "paddle.inference", "onnxruntime")
 TITLES = {
     "mobilenet_v1": "V1",
     "mobilenet_v2": "V2",
-    "seed_mobilenet_v2": "article's V2",
+    "article_mobilenet_v2": "article's V2",
     "resnet50": "ResNet50",
     "resnet152": "ResNet152",
     "vgg16": "VGG16",
