@@ -100,7 +100,7 @@ LESSONS = (
     Lesson(
         "10_ship_it",
         "Ship it",
-        "How does a trained network leave the notebook, and does it still give the same answers there?",
+        "How does a trained network leave the notebook, and does it still make the same predictions there?",
         minutes=50,
         prerequisites=("03", "07", "08"),
     ),
