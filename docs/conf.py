@@ -10,7 +10,7 @@ import os
 import re
 from importlib import metadata
 
-from mobilenet_lib.teaching._formulas import mathml
+from mobilenet_lib.teaching._pages import mathml
 
 project = "MobileNet, by hand and by measurement"
 author = "The MobileNet course authors"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -14,11 +14,8 @@ from mobilenet_lib.teaching._plan import SESSIONS, plan
 
 INDEX = "index.html"
 
-_TRAINS_AT_ONCE = """
-Memory sets the limit while people read and guess. When a room trains at once (lesson 08), processors do: a cell takes
-as many times longer as there are students to a core. Give each student a limit above the second figure, and let idle
-kernels be stopped.
-"""
+_RUN_THEM = """Run their cells all the same, later ones may use their names: *Run → Run All Cells* before the class,
+then skip their slides."""
 
 
 def write(folder: Path, lessons: list[Notebook]) -> list[Path]:
@@ -29,47 +26,63 @@ def write(folder: Path, lessons: list[Notebook]) -> list[Path]:
 
 def index(lessons: list[Notebook]) -> str:
     """The course at a glance: minutes, waits, and what fits into a session."""
-    head = ["lesson", "minutes to teach", "for exercises", "seconds of computing", "slow cells"]
-    head += [f"in {minutes} minutes" for minutes in SESSIONS]
-    table = _pages.table(head, map(_index_row, lessons), numbers=range(1, 5))
+    import pandas as pd
+
+    table = _pages.table(pd.DataFrame(map(_index_row, lessons)), {"seconds of computing": "{:.0f}".format})
     note = (
         f"Minutes are planned, seconds are measured; each page says on what. A cell is slow from {_timing.SLOW:g} s on."
     )
     return _pages.page("Instructor's guide", ["# Instructor's guide", table, note, _scale()])
 
 
-def _index_row(lesson: Notebook) -> list[object]:
-    times, planned = _timing.recorded(lesson.lesson), lesson.lesson
-    measured = [f"{times.total:.0f}", len(times.slow)] if times else ["–", "–"]
-    link = f"[{lesson.title}]({planned.file_name})"
-    short = (_in_short(lesson, minutes) for minutes in SESSIONS)
-    return [link, planned.minutes, lesson.exercise_minutes, *measured, *short]
+def _index_row(lesson: Notebook) -> dict[str, object]:
+    times = _timing.recorded(lesson.lesson)
+    return {
+        "lesson": f"[{lesson.title}]({lesson.lesson.file_name})",
+        "minutes to teach": lesson.lesson.minutes,
+        "for exercises": lesson.exercise_minutes,
+        "seconds of computing": times.total if times else None,
+        "slow cells": str(len(times.slow)) if times else None,
+        **{f"in {minutes} minutes": _in_short(lesson, minutes) for minutes in SESSIONS},
+    }
 
 
 def _scale() -> str:
     """How much a student needs of a shared machine, and how many fit."""
+    import pandas as pd
+
     title, room = "## How many fit on one machine", _room.recorded()
     if room is None:
         return f"{title}\n\nNot measured yet: run `python tests/benchmark_room.py`."
-    names = ("lesson", "kernel_peak_mb", "kernel_left_mb", "cpu_seconds")
-    rows = [[f"{one[name]:.0f}" if name == "cpu_seconds" else one[name] for name in names] for one in room.lessons]
+    heads = {
+        "lesson": "lesson",
+        "kernel_peak_mb": "kernel at its largest, MB",
+        "kernel_left_mb": "after the last cell, MB",
+        "cpu_seconds": "CPU seconds",
+    }
+    taken = pd.DataFrame(room.lessons)[[*heads]].rename(columns=heads)
     numbers = ", ".join(one["lesson"][:2] for one in room.lessons)
     each = (room.one_lesson_mb, room.all_open_mb)
-    fit = [[memory, *(room.students(memory, one) for one in each)] for memory in _room.MACHINES]
-    head = ["lesson", "kernel at its largest, MB", "after the last cell, MB", "CPU seconds"]
+    fit = pd.DataFrame({f"students, {mb} MB each": [room.students(gb, mb) for gb in _room.MACHINES] for mb in each})
+    fit.insert(0, "memory, GB", _room.MACHINES)
     machine, server = room.machine, room.server_mb
-    parts = [
-        title,
-        f"Measured {room.started[:10]} on {plain(machine['processor'])} with {counted(machine['cores'], 'core')} and "
-        f"{machine['memory_gb']:.0f} GB. {plain(room.conditions)} The server itself: {server['started']} MB after its "
-        f"start, {server['at_the_end']} MB at the end.",
-        _pages.table(head, rows, numbers=range(1, 4)),
-        f"A student with one lesson open needs at most {each[0]} MB, one who leaves lessons {numbers} open {each[1]}. "
-        f"With {_room.FOR_THE_SYSTEM:g} GB for the system, that gives room for:",
-        _pages.table(["memory, GB", *(f"students, {one} MB each" for one in each)], fit, numbers=range(3)),
-        _TRAINS_AT_ONCE,
-    ]
-    return "\n\n".join(parts)
+    return f"""{title}
+
+Measured {room.started[:10]} on {plain(machine["processor"])} with {counted(machine["cores"], "core")} and
+{machine["memory_gb"]:.0f} GB. {plain(room.conditions)} The server itself: {server["started"]} MB after its start,
+{server["at_the_end"]} MB at the end.
+
+{_pages.table(taken, {"CPU seconds": "{:.0f}".format})}
+
+A student with one lesson open needs at most {each[0]} MB, one who leaves lessons {numbers} open {each[1]} MB. With
+{_room.FOR_THE_SYSTEM:g} GB for the system, that gives room for:
+
+{_pages.table(fit)}
+
+Memory sets the limit while people read and guess. When a room trains at once (lesson 08), processors do: a cell takes
+as many times longer as there are students to a core. Give each student a limit above the second figure, and let idle
+kernels be stopped.
+"""
 
 
 def guide(lesson: Notebook) -> str:
@@ -86,20 +99,22 @@ def guide(lesson: Notebook) -> str:
 
 
 def _minutes(lesson: Notebook) -> str:
-    rows = [[one.title, f"{one.minutes:.0f}", _exercises(lesson, one)] for one in lesson.sections]
+    import pandas as pd
+
+    minutes = [round(one.minutes) for one in lesson.sections]
+    titles = [one.title for one in lesson.sections]
+    tasks = [_exercises(lesson, one) for one in lesson.sections]
     apart = f", and {lesson.exercise_minutes} for the exercises" if lesson.exercise_minutes else ""
-    return (
-        f"**{counted(lesson.lesson.minutes, 'minute')} to teach**{apart}. The lesson states these; they are spread "
-        "over its sections by their slides and fragments.\n\n"
-        + _pages.table(["section", "minutes", "exercises"], rows, [1])
-    )
+    return f"""**{counted(lesson.lesson.minutes, "minute")} to teach**{apart}. The lesson states these; they are spread
+over its sections by their slides and fragments.
+
+{_pages.table(pd.DataFrame({"section": titles, "minutes": minutes, "exercises": tasks}))}"""
 
 
 def _exercises(lesson: Notebook, section: Section) -> str:
-    def one_of(name: str, minutes: float) -> str:
-        return f"`{name}` ({counted(minutes, 'minute')})" if lesson.exercise_minutes else f"`{name}`"
-
-    return ", ".join(one_of(one.name, lesson.minutes_for(one)) for one in section.exercises)
+    if not lesson.exercise_minutes:
+        return ", ".join(f"`{one.name}`" for one in section.exercises)
+    return ", ".join(f"`{one.name}` ({counted(lesson.minutes_for(one), 'minute')})" for one in section.exercises)
 
 
 def _session(lesson: Notebook, available: int) -> str:
@@ -109,11 +124,7 @@ def _session(lesson: Notebook, available: int) -> str:
         said.append(f"Exercises to do at home: {', '.join(f'`{one.name}`' for one in made.homework)}.")
     if made.left_out:
         items = (f"- {one.title} (cell `{one.id}`, {counted(one.minutes, 'minute')})" for one in made.left_out)
-        said += ["Leave out:", "\n".join(items)]
-        said.append(
-            "Run their cells all the same, later ones may use their names: *Run → Run All Cells* before the class, "
-            "then skip their slides."
-        )
+        said += ["Leave out:", "\n".join(items), _RUN_THEM]
     if not made.homework and not made.left_out:
         said.append("Everything fits, exercises too.")
     return "\n\n".join(said)
@@ -121,16 +132,15 @@ def _session(lesson: Notebook, available: int) -> str:
 
 def _in_short(lesson: Notebook, available: int) -> str:
     made = plan(lesson, available)
-
-    def some(things: Sized, name: str, form: str) -> list[str]:
-        return [form.format(counted(len(things), name))] if things else []
-
-    parts = some(made.left_out, "section", "without {}") + some(made.homework, "exercise", "{} at home")
+    parts = [f"without {counted(len(made.left_out), 'section')}"] if made.left_out else []
+    parts += [f"{counted(len(made.homework), 'exercise')} at home"] if made.homework else []
     return ", ".join(parts) or "all of it"
 
 
 def _waits(lesson: Notebook) -> Iterator[str | nbformat.NotebookNode]:
     """Seconds per cell, and each slow cell with what it shows, for a room that would wait."""
+    import pandas as pd
+
     yield "## Seconds per cell"
     times = _timing.recorded(lesson.lesson)
     if times is None:
@@ -148,5 +158,6 @@ def _waits(lesson: Notebook) -> Iterator[str | nbformat.NotebookNode]:
         yield known[name]
         if not known[name].outputs:
             yield "(It shows nothing.)"
-    rows = [[f"`{name}`", f"{taken:.2f}"] for name, taken in times.seconds.items() if name in known]
-    yield f"### All cells\n\n{_pages.table(['cell', 'seconds'], rows, [1])}"
+    rows = [(f"`{name}`", taken) for name, taken in times.seconds.items() if name in known]
+    frame = pd.DataFrame(rows, columns=["cell", "seconds"])
+    yield f"### All cells\n\n{_pages.table(frame, {'seconds': '{:.2f}'.format})}"

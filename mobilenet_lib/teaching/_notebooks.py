@@ -63,10 +63,6 @@ class Notebook:
     def cells(self) -> list[nbformat.NotebookNode]:
         return self.node.cells
 
-    def cell(self, cell_id: str) -> nbformat.NotebookNode:
-        """The cell with this id. KeyError without one."""
-        return {cell.id: cell for cell in self.cells}[cell_id]
-
     @cached_property
     def sections(self) -> list[Section]:
         """What comes before the first heading, then a section for each heading, in order.

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import nbformat
 
-from mobilenet_lib.teaching._formulas import mathml
-
 if TYPE_CHECKING:
+    import pandas as pd
     from nbconvert import HTMLExporter
     from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_MATHML = "http://www.w3.org/1998/Math/MathML"
 _LINK_TO_LESSON = re.compile(r'href="(\d\d_\w+)\.ipynb"')
 
 
@@ -48,11 +50,14 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def table(head: Sequence[str], rows: Iterable[Iterable[object]], numbers: Iterable[int] = ()) -> str:
-    """A table in Markdown; `numbers` are the indices of columns to align right. Cells are Markdown."""
-    right = set(numbers)
-    marks = ["--:" if index in right else ":--" for index in range(len(head))]
-    lines = [[" ".join(str(cell).replace("|", r"\|").split()) for cell in row] for row in (head, marks, *rows)]
+def table(frame: pd.DataFrame, formats: Mapping[str, Callable[[object], str]] = MappingProxyType({})) -> str:
+    """A table in Markdown, numbers to the right; formats: how columns are written. A dash stands for no value."""
+    import pandas as pd
+
+    marks = ["--:" if kind.kind in "iuf" else ":--" for kind in frame.dtypes]
+    written = pd.DataFrame({name: frame[name].map(formats.get(name, str), na_action="ignore") for name in frame})
+    rows = [list(frame), marks, *written.astype(object).fillna("–").to_numpy()]
+    lines = [[" ".join(cell.replace("|", r"\|").split()) for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -74,6 +79,27 @@ def answer(text: str) -> str:
 def markdown(text: str) -> str:
     """Markdown as HTML, as `page` writes it. A formula that cannot be set stays as TeX in a <code>."""
     return _parser()(text)
+
+
+def mathml(tex: str, block: bool) -> str:
+    """A formula as MathML; block: on lines of its own.
+
+    Docutils puts the words at a brace beside it, as an index; they belong under or over it. Raises docutils' MathError
+    for a command that it does not know.
+    """
+    from docutils.utils.math.latex2mathml import tex2mathml
+
+    tex = re.sub(r"(?<=\w)'+", lambda found: "^{" + r"\prime" * len(found[0]) + "}", tex)
+    ElementTree.register_namespace("", _MATHML)
+    root = ElementTree.fromstring(tex2mathml(tex, as_block=block))
+    for script, brace in (("msub", "munder"), ("msup", "mover")):
+        for element in root.iter(f"{{{_MATHML}}}{script}"):
+            if element[0].tag == f"{{{_MATHML}}}{brace}":
+                element.tag = f"{{{_MATHML}}}{brace}"
+    for element in root.iter():
+        element.text = element.text and element.text.strip()
+        element.tail = None
+    return ElementTree.tostring(root, encoding="unicode")
 
 
 @cache

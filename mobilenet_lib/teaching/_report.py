@@ -16,7 +16,6 @@ from mobilenet_lib.teaching._pages import counted, plain
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 LARGEST = 5_000_000  # bytes; an export of the whole course has about 20,000
 PAGE = "report.html"
@@ -35,21 +34,18 @@ class Class:
 
     def students(self) -> pd.DataFrame:
         """A row per student: the fraction done of each lesson, counts, points, and how good the first guesses were."""
-        rows = self.rows.assign(off=_times_off(self.rows), within_two=_times_off(self.rows) <= 2)
-        rows["within_two"] = rows["within_two"].astype(float).where(rows["off"].notna())
-        rows["latest"] = rows[["first_time", "done_time"]].fillna("").max(axis=1)
-        lessons = rows.pivot_table(values="done", index="student", columns="lesson", aggfunc="mean")
-        done = rows.pivot_table(values="done", index="student", columns="kind", aggfunc="sum")
-        summed = {name: (name, "sum") for name in ("points", "solution_seen", "hints_used")}
-        rest = rows.groupby("student").agg(
-            **summed, median_off=("off", "median"), within_two=("within_two", "mean"), latest=("latest", "max")
-        )
-        rest["latest"] = rest["latest"].str[:10]
-        counts = done[["prediction", "exercise"]].set_axis(["guesses", "exercises"], axis=1).join(rest[[*summed]])
-        named = counts.astype(int).rename(columns={"solution_seen": "solutions_seen"})
-        numbers = [one.number for one in course.LESSONS]
-        parts = (lessons.reindex(columns=numbers).add_prefix("lesson "), named, rest.drop(columns=[*summed]))
-        return parts[0].join(parts[1:]).reset_index()
+        rows, off = self.rows, _times_off(self.rows)
+        rows = rows.assign(
+            guesses=rows["done"] & (rows["kind"] == "prediction"),
+            exercises=rows["done"] & (rows["kind"] == "exercise"),
+            median_off=off,
+            within_two=(off <= 2).where(off.notna()).astype(float),
+            latest=rows[["first_time", "done_time"]].fillna("").max(axis=1).str[:10],
+        ).rename(columns={"solution_seen": "solutions_seen"})
+        counts = ["guesses", "exercises", "points", "solutions_seen", "hints_used"]
+        how = dict.fromkeys(counts, "sum") | {"median_off": "median", "within_two": "mean", "latest": "max"}
+        lessons = rows.pivot_table(values="done", index="student", columns="lesson").add_prefix("lesson ")
+        return lessons.join(rows.groupby("student").agg(how)).astype(dict.fromkeys(counts, int)).reset_index()
 
     def misconceptions(self) -> pd.DataFrame:
         """A row per exercise and misconception: how many students met it, and how often; the commonest first."""
@@ -139,10 +135,12 @@ def page(read_class: Class) -> str:
     if met.empty:
         parts.append("None was met.")
     else:
-        parts += [_figure(*_misconceptions_figure(met, len(students))), _misconceptions_table(met)]
+        frame = met.rename(columns={"message": "what the check says"})
+        table = _pages.table(frame, {"exercise": plain, "misconception": plain})
+        parts += [_misconceptions_figure(met, len(students)), table]
     parts.append("## How good the guesses were")
     if asked["median_off"].notna().any():
-        parts.append(_figure(*_guesses_figure(read_class.rows, asked)))
+        parts.append(_guesses_figure(read_class.rows, asked))
     parts.append("Nobody has guessed yet." if asked.empty else _questions_table(asked))
     return _pages.page("Class report", parts)
 
@@ -251,56 +249,36 @@ def _times_off(rows: pd.DataFrame) -> pd.Series:
 def _finished(students: pd.DataFrame) -> str:
     most = {"guesses": len(QUESTIONS), "exercises": len(EXERCISES)}
     most["points"] = sum(one.points for one in EXERCISES.values())
-    lessons = [name for name in students if name.startswith("lesson ")]
-    columns = {"student": plain, **dict.fromkeys(lessons, _percent), **dict.fromkeys(most, str)}
-    columns |= {"solutions_seen": str, "median_off": _off, "latest": str}
-    head = [name.removeprefix("lesson ") + (f" (of {most[name]})" if name in most else "") for name in columns]
-    head[-3:] = ["solutions seen", "guesses off, median", "latest entry"]
-    return _pages.table(head, _written(students, columns), numbers=range(1, len(head)))
-
-
-def _misconceptions_table(frame: pd.DataFrame) -> str:
-    head = ["exercise", "misconception", "students", "times", "what the check says"]
-    columns = {"exercise": plain, "misconception": plain, "students": str, "times": str, "message": str}
-    return _pages.table(head, _written(frame, columns), numbers=(2, 3))
+    heads = {name: f"{name} (of {number})" for name, number in most.items()}
+    heads |= {name: name.removeprefix("lesson ") for name in students if name.startswith("lesson ")}
+    heads |= {"solutions_seen": "solutions seen", "median_off": "guesses off, median", "latest": "latest entry"}
+    frame = students.drop(columns=["hints_used", "within_two"]).rename(columns=heads)
+    lessons = dict.fromkeys((one.number for one in course.LESSONS), "{:.0%}".format)
+    return _pages.table(frame, {"student": plain, **lessons, "guesses off, median": _off})
 
 
 def _questions_table(questions: pd.DataFrame) -> str:
-    frame = questions.assign(prompt=[QUESTIONS[name].prompt for name in questions["question"]])
-    columns = {"question": str, "prompt": str, "answered": str}
-    columns |= {"right": _percent, "median_off": _off, "too_low": _percent}
-    head = ["id", "question", "answered", "right", "off, median", "too low"]
-    return _pages.table(head, _written(frame, columns), numbers=(2, 3, 4, 5))
-
-
-def _written(frame: pd.DataFrame, columns: dict) -> list[tuple[str, ...]]:
-    """Rows of these columns, each cell written by its column's function."""
-    return list(zip(*(map(write_one, frame[name]) for name, write_one in columns.items()), strict=True))
-
-
-def _percent(fraction: float) -> str:
-    return "–" if fraction != fraction else f"{fraction:.0%}"
+    frame = questions.rename(columns={"question": "id", "median_off": "off, median", "too_low": "too low"})
+    frame.insert(1, "question", [QUESTIONS[name].prompt for name in frame["id"]])
+    return _pages.table(frame, {"off, median": _off, **dict.fromkeys(("right", "too low"), "{:.0%}".format)})
 
 
 def _off(times: float) -> str:
-    return "–" if times != times else f"{times:.3g} times"
+    return f"{times:.3g} times"
 
 
-def _figure(fig: Figure, alt: str) -> str:
-    return plots.as_data(fig, alt)["text/html"]
-
-
-def _misconceptions_figure(frame: pd.DataFrame, students: int) -> tuple[Figure, str]:
+def _misconceptions_figure(frame: pd.DataFrame, students: int) -> str:
     shown = frame.head(_SHOWN)
     labels, counts = (shown["exercise"] + ": " + shown["misconception"]).tolist(), shown["students"].tolist()
     fig, axes = plots.figure(width=9, height=1 + 0.4 * len(shown))
     plots.bars(axes, labels, counts, unit=f"students, of {students}")
     axes.xaxis.get_major_locator().set_params(integer=True)
     told = "; ".join(f"{label}, {count}" for label, count in zip(labels, counts, strict=True))
-    return fig, f"Bars: how many of {counted(students, 'student')} met each misconception. {told}."
+    alt = f"Bars: how many of {counted(students, 'student')} met each misconception. {told}."
+    return plots.as_data(fig, alt)["text/html"]
 
 
-def _guesses_figure(rows: pd.DataFrame, questions: pd.DataFrame) -> tuple[Figure, str]:
+def _guesses_figure(rows: pd.DataFrame, questions: pd.DataFrame) -> str:
     worst = questions.dropna(subset="median_off").nlargest(_SHOWN, "median_off")
     names = worst["question"].tolist()
     points = rows[rows["id"].isin(names) & rows["done"]].dropna(subset="factor_off")
@@ -312,4 +290,5 @@ def _guesses_figure(rows: pd.DataFrame, questions: pd.DataFrame) -> tuple[Figure
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel("first guess / truth (1 is right)")
     told = "; ".join(f"{row.question}, median {row.median_off:.3g} times off" for row in worst.itertuples())
-    return fig, f"A point for each first guess, on a logarithmic axis, for the questions furthest off. {told}."
+    alt = f"A point for each first guess, on a logarithmic axis, for the questions furthest off. {told}."
+    return plots.as_data(fig, alt)["text/html"]
