@@ -340,6 +340,14 @@ def test_report_counts_a_student_once_and_the_newer_file(export, monkeypatch):
         assert found.students()["solutions_seen"].tolist() == [1]
 
 
+def test_report_says_what_the_check_says(export):
+    known = EXERCISES["output_size"].misconceptions[0]
+    path = export("a.csv", lambda: records.record_attempt("output_size", "wrong", known.name))
+    (row,) = _report.read([path]).misconceptions().to_dict("records")
+    assert row["message"] == known.message
+    assert said(known.message) in words(_report.page(_report.read([path])))
+
+
 def test_report_points_at_two_names_on_the_same_work(export):
     first = export("ada.csv", ada)
     second = first.with_name("eve.csv")
