@@ -76,13 +76,13 @@ def hint(function: Callable[..., Any] | str | None = None) -> None:
 def solution(function: Callable[..., Any] | str | None = None) -> None:
     """Show one way to write the function. Seen before the exercise is solved, it halves the points.
 
-    In a hand-out it shows nothing before the instructor's code has opened the lock (see `handout`).
+    In a hand-out it shows nothing before the instructor has opened the solutions (see `handout`).
     """
     exercise = _found(function)
     if exercise is None:
         return
     if handout.locked():
-        _show(handout.LOCKED)
+        _show(handout.why_locked())
         return
     records.record_solution(exercise.name)
     shown: Code | Folded = Code(exercise.solution)
