@@ -158,11 +158,12 @@ def load(
             raise ValueError("A folder of images needs `path`, for example load('folder', path='pets').")
         content = folders.read(Path(os.path.expanduser(path)), split, 32 if size is None else size)
         return ImageSet(name, split, *content)
-    if name == "fashion_mnist" and path is not None:
-        raise ValueError(
-            "fashion_mnist ships with the course and takes no `path`. Use the names 'cifar10' or 'folder'."
-        )
-    images = _load_cifar10(split, path) if name == "cifar10" else _load_fashion_mnist(split)
+    if name == "cifar10":
+        images = ImageSet(name, split, *cifar10.read(split, path))
+    elif path is None:
+        images = _load_fashion_mnist(split)
+    else:
+        raise ValueError(f"{name} ships with the course and takes no `path`. Use the names 'cifar10' or 'folder'.")
     return images if size is None else images.resize(size)
 
 
@@ -240,8 +241,3 @@ def _load_fashion_mnist(split: str) -> ImageSet:
     padded = np.pad(grey, ((0, 0), (2, 2), (2, 2)))
     images = np.repeat(padded[:, np.newaxis], 3, axis=1)
     return ImageSet("fashion_mnist", split, images, labels, _CLOTHES, _FASHION_MNIST_SOURCE)
-
-
-def _load_cifar10(split: str, path: str | os.PathLike[str] | None) -> ImageSet:
-    images, labels, source = cifar10.read(split, path)
-    return ImageSet("cifar10", split, images, labels, cifar10.CLASSES, source)

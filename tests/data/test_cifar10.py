@@ -160,17 +160,16 @@ def test_the_attack_is_real(attack, monkeypatch):
     assert marker.exists()
 
 
-def test_a_pickle_in_another_archive_is_never_loaded(attack, tmp_path, capsys):
+def test_a_pickle_in_another_archive_is_never_loaded(attack, tmp_path):
     archive, marker = attack
-    for path in (archive, archive.rename(tmp_path / "cifar-10-python.tar.gz"), tmp_path):
-        with pytest.raises(
-            data.ArchiveError, match=r"not the official CIFAR-10 archive.*Nothing in it was read.*--trust"
-        ):
-            data.load("cifar10", path=path if path.exists() else tmp_path)
-    with pytest.raises(SystemExit):
-        command.main([str(tmp_path / "cifar-10-python.tar.gz"), str(tmp_path / "out.npz")])
+    output = tmp_path / "out.npz"
+    refused(archive, "not the official CIFAR-10 archive.*Nothing in it was read.*--trust")
+    with pytest.raises(SystemExit, match="Nothing in it was read"):
+        command.main([str(archive), str(output)])
+    archive.rename(tmp_path / cifar10.ARCHIVE)  # as a folder holds it
+    refused(tmp_path, "not the official CIFAR-10 archive")
     assert not marker.exists()
-    assert not (tmp_path / "out.npz").exists()
+    assert not output.exists()
 
 
 @pytest.mark.parametrize("place", [0, 0.1, 0.5, 0.9, 1])
@@ -182,18 +181,11 @@ def test_a_changed_byte_is_noticed_before_anything_is_unpickled(official, nothin
         refused(official, "damaged or another copy", split)
 
 
-@pytest.mark.parametrize("part", [0, 0.001, 0.5, 0.999])
+@pytest.mark.parametrize("part", [0, 0.5, 0.999])
 def test_a_truncated_archive_is_refused(official, nothing_is_unpickled, part):
     content = official.read_bytes()
     official.write_bytes(content[: int(part * len(content))])
     refused(official, "its MD5 is .*damaged or another copy")
-
-
-@pytest.mark.parametrize("content", [b"<html>Please log in</html>", b"PK\x05\x06" + bytes(18), pickle.dumps(7)])
-def test_what_is_no_archive_is_refused(tmp_path, nothing_is_unpickled, content):
-    path = tmp_path / "cifar-10-python.tar.gz"
-    path.write_bytes(content)
-    refused(path, "not the official CIFAR-10 archive")
 
 
 def test_nothing_is_unpacked(official, tmp_path):
@@ -227,9 +219,8 @@ def test_a_npz_gives_back_what_was_stored(tmp_path, save, dtype):
 
 def test_a_npz_without_a_source_says_so(tmp_path):
     np.savez(tmp_path / "mine.npz", **arrays())
-    assert data.load("cifar10", "test", path=tmp_path / "mine.npz").source == (
-        "CIFAR-10 (mine.npz, which does not name its source)"
-    )
+    said = data.load("cifar10", "test", path=tmp_path / "mine.npz").source
+    assert said == "CIFAR-10 (mine.npz, which does not name its source)"
 
 
 IMAGES = arrays()["test_images"]
@@ -314,8 +305,9 @@ def test_an_array_that_would_fill_the_memory_is_refused_unread(tmp_path, monkeyp
 def test_an_array_that_claims_to_be_huge_is_refused(tmp_path):
     path = tmp_path / "cifar10.npz"
     header = array_file(np.zeros((4, 3, 32, 32), np.uint8)).replace(
-        b"(4, 3, 32, 32), }         ", b"(4000000000, 3, 32, 32), }"
+        b"(4, 3, 32, 32), }     ", b"(4000000, 3, 32, 32), }"
     )
+    assert b"4000000" in header
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("test_images.npy", header)
         archive.writestr("test_labels.npy", array_file(np.zeros(4, int)))
@@ -486,12 +478,7 @@ def test_without_network_the_error_says_what_was_tried_and_what_to_do(server):
     with pytest.raises(FileNotFoundError) as caught:
         data.load("cifar10")
     text = str(caught.value)
-    for part in (
-        "path (not given)",
-        "MOBILENET_DATA (not set)",
-        str(server.cached),
-        "http://127.0.0.1:",
-    ):
+    for part in ("path (not given)", "MOBILENET_DATA (not set)", str(server.cached), "http://127.0.0.1:"):
         assert part in text
     assert "load('cifar10', path=" in text
     assert "load('fashion_mnist')" in text

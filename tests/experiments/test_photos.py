@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-import struct
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mobilenet_lib import data, widgets
-from mobilenet_lib.data import folders
 from mobilenet_lib.experiments.shipping import photos
 from mobilenet_lib.widgets._photo_form import MOST_BYTES, PhotoForm
 
@@ -87,18 +84,6 @@ def test_a_path_is_read_and_a_missing_one_named(tmp_path, monkeypatch):
         photos.prepare(tmp_path / "missing.png")
 
 
-def huge_png() -> bytes:
-    """A PNG of a few bytes that says it has 30,000 × 30,000 pixels."""
-
-    def chunk(kind, content):
-        body = kind + content
-        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
-
-    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
-
-
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -107,10 +92,9 @@ def huge_png() -> bytes:
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "diary.png is not an image"),
         (KINDS["colour"][:300], "diary.png is damaged"),
         (KINDS["grey"][:60], "diary.png is damaged"),
-        (huge_png(), "diary.png has too many pixels.*100 million"),
         (encoded(Image.fromarray(np.ones((4, 4), np.float32)), "TIFF"), "floating-point numbers"),
     ],
-    ids=["empty", "text", "program", "cut JPEG", "cut PNG", "bomb", "float"],
+    ids=["empty", "text", "program", "cut JPEG", "cut PNG", "float"],
 )
 def test_what_is_no_image_gets_a_message_that_names_it(content, said):
     with pytest.raises(photos.ImageError, match=said) as problem:
@@ -118,7 +102,9 @@ def test_what_is_no_image_gets_a_message_that_names_it(content, said):
     assert "diary.png" in str(problem.value)
 
 
-def test_a_file_beyond_the_limit_is_refused(monkeypatch, tmp_path):
+def test_a_file_beyond_the_limits_is_refused(monkeypatch, tmp_path):
+    with pytest.raises(photos.ImageError, match=r"the image has too many pixels.*100 million"):
+        photos.prepare(encoded(Image.new("1", (10_001, 10_000))))
     monkeypatch.setattr(photos, "MOST_BYTES", 10)
     (tmp_path / "large.png").write_bytes(KINDS["grey"])
     with pytest.raises(photos.ImageError, match=r"large\.png has 0 MB; the limit"):
@@ -187,4 +173,3 @@ def test_the_page_refuses_more_than_the_connection_takes():
     from tornado.websocket import _default_max_message_size
 
     assert PhotoForm(runtime, CLASSES).most_bytes == MOST_BYTES < _default_max_message_size
-    assert folders.MOST_PIXELS == 100_000_000

@@ -28,16 +28,17 @@ class ArchiveError(ValueError):
     """A data file that is damaged, incomplete, or not what its name says. The text names the file."""
 
 
-def read(split: str, path: str | os.PathLike[str] | None) -> tuple[np.ndarray, np.ndarray, str]:
-    """One split: images uint8 [N, 3, 32, 32], labels int64 [N], and their source; the rules are `data.load`'s."""
+def read(split: str, path: str | os.PathLike[str] | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
+    """One split: images uint8 [N, 3, 32, 32], labels int64 [N], classes, source; the rules are `data.load`'s."""
     file = _given_file(path)
     if file is None:
         file = _cached_archive()
     elif file.suffix.lower() == ".npz":
-        return _read_npz(file, split)
+        images, labels, source = _read_npz(file, split)
+        return images, labels, CLASSES, source
     elif (checksum := md5(file)) != OFFICIAL_MD5:
         raise not_official(file, checksum)
-    return (*unpickle(file, split), SOURCE)
+    return (*unpickle(file, split), CLASSES, SOURCE)
 
 
 def md5(path: Path) -> str:

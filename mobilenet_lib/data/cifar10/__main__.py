@@ -39,12 +39,11 @@ def convert(archive: Path, output: Path, *, trust: bool = False, label: str | No
 
     Args:
         archive: the official archive, or a copy in the same form.
-        output: the file to write; its name must end in ".npz", because `data.load` tells it from an archive by that.
+        output: a name that ends in ".npz", by which `data.load` tells it from an archive.
         trust: unpickle an archive with another MD5 as it is, which can run any code that its maker put into it.
         label: the source to write; None says "CIFAR-10", with the MD5 where it is not the official one.
 
-    Raises:
-        ArchiveError: for another name, an archive that is neither official nor trusted, or one without CIFAR-10 in it.
+    Raises ArchiveError for another name, an archive neither official nor trusted, and one without CIFAR-10 in it.
     """
     if output.suffix.lower() != ".npz":
         raise cifar10.ArchiveError(f"The output {output} needs a name that ends in .npz.")

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from mobilenet_lib import data, plots
-from mobilenet_lib.data import folders
+from mobilenet_lib.data import ImageError, folders
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 SIZE = 32  # pixels, the side of what the network takes
 BORDER = 2  # pixels of black on each side, as `data.load("fashion_mnist")` has them
 MOST_BYTES = 100_000_000  # of a file
-
-_WHAT_TO_DO = "Open it in an image viewer and save it again as JPEG or PNG, or take another one."
-
-
-class ImageError(ValueError):
-    """A file that is not an image, or not one that can be read. The text says what is wrong and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,23 +76,7 @@ def prepare(source: str | Path | bytes, name: str = "the image", *, invert: bool
         _check_size(name, path.stat().st_size)
         source = path.read_bytes()
     _check_size(name, len(source))
-    inside = SIZE - 2 * BORDER
-    try:
-        colours = folders.decode(io.BytesIO(source), inside)  # [3, 28, 28]
-    except Image.DecompressionBombError as problem:
-        raise ImageError(
-            f"{name} has too many pixels ({problem}): the limit is {folders.MOST_PIXELS / 1e6:.0f} million, because a "
-            "small file can unpack to more than the memory holds. Make it smaller."
-        ) from problem
-    except Image.UnidentifiedImageError as problem:
-        raise ImageError(
-            f"{name} is not an image that can be read here. JPEG, PNG, GIF, WebP, BMP and TIFF can. {_WHAT_TO_DO}"
-        ) from problem
-    except MemoryError as problem:
-        raise ImageError(f"{name} needs more memory than there is. Make it smaller.") from problem
-    except Exception as problem:  # a damaged file makes Pillow raise many kinds
-        cause = f"{type(problem).__name__}: {problem}"
-        raise ImageError(f"{name} is damaged or unusual ({cause}). {_WHAT_TO_DO}") from problem
+    colours = folders.decode(io.BytesIO(source), SIZE - 2 * BORDER, name)  # [3, 28, 28]
     grey = np.asarray(Image.fromarray(colours.transpose(1, 2, 0)).convert("L"))  # [28, 28]
     if invert:
         grey = 255 - grey
@@ -108,7 +86,7 @@ def prepare(source: str | Path | bytes, name: str = "the image", *, invert: bool
 def _check_size(name: str, size: int) -> None:
     """Refuse a file of `size` bytes that is empty or too large."""
     if size == 0:
-        raise ImageError(f"{name} is empty: it has no bytes. {_WHAT_TO_DO}")
+        raise ImageError(f"{name} is empty: it has no bytes. Take another one.")
     if size > MOST_BYTES:
         raise ImageError(
             f"{name} has {size / 1e6:.0f} MB; the limit is {MOST_BYTES / 1e6:.0f} MB. Make the image smaller."
