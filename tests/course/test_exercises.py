@@ -515,7 +515,7 @@ def test_editing_a_list_is_explained_whatever_it_becomes(edit):
 
     task = Exercise(
         lesson="01", prompt="", reference=first, returns="whole number", cases=(([1, 2.5, "same"],),),
-        random_case=lambda generator: ([1, "same"],), hints=("", ""), misconceptions=(),
+        random_case=lambda generator: ([1, "same"],), hints=("", ""), mistakes={}, messages={},
     )  # fmt: skip
     assert examine(task, first).outcome == "correct"
     assert examine(task, cell(f"def first(table):\n    {edit}\n    return 1", "first")).outcome == "edited"

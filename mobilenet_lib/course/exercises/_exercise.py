@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,13 +17,8 @@ SEED = 20170417
 RANDOM_CASES = 4
 
 
-@dataclass(frozen=True)
-class Misconception:
-    """A mistake that learners make, as the small wrong function it amounts to.
-
-    It is recognised by its values: the learner's function equals it on all cases. message: names the mistake and the
-    way to think, never the answer.
-    """
+class Misconception(NamedTuple):
+    """A mistake that learners make: recognised when the learner's function equals `function` on all cases."""
 
     name: str
     function: Callable[..., Any]
@@ -36,7 +31,10 @@ class Exercise:
 
     reference: a solution, whose source `solution` shows, and whose name, parameters and docstring make the stub.
     returns: "whole number", "number", "shape" (a list of whole numbers) or "array". cases: fixed arguments.
-    random_case: draws one more from a generator. hints: a gentle one and a plain one.
+    random_case: draws one more from a generator. hints: a gentle one and a plain one. mistakes: those that learners
+    make, by name, as the small wrong functions that they amount to, in the order of the arguments; they are written as
+    formulas, in the letters of the papers (m channels in, n out, kernel k). messages: by the same names, what is said
+    to each: the mistake and the way to think, never the answer.
     """
 
     lesson: str
@@ -46,12 +44,22 @@ class Exercise:
     cases: tuple[Arguments, ...]
     random_case: Callable[[np.random.Generator], Arguments]
     hints: tuple[str, str]
-    misconceptions: tuple[Misconception, ...]
+    mistakes: dict[str, Callable[..., Any]]
+    messages: dict[str, str]
     points: int = 10
+
+    def __post_init__(self) -> None:
+        if list(self.mistakes) != list(self.messages):
+            raise ValueError(f"{self.name}: each mistake needs its message, in the same order")
 
     @property
     def name(self) -> str:
         return self.reference.__name__
+
+    @cached_property
+    def misconceptions(self) -> tuple[Misconception, ...]:
+        """The mistakes with their messages; the first that fits is named."""
+        return tuple(Misconception(name, wrong, self.messages[name]) for name, wrong in self.mistakes.items())
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from mobilenet_lib.course.exercises._exercise import Arguments, Exercise, Misconception
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
 
 
 def relu6(value):
@@ -81,41 +81,27 @@ RELU6 = Exercise(
     random_case=_random_value,
     hints=(
         "There are three cases: below zero, from 0 to 6, above 6. What comes out in each?",
-        "Two comparisons do it, one with the floor and one with the ceiling. Python's max and min do it as well: which of them "
-        "sets a floor?",
+        "Two comparisons do it, one with the floor and one with the ceiling. Python's max and min do it as well: which "
+        "of them sets a floor?",
     ),
-    misconceptions=(
-        Misconception(
-            "no_ceiling",
-            lambda value: max(value, 0),
-            "This is ReLU: it grows without end. What does the 6 in the name do?",
-        ),
-        Misconception(
-            "no_floor",
-            lambda value: min(value, 6),
-            "Your function has a ceiling and no floor. What happens to numbers below zero?",
-        ),
-        Misconception(
-            "zero_above_six",
-            lambda value: value if 0 <= value <= 6 else 0,
-            "Your function answers 0 to everything above 6. A large input should stay large: it is held at the ceiling.",
-        ),
-        Misconception(
-            "floor_at_minus_six",
-            lambda value: min(max(value, -6), 6),
-            "You cut off at −6 and at 6. A ReLU has its floor at zero.",
-        ),
-        Misconception(
-            "ceiling_at_one",
-            lambda value: min(max(value, 0), 6) / 6,
-            "You divided by 6. The numbers from 0 to 6 stay as they are.",
-        ),
-        Misconception(
-            "min_and_max_swapped",
-            lambda value: max(min(value, 0), 6),
-            "Your function always answers 6: min and max are swapped. Which of the two sets a floor?",
-        ),
-    ),
+    mistakes={
+        "no_ceiling": lambda value: max(value, 0),
+        "no_floor": lambda value: min(value, 6),
+        "zero_above_six": lambda value: value if 0 <= value <= 6 else 0,
+        "floor_at_minus_six": lambda value: min(max(value, -6), 6),
+        "ceiling_at_one": lambda value: min(max(value, 0), 6) / 6,
+        "min_and_max_swapped": lambda value: max(min(value, 0), 6),
+    },
+    messages={
+        "no_ceiling": "This is ReLU: it grows without end. What does the 6 in the name do?",
+        "no_floor": "Your function has a ceiling and no floor. What happens to numbers below zero?",
+        "zero_above_six": "Your function answers 0 to everything above 6. A large input should stay large: it is held "
+        "at the ceiling.",
+        "floor_at_minus_six": "You cut off at −6 and at 6. A ReLU has its floor at zero.",
+        "ceiling_at_one": "You divided by 6. The numbers from 0 to 6 stay as they are.",
+        "min_and_max_swapped": "Your function always answers 6: min and max are swapped. Which of the two sets a "
+        "floor?",
+    },
 )
 
 QUANTISE = Exercise(
@@ -134,62 +120,49 @@ QUANTISE = Exercise(
     ),
     random_case=_random_rounding,
     hints=(
-        "Three steps: divide by the distance between two levels, take the nearest whole number, multiply again. And mind "
-        "what lies outside the range.",
-        "2 levels have 1 gap between them, 4 levels have 3. The whole number must lie from 0 to the number of gaps before "
-        "you multiply.",
+        "Three steps: divide by the distance between two levels, take the nearest whole number, multiply again. And "
+        "mind what lies outside the range.",
+        "2 levels have 1 gap between them, 4 levels have 3. The whole number must lie from 0 to the number of gaps "
+        "before you multiply.",
     ),
-    misconceptions=(
-        Misconception(
-            "gaps_are_levels",
-            lambda value, bits, largest: (
-                min(max(round(value / (largest / 2**bits)), 0), 2**bits - 1) * (largest / 2**bits)
-            ),
-            "Your levels stop short of the end of the range: you divided it by the number of levels. How many gaps lie "
-            "between them?",
+    mistakes={
+        "gaps_are_levels": lambda value, bits, largest: (
+            min(max(round(value / (largest / 2**bits)), 0), 2**bits - 1) * (largest / 2**bits)
         ),
-        Misconception(
-            "one_level_too_many",
-            lambda value, bits, largest: min(max(round(value / (largest / 2**bits)), 0), 2**bits) * (largest / 2**bits),
-            "You use one level too many. With `bits` bits there are 2^bits whole numbers, and the first of them is 0.",
+        "one_level_too_many": lambda value, bits, largest: (
+            min(max(round(value / (largest / 2**bits)), 0), 2**bits) * (largest / 2**bits)
         ),
-        Misconception(
-            "rounded_down",
-            lambda value, bits, largest: (
-                min(max(math.floor(value / (largest / (2**bits - 1))), 0), 2**bits - 1) * (largest / (2**bits - 1))
-            ),
-            "You round down. The nearest level may lie above.",
+        "rounded_down": lambda value, bits, largest: (
+            min(max(math.floor(value / (largest / (2**bits - 1))), 0), 2**bits - 1) * (largest / (2**bits - 1))
         ),
-        Misconception(
-            "not_scaled_back",
-            lambda value, bits, largest: min(max(round(value / (largest / (2**bits - 1))), 0), 2**bits - 1),
-            "This is the whole number that is stored. Which number does it stand for?",
+        "not_scaled_back": lambda value, bits, largest: min(
+            max(round(value / (largest / (2**bits - 1))), 0), 2**bits - 1
         ),
-        Misconception(
-            "not_clipped",
-            lambda value, bits, largest: round(value / (largest / (2**bits - 1))) * (largest / (2**bits - 1)),
-            "Numbers outside the range come out of your function. There is no level for them: they go to the nearer end.",
+        "not_clipped": lambda value, bits, largest: (
+            round(value / (largest / (2**bits - 1))) * (largest / (2**bits - 1))
         ),
-        Misconception(
-            "clipped_above_only",
-            lambda value, bits, largest: (
-                min(round(value / (largest / (2**bits - 1))), 2**bits - 1) * (largest / (2**bits - 1))
-            ),
-            "A number below zero comes out as one below zero. The lowest level is 0.",
+        "clipped_above_only": lambda value, bits, largest: (
+            min(round(value / (largest / (2**bits - 1))), 2**bits - 1) * (largest / (2**bits - 1))
         ),
-        Misconception(
-            "bits_are_levels",
-            lambda value, bits, largest: (
-                min(max(round(value / (largest / (bits - 1))), 0), bits - 1) * (largest / (bits - 1))
-            ),
-            "You made as many levels as there are bits. Each bit doubles the number of levels.",
+        "bits_are_levels": lambda value, bits, largest: (
+            min(max(round(value / (largest / (bits - 1))), 0), bits - 1) * (largest / (bits - 1))
         ),
-        Misconception(
-            "bits_are_decimals",
-            lambda value, bits, largest: round(min(max(value, 0), largest), bits),
-            "You rounded to that many decimals. Bits count levels between 0 and `largest`, and have nothing to do with decimals.",
-        ),
-    ),
+        "bits_are_decimals": lambda value, bits, largest: round(min(max(value, 0), largest), bits),
+    },
+    messages={
+        "gaps_are_levels": "Your levels stop short of the end of the range: you divided it by the number of levels. "
+        "How many gaps lie between them?",
+        "one_level_too_many": "You use one level too many. With `bits` bits there are 2^bits whole numbers, and the "
+        "first of them is 0.",
+        "rounded_down": "You round down. The nearest level may lie above.",
+        "not_scaled_back": "This is the whole number that is stored. Which number does it stand for?",
+        "not_clipped": "Numbers outside the range come out of your function. There is no level for them: they go to "
+        "the nearer end.",
+        "clipped_above_only": "A number below zero comes out as one below zero. The lowest level is 0.",
+        "bits_are_levels": "You made as many levels as there are bits. Each bit doubles the number of levels.",
+        "bits_are_decimals": "You rounded to that many decimals. Bits count levels between 0 and `largest`, and have "
+        "nothing to do with decimals.",
+    },
     points=20,
 )
 
@@ -206,55 +179,45 @@ FOLDED_WEIGHT = Exercise(
     ),
     random_case=_random_weight,
     hints=(
-        "The batch norm divides each channel by a root, in which epsilon stands too, and multiplies it by its scale: one "
-        "factor for each output channel. Where does that factor go?",
-        "The factors have the shape [out], the weights [out, in, k, k]. Give the factors three more axes of length 1 (reshape, "
-        "or None in an index), so that numpy lays one factor over all weights of an output channel.",
+        "The batch norm divides each channel by a root, in which epsilon stands too, and multiplies it by its scale: "
+        "one factor for each output channel. Where does that factor go?",
+        "The factors have the shape [out], the weights [out, in, k, k]. Give the factors three more axes of length 1 "
+        "(reshape, or None in an index), so that numpy lays one factor over all weights of an output channel.",
     ),
-    misconceptions=(
-        Misconception(
-            "epsilon_forgotten",
-            lambda weight, variance, scale, epsilon: weight * (scale / np.sqrt(variance))[:, None, None, None],
-            "You left epsilon out. It is small in practice, but a dead channel has a variance near zero, and then it decides.",
+    mistakes={
+        "epsilon_forgotten": lambda weight, variance, scale, epsilon: (
+            weight * (scale / np.sqrt(variance))[:, None, None, None]
         ),
-        Misconception(
-            "divided_by_variance",
-            lambda weight, variance, scale, epsilon: weight * (scale / (variance + epsilon))[:, None, None, None],
-            "You divided by the variance. A batch norm divides by the standard deviation.",
+        "divided_by_variance": lambda weight, variance, scale, epsilon: (
+            weight * (scale / (variance + epsilon))[:, None, None, None]
         ),
-        Misconception(
-            "epsilon_outside_the_root",
-            lambda weight, variance, scale, epsilon: (
-                weight * (scale / (np.sqrt(variance) + epsilon))[:, None, None, None]
-            ),
-            "You added epsilon to the root. It is added to the variance, before the root is taken.",
+        "epsilon_outside_the_root": lambda weight, variance, scale, epsilon: (
+            weight * (scale / (np.sqrt(variance) + epsilon))[:, None, None, None]
         ),
-        Misconception(
-            "multiplied_by_the_root",
-            lambda weight, variance, scale, epsilon: (
-                weight * (scale * np.sqrt(variance + epsilon))[:, None, None, None]
-            ),
-            "You multiplied by the standard deviation. A channel that varies much must become smaller.",
+        "multiplied_by_the_root": lambda weight, variance, scale, epsilon: (
+            weight * (scale * np.sqrt(variance + epsilon))[:, None, None, None]
         ),
-        Misconception(
-            "scale_forgotten",
-            lambda weight, variance, scale, epsilon: weight / np.sqrt(variance + epsilon)[:, None, None, None],
-            "You normalised and left out the scale that the batch norm has learned.",
+        "scale_forgotten": lambda weight, variance, scale, epsilon: (
+            weight / np.sqrt(variance + epsilon)[:, None, None, None]
         ),
-        Misconception(
-            "root_forgotten",
-            lambda weight, variance, scale, epsilon: weight * scale[:, None, None, None],
-            "You multiplied by the scale and left out the division by the standard deviation.",
+        "root_forgotten": lambda weight, variance, scale, epsilon: weight * scale[:, None, None, None],
+        "inputs_scaled": lambda weight, variance, scale, epsilon: (
+            weight * (scale / np.sqrt(variance + epsilon))[None, :, None, None]
         ),
-        Misconception(
-            "inputs_scaled",
-            lambda weight, variance, scale, epsilon: (
-                weight * (scale / np.sqrt(variance + epsilon))[None, :, None, None]
-            ),
-            "You scaled the input channels. The batch norm stands behind the convolution: it sees the output channels, which "
-            "are the first axis.",
-        ),
-    ),
+    },
+    messages={
+        "epsilon_forgotten": "You left epsilon out. It is small in practice, but a dead channel has a variance near "
+        "zero, and then it decides.",
+        "divided_by_variance": "You divided by the variance. A batch norm divides by the standard deviation.",
+        "epsilon_outside_the_root": "You added epsilon to the root. It is added to the variance, before the root is "
+        "taken.",
+        "multiplied_by_the_root": "You multiplied by the standard deviation. A channel that varies much must become "
+        "smaller.",
+        "scale_forgotten": "You normalised and left out the scale that the batch norm has learned.",
+        "root_forgotten": "You multiplied by the scale and left out the division by the standard deviation.",
+        "inputs_scaled": "You scaled the input channels. The batch norm stands behind the convolution: it sees the "
+        "output channels, which are the first axis.",
+    },
     points=20,
 )
 
@@ -272,48 +235,31 @@ FOLDED_BIAS = Exercise(
         "What comes out of the batch norm where the convolution gives 0?",
         "With y = scale · (x − mean) / root + shift, put x = 0.",
     ),
-    misconceptions=(
-        Misconception(
-            "mean_forgotten",
-            lambda mean, variance, scale, shift, epsilon: shift + 0 * mean,
-            "You kept the shift and lost the mean, which the batch norm subtracts first.",
+    mistakes={
+        "mean_forgotten": lambda mean, variance, scale, shift, epsilon: shift + 0 * mean,
+        "mean_not_scaled": lambda mean, variance, scale, shift, epsilon: shift - mean,
+        "mean_added": lambda mean, variance, scale, shift, epsilon: shift + mean * scale / np.sqrt(variance + epsilon),
+        "shift_scaled_too": lambda mean, variance, scale, shift, epsilon: (
+            (shift - mean) * scale / np.sqrt(variance + epsilon)
         ),
-        Misconception(
-            "mean_not_scaled",
-            lambda mean, variance, scale, shift, epsilon: shift - mean,
-            "You subtracted the mean as it is. The batch norm subtracts it first and then scales everything.",
+        "shift_forgotten": lambda mean, variance, scale, shift, epsilon: -mean * scale / np.sqrt(variance + epsilon),
+        "epsilon_forgotten": lambda mean, variance, scale, shift, epsilon: shift - mean * scale / np.sqrt(variance),
+        "divided_by_variance": lambda mean, variance, scale, shift, epsilon: (
+            shift - mean * scale / (variance + epsilon)
         ),
-        Misconception(
-            "mean_added",
-            lambda mean, variance, scale, shift, epsilon: shift + mean * scale / np.sqrt(variance + epsilon),
-            "You added the mean. The batch norm subtracts it.",
-        ),
-        Misconception(
-            "shift_scaled_too",
-            lambda mean, variance, scale, shift, epsilon: (shift - mean) * scale / np.sqrt(variance + epsilon),
-            "You scaled the shift as well. It is added last, after the scaling.",
-        ),
-        Misconception(
-            "shift_forgotten",
-            lambda mean, variance, scale, shift, epsilon: -mean * scale / np.sqrt(variance + epsilon),
-            "The mean is in your bias, the shift is not.",
-        ),
-        Misconception(
-            "epsilon_forgotten",
-            lambda mean, variance, scale, shift, epsilon: shift - mean * scale / np.sqrt(variance),
-            "You left epsilon out. Weights and bias need the same factor.",
-        ),
-        Misconception(
-            "divided_by_variance",
-            lambda mean, variance, scale, shift, epsilon: shift - mean * scale / (variance + epsilon),
-            "You divided by the variance. A batch norm divides by the standard deviation.",
-        ),
-        Misconception(
-            "scale_forgotten",
-            lambda mean, variance, scale, shift, epsilon: shift - mean / np.sqrt(variance + epsilon),
-            "You left the learned scale out. Weights and bias need the same factor.",
-        ),
-    ),
+        "scale_forgotten": lambda mean, variance, scale, shift, epsilon: shift - mean / np.sqrt(variance + epsilon),
+    },
+    messages={
+        "mean_forgotten": "You kept the shift and lost the mean, which the batch norm subtracts first.",
+        "mean_not_scaled": "You subtracted the mean as it is. The batch norm subtracts it first and then scales "
+        "everything.",
+        "mean_added": "You added the mean. The batch norm subtracts it.",
+        "shift_scaled_too": "You scaled the shift as well. It is added last, after the scaling.",
+        "shift_forgotten": "The mean is in your bias, the shift is not.",
+        "epsilon_forgotten": "You left epsilon out. Weights and bias need the same factor.",
+        "divided_by_variance": "You divided by the variance. A batch norm divides by the standard deviation.",
+        "scale_forgotten": "You left the learned scale out. Weights and bias need the same factor.",
+    },
 )
 
 EXERCISES = (RELU6, QUANTISE, FOLDED_WEIGHT, FOLDED_BIAS)

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from mobilenet_lib import statistics
-from mobilenet_lib.course.exercises._exercise import Arguments, Exercise, Misconception
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
 
 
 def accuracy(scores, labels):
@@ -96,37 +96,25 @@ ACCURACY = Exercise(
     cases=(_scores(1, 12, 3), _scores(2, 40, 10)),
     random_case=_random_scores,
     hints=(
-        "Each row of `scores` is a picture. Which column holds its highest score? numpy finds that for all rows at once.",
+        "Each row of `scores` is a picture. Which column holds its highest score? numpy finds that for all rows at "
+        "once.",
         "`argmax` along the classes gives one answer per picture. Compare the answers with the labels; the mean of "
         "True and False is the share of True.",
     ),
-    misconceptions=(
-        Misconception(
-            "count_instead_of_share",
-            lambda scores, labels: int((scores.argmax(axis=1) == labels).sum()),
-            "You counted the right answers. A share is that count out of all pictures.",
-        ),
-        Misconception(
-            "error_rate",
-            lambda scores, labels: float((scores.argmax(axis=1) != labels).mean()),
-            "This is the share of wrong answers.",
-        ),
-        Misconception(
-            "lowest_score",
-            lambda scores, labels: float((scores.argmin(axis=1) == labels).mean()),
-            "You took the class with the lowest score.",
-        ),
-        Misconception(
-            "divided_by_classes",
-            lambda scores, labels: float((scores.argmax(axis=1) == labels).sum() / scores.shape[1]),
-            "You divided by the number of classes. The share is out of the pictures.",
-        ),
-        Misconception(
-            "percent",
-            lambda scores, labels: float(100 * (scores.argmax(axis=1) == labels).mean()),
-            "Your values are percentages. The function gives a share from 0 to 1.",
-        ),
-    ),
+    mistakes={
+        "count_instead_of_share": lambda scores, labels: int((scores.argmax(axis=1) == labels).sum()),
+        "error_rate": lambda scores, labels: float((scores.argmax(axis=1) != labels).mean()),
+        "lowest_score": lambda scores, labels: float((scores.argmin(axis=1) == labels).mean()),
+        "divided_by_classes": lambda scores, labels: float((scores.argmax(axis=1) == labels).sum() / scores.shape[1]),
+        "percent": lambda scores, labels: float(100 * (scores.argmax(axis=1) == labels).mean()),
+    },
+    messages={
+        "count_instead_of_share": "You counted the right answers. A share is that count out of all pictures.",
+        "error_rate": "This is the share of wrong answers.",
+        "lowest_score": "You took the class with the lowest score.",
+        "divided_by_classes": "You divided by the number of classes. The share is out of the pictures.",
+        "percent": "Your values are percentages. The function gives a share from 0 to 1.",
+    },
 )
 
 Z_SCORE = Exercise(
@@ -142,85 +130,68 @@ Z_SCORE = Exercise(
         "Three lines: p from both counts and 2 · total; the spread, a square root, as the text above has it; and the "
         "difference, first minus second, over the spread.",
     ),
-    misconceptions=(
-        Misconception(
-            "no_square_root",
-            lambda correct_a, correct_b, total: (
-                (correct_a - correct_b)
-                / (2 * total * (correct_a + correct_b) / (2 * total) * (1 - (correct_a + correct_b) / (2 * total)))
-            ),
-            "You divided by the square of the spread. The spread itself is its root.",
+    mistakes={
+        "no_square_root": lambda correct_a, correct_b, total: (
+            (correct_a - correct_b)
+            / (2 * total * (correct_a + correct_b) / (2 * total) * (1 - (correct_a + correct_b) / (2 * total)))
         ),
-        Misconception(
-            "spread_of_one_network",
-            lambda correct_a, correct_b, total: (
-                (correct_a - correct_b)
-                / math.sqrt(total * (correct_a + correct_b) / (2 * total) * (1 - (correct_a + correct_b) / (2 * total)))
-            ),
-            "This is the spread of one network's count. In a difference, both counts vary.",
+        "spread_of_one_network": lambda correct_a, correct_b, total: (
+            (correct_a - correct_b)
+            / math.sqrt(total * (correct_a + correct_b) / (2 * total) * (1 - (correct_a + correct_b) / (2 * total)))
         ),
-        Misconception(
-            "second_minus_first",
-            lambda correct_a, correct_b, total: -z_score(correct_a, correct_b, total),
-            "The size is right and the sign is not: take the first network minus the second.",
+        "second_minus_first": lambda correct_a, correct_b, total: -z_score(correct_a, correct_b, total),
+        "share_of_first_only": lambda correct_a, correct_b, total: (
+            (correct_a - correct_b) / math.sqrt(2 * total * correct_a / total * (1 - correct_a / total))
         ),
-        Misconception(
-            "share_of_first_only",
-            lambda correct_a, correct_b, total: (
-                (correct_a - correct_b) / math.sqrt(2 * total * correct_a / total * (1 - correct_a / total))
-            ),
-            "You took p from the first network only. If there were no difference, both would be samples of one p.",
-        ),
-        Misconception(
-            "difference_only",
-            lambda correct_a, correct_b, total: (correct_a - correct_b) / total,
-            "This is the difference of the shares. Whether it is large depends on how far luck alone would spread it.",
-        ),
-    ),
+        "difference_only": lambda correct_a, correct_b, total: (correct_a - correct_b) / total,
+    },
+    messages={
+        "no_square_root": "You divided by the square of the spread. The spread itself is its root.",
+        "spread_of_one_network": "This is the spread of one network's count. In a difference, both counts vary.",
+        "second_minus_first": "The size is right and the sign is not: take the first network minus the second.",
+        "share_of_first_only": "You took p from the first network only. If there were no difference, both would be "
+        "samples of one p.",
+        "difference_only": "This is the difference of the shares. Whether it is large depends on how far luck alone "
+        "would spread it.",
+    },
 )
 
 PAIRED_Z = Exercise(
     lesson="08",
-    prompt="Write the z-score of two networks that were tested on the same pictures, from the pictures on which they differ.",
+    prompt="Write the z-score of two networks that were tested on the same pictures, from the pictures on which they "
+    "differ.",
     reference=paired_z,
     returns="number",
     cases=(_answers(1, 400, 0.55, 0.6), _answers(2, 500, 0.7, 0.5)),
     random_case=_random_answers,
     hints=(
-        "A picture that both get right, or both wrong, says nothing about which is better. Count the others, for each network "
-        "apart. `&` is and, `~` is not, for whole arrays.",
-        "If there were no difference, each such picture would be a toss of a coin between the two. With b tosses for the first "
-        "and c for the second, luck spreads b − c by the root of b + c.",
+        "A picture that both get right, or both wrong, says nothing about which is better. Count the others, for each "
+        "network apart. `&` is and, `~` is not, for whole arrays.",
+        "If there were no difference, each such picture would be a toss of a coin between the two. With b tosses for "
+        "the first and c for the second, luck spreads b − c by the root of b + c.",
     ),
-    misconceptions=(
-        Misconception(
-            "as_if_other_pictures",
-            lambda right_a, right_b: z_score(int(right_a.sum()), int(right_b.sum()), len(right_a)),
-            "This is the z-score of two networks on different pictures. It throws away that the pictures are the same ones.",
+    mistakes={
+        "as_if_other_pictures": lambda right_a, right_b: z_score(int(right_a.sum()), int(right_b.sum()), len(right_a)),
+        "all_pictures": lambda right_a, right_b: float((int(right_a.sum()) - int(right_b.sum())) / len(right_a) ** 0.5),
+        "no_square_root": lambda right_a, right_b: float(
+            (int(right_a.sum()) - int(right_b.sum())) / (right_a ^ right_b).sum()
         ),
-        Misconception(
-            "all_pictures",
-            lambda right_a, right_b: float((int(right_a.sum()) - int(right_b.sum())) / len(right_a) ** 0.5),
-            "You divided by the root of all pictures. Those on which the networks agree cannot spread the difference.",
+        "second_minus_first": lambda right_a, right_b: -paired_z(right_a, right_b),
+        "agreement": lambda right_a, right_b: float(
+            (int(right_a.sum()) - int(right_b.sum())) / (right_a == right_b).sum() ** 0.5
         ),
-        Misconception(
-            "no_square_root",
-            lambda right_a, right_b: float((int(right_a.sum()) - int(right_b.sum())) / (right_a ^ right_b).sum()),
-            "You divided by the number of pictures on which they differ. Luck spreads it by the root of that.",
-        ),
-        Misconception(
-            "second_minus_first",
-            lambda right_a, right_b: -paired_z(right_a, right_b),
-            "The size is right and the sign is not: take the first network minus the second.",
-        ),
-        Misconception(
-            "agreement",
-            lambda right_a, right_b: float(
-                (int(right_a.sum()) - int(right_b.sum())) / (right_a == right_b).sum() ** 0.5
-            ),
-            "You divided by the root of the pictures on which the networks agree. Which pictures can go either way?",
-        ),
-    ),
+    },
+    messages={
+        "as_if_other_pictures": "This is the z-score of two networks on different pictures. It throws away that the "
+        "pictures are the same ones.",
+        "all_pictures": "You divided by the root of all pictures. Those on which the networks agree cannot spread the "
+        "difference.",
+        "no_square_root": "You divided by the number of pictures on which they differ. Luck spreads it by the root of "
+        "that.",
+        "second_minus_first": "The size is right and the sign is not: take the first network minus the second.",
+        "agreement": "You divided by the root of the pictures on which the networks agree. Which pictures can go "
+        "either way?",
+    },
     points=20,
 )
 
@@ -236,80 +207,59 @@ HALF_WIDTH = Exercise(
     ),
     random_case=_random_seeds,
     hints=(
-        "Three parts: the spread s of single runs, the root of their number, and t. For s, `np.std` has an argument that you "
-        "need.",
-        "`np.std(accuracies, ddof=1)` divides by n − 1, because the mean was itself taken from these few values. Multiply it by "
-        "t and divide by √n.",
+        "Three parts: the spread s of single runs, the root of their number, and t. For s, `np.std` has an argument "
+        "that you need.",
+        "`np.std(accuracies, ddof=1)` divides by n − 1, because the mean was itself taken from these few values. "
+        "Multiply it by t and divide by √n.",
     ),
-    misconceptions=(
-        Misconception(
-            "divided_by_n",
-            lambda accuracies, t: float(t * np.std(accuracies) / math.sqrt(len(accuracies))),
-            "Your spread divides by n. The mean was taken from the same few values, so they lie too near to it: "
-            "see `ddof` of `np.std`.",
-        ),
-        Misconception(
-            "spread_of_single_runs",
-            lambda accuracies, t: float(t * np.std(accuracies, ddof=1)),
-            "This is how far a single run may be from the mean. The mean of several runs is surer than one of them.",
-        ),
-        Misconception(
-            "always_two",
-            lambda accuracies, t: float(2 * np.std(accuracies, ddof=1) / math.sqrt(len(accuracies))),
-            "You took 2 for t. That is good enough for thirty runs, not for a few, whose own spread is uncertain.",
-        ),
-        Misconception(
-            "whole_width",
-            lambda accuracies, t: 2 * half_width(accuracies, t),
-            "This is the whole width, from the lower end to the upper one.",
-        ),
-        Misconception(
-            "variance",
-            lambda accuracies, t: float(t * np.var(accuracies, ddof=1) / math.sqrt(len(accuracies))),
-            "You used the variance, the square of the spread.",
-        ),
-    ),
+    mistakes={
+        "divided_by_n": lambda accuracies, t: float(t * np.std(accuracies) / math.sqrt(len(accuracies))),
+        "spread_of_single_runs": lambda accuracies, t: float(t * np.std(accuracies, ddof=1)),
+        "always_two": lambda accuracies, t: float(2 * np.std(accuracies, ddof=1) / math.sqrt(len(accuracies))),
+        "whole_width": lambda accuracies, t: 2 * half_width(accuracies, t),
+        "variance": lambda accuracies, t: float(t * np.var(accuracies, ddof=1) / math.sqrt(len(accuracies))),
+    },
+    messages={
+        "divided_by_n": "Your spread divides by n. The mean was taken from the same few values, so they lie too near "
+        "to it: see `ddof` of `np.std`.",
+        "spread_of_single_runs": "This is how far a single run may be from the mean. The mean of several runs is surer "
+        "than one of them.",
+        "always_two": "You took 2 for t. That is good enough for thirty runs, not for a few, whose own spread is "
+        "uncertain.",
+        "whole_width": "This is the whole width, from the lower end to the upper one.",
+        "variance": "You used the variance, the square of the spread.",
+    },
 )
 
 TRAIN_COST = Exercise(
     lesson="08",
-    prompt="Write how many MACs a whole training takes, with three times the forward pass for each picture that is seen.",
+    prompt="Write how many MACs a whole training takes, with three times the forward pass for each picture that is "
+    "seen.",
     reference=train_cost,
     returns="whole number",
     cases=((568_740_352, 50_000, 3), (1000, 10, 2), (3_331_072, 6000, 8)),
     random_case=_random_training,
     hints=(
-        "How many pictures pass through the network in all epochs together? And what does each of them cost, there and back?",
-        "A picture costs one forward pass, and backwards two: once for the gradient of the weights, once for that of the "
-        "input. Multiply by the pictures and by the epochs.",
+        "How many pictures pass through the network in all epochs together? And what does each of them cost, there and "
+        "back?",
+        "A picture costs one forward pass, and backwards two: once for the gradient of the weights, once for that of "
+        "the input. Multiply by the pictures and by the epochs.",
     ),
-    misconceptions=(
-        Misconception(
-            "forward_only",
-            lambda macs, pictures, epochs: macs * pictures * epochs,
-            "You counted the forward pass. Learning takes the way back as well.",
-        ),
-        Misconception(
-            "backward_as_forward",
-            lambda macs, pictures, epochs: 2 * macs * pictures * epochs,
-            "You took the way back to cost as much as the way there. It makes two gradients, of the weights and of the input.",
-        ),
-        Misconception(
-            "flops",
-            lambda macs, pictures, epochs: 6 * macs * pictures * epochs,
-            "These are FLOPs, two for each MAC. The question asks for MACs.",
-        ),
-        Misconception(
-            "one_epoch",
-            lambda macs, pictures, epochs: 3 * macs * pictures,
-            "This is one epoch.",
-        ),
-        Misconception(
-            "one_picture",
-            lambda macs, pictures, epochs: 3 * macs * epochs,
-            "This is a single picture, shown in every epoch.",
-        ),
-    ),
+    mistakes={
+        "forward_only": lambda macs, pictures, epochs: macs * pictures * epochs,
+        "backward_as_forward": lambda macs, pictures, epochs: 2 * macs * pictures * epochs,
+        "flops": lambda macs, pictures, epochs: 6 * macs * pictures * epochs,
+        "one_epoch": lambda macs, pictures, epochs: 3 * macs * pictures,
+        "one_picture": lambda macs, pictures, epochs: 3 * macs * epochs,
+    },
+    messages={
+        "forward_only": "You counted the forward pass. Learning takes the way back as well.",
+        "backward_as_forward": "You took the way back to cost as much as the way there. It makes two gradients, of the "
+        "weights and of the input.",
+        "flops": "These are FLOPs, two for each MAC. The question asks for MACs.",
+        "one_epoch": "This is one epoch.",
+        "one_picture": "This is a single picture, shown in every epoch.",
+    },
 )
 
 EXERCISES = (ACCURACY, HALF_WIDTH, Z_SCORE, PAIRED_Z, TRAIN_COST)

@@ -8,13 +8,13 @@ from mobilenet_lib.course.questions._question import Question
 QUESTIONS = (
     Question(
         "00.macs_of_v1",
-        "VGG16, a network of 2014, takes 15,470 million MACs to name one picture of 224×224. How many does MobileNet V1 "
-        "take, which names pictures nearly as well?",
+        "VGG16, a network of 2014, takes 15,470 million MACs to name one picture of 224×224. How many does MobileNet "
+        "V1 take, which names pictures nearly as well?",
         lambda: architectures.mobilenet_v1().macs / 1e6,
         default=5000,
         unit="million MACs",
-        why="Nearly all of its layers look around per channel first and mix the channels afterwards, which lessons 01 and 02 "
-        "take apart.",
+        why="Nearly all of its layers look around per channel first and mix the channels afterwards, which lessons 01 "
+        "and 02 take apart.",
     ),
     Question(
         "00.weights_of_v1",

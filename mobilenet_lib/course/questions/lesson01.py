@@ -68,13 +68,13 @@ QUESTIONS = (
     ),
     Question(
         "01.weights_or_activations",
-        'First layer of a network: a 224×224×3 picture, 3×3 kernels, 64 output channels, "same" padding, no bias. '
-        "How many output values are there for each weight?",
+        'First layer of a network: a 224×224×3 picture, 3×3 kernels, 64 output channels, "same" padding, no bias. How '
+        "many output values are there for each weight?",
         _outputs_per_weight,
         default=10,
         unit="output values per weight",
-        why="A weight is used at all 224 × 224 places, and each use feeds one output value that must be kept, "
-        "so early layers fill memory with activations, not with weights.",
+        why="A weight is used at all 224 × 224 places, and each use feeds one output value that must be kept, so early "
+        "layers fill memory with activations, not with weights.",
     ),
     Question(
         "01.flops_of_layer",
@@ -82,8 +82,8 @@ QUESTIONS = (
         lambda: cost.conv2d(64, 64, 1, 7).flops,
         default=200_704,
         unit="FLOPs",
-        why="Each of the 7 × 7 × 64 outputs sums 64 products, and every MAC is two operations: "
-        "a multiplication and an addition.",
+        why="Each of the 7 × 7 × 64 outputs sums 64 products, and every MAC is two operations: a multiplication and an "
+        "addition.",
     ),
     Question(
         "01.spatially_separable",

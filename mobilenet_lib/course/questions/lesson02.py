@@ -62,8 +62,8 @@ QUESTIONS = (
     ),
     Question(
         "02.separable_total",
-        "Now the 1×1 convolution to 256 channels is added. How many times fewer MACs does the pair take than "
-        "256 standard kernels of 5×5×3?",
+        "Now the 1×1 convolution to 256 channels is added. How many times fewer MACs does the pair take than 256 "
+        "standard kernels of 5×5×3?",
         _seed_times_fewer,
         default=9,
         unit="times fewer",
@@ -84,8 +84,8 @@ QUESTIONS = (
         _costs_more_when_separable,
         default="5×5, from 256 to 64 channels",
         choices=tuple(_SETTINGS),
-        why="The depthwise part is paid once and shared by all output channels, and with a single one the share "
-        "1/N + 1/k² is above 1.",
+        why="The depthwise part is paid once and shared by all output channels, and with a single one the share 1/N + "
+        "1/k² is above 1.",
     ),
     Question(
         "02.grouped_shape",
@@ -105,8 +105,8 @@ QUESTIONS = (
     ),
     Question(
         "02.rank_of_separable",
-        "One input channel goes to 64 output channels. Write the 64 kernels of 3×3 as the rows of a 64×9 matrix. "
-        "What is the largest rank that this matrix can have when the layer is separable?",
+        "One input channel goes to 64 output channels. Write the 64 kernels of 3×3 as the rows of a 64×9 matrix. What "
+        "is the largest rank that this matrix can have when the layer is separable?",
         _separable_rank,
         default="9",
         choices=("1", "9", "64"),

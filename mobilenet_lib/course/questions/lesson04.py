@@ -80,8 +80,8 @@ def _share_near_zero() -> str:
 QUESTIONS = (
     Question(
         "04.last_map",
-        "A picture of 224×224 goes through the stem (stride 2) and the thirteen pairs as they are printed above. "
-        "How many pixels wide is the last map?",
+        "A picture of 224×224 goes through the stem (stride 2) and the thirteen pairs as they are printed above. How "
+        "many pixels wide is the last map?",
         _printed_last_map,
         default=7,
         unit="pixels",
@@ -93,8 +93,8 @@ QUESTIONS = (
         _misprinted_pair,
         default="pair 12, to 1024 channels",
         choices=tuple(_STRIDES_OF_2),
-        why="Halving the last map takes 35 million MACs away: 51.8 million at 7×7 become 16.9 million at 4×4. Any earlier "
-        "change makes more maps larger and adds more than is missing.",
+        why="Halving the last map takes 35 million MACs away: 51.8 million at 7×7 become 16.9 million at 4×4. Any "
+        "earlier change makes more maps larger and adds more than is missing.",
     ),
     Question(
         "04.fully_connected_params",
@@ -122,17 +122,18 @@ QUESTIONS = (
     ),
     Question(
         "04.receptive_field",
-        "How wide is the square of the 224×224 picture on which one number of V1's last 7×7 map, before the pool, can depend?",
+        "How wide is the square of the 224×224 picture on which one number of V1's last 7×7 map, before the pool, can "
+        "depend?",
         _last_receptive_field,
         default=224,
         unit="pixels",
-        why="Each 3×3 window adds two steps, and a step is as long as all strides before it multiplied: 2 pixels after the stem, "
-        "32 in the last pair.",
+        why="Each 3×3 window adds two steps, and a step is as long as all strides before it multiplied: 2 pixels after "
+        "the stem, 32 in the last pair.",
     ),
     Question(
         "04.near_zero_kernels",
-        "Which share of the depthwise kernels of the three trained networks is near zero: largest weight below 1 % of the "
-        "largest in its layer?",
+        "Which share of the depthwise kernels of the three trained networks is near zero: largest weight below 1 % of "
+        "the largest in its layer?",
         _share_near_zero,
         default="5 to 20 %",
         choices=tuple(_SHARES),

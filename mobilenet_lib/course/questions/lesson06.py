@@ -33,8 +33,8 @@ def _seed_times() -> float:
 QUESTIONS = (
     Question(
         "06.macs_at_one_place",
-        "A block of V2 at stride 1: expand from 24 to 144 channels, filter 3×3 depthwise, project back to 24. How many MACs "
-        "are that at one place of the map?",
+        "A block of V2 at stride 1: expand from 24 to 144 channels, filter 3×3 depthwise, project back to 24. How many "
+        "MACs are that at one place of the map?",
         _macs_at_one_place,
         default=3456,
         unit="MACs",
@@ -54,8 +54,8 @@ QUESTIONS = (
         _share_at_half_expansion,
         default=25,
         unit="%",
-        why="Each of these blocks costs t times something, so it is halved; stem, first block, last 1×1 convolution and classifier "
-        "stay.",
+        why="Each of these blocks costs t times something, so it is halved; stem, first block, last 1×1 convolution "
+        "and classifier stay.",
     ),
     Question(
         "06.shortcuts",
@@ -63,8 +63,8 @@ QUESTIONS = (
         lambda: _bottlenecks(("identity",)),
         default=13,
         unit="blocks",
-        why="Only the repeats of a stage keep channels and size: 0 + 1 + 2 + 3 + 2 + 2 + 0. The first block of every stage changes "
-        "the channels.",
+        why="Only the repeats of a stage keep channels and size: 0 + 1 + 2 + 3 + 2 + 2 + 0. The first block of every "
+        "stage changes the channels.",
     ),
     Question(
         "06.first_expansion",
@@ -76,12 +76,13 @@ QUESTIONS = (
     ),
     Question(
         "06.peak_memory",
-        "The layers run one after the other, and each needs its input and its output in memory. Which network needs more "
-        "memory at its peak, for a 224×224 picture?",
+        "The layers run one after the other, and each needs its input and its output in memory. Which network needs "
+        "more memory at its peak, for a 224×224 picture?",
         _higher_peak,
         default="V1",
         choices=("V1", "V2"),
-        why="V2's second block expands to 96 channels while the map is still 112×112; V1 has at most 64 channels there.",
+        why="V2's second block expands to 96 channels while the map is still 112×112; V1 has at most 64 channels "
+        "there.",
     ),
     Question(
         "06.seed_times",
@@ -89,7 +90,7 @@ QUESTIONS = (
         _seed_times,
         default=1.1,
         unit="times",
-        why="Every map of the network is twice as large on both sides, which alone makes four times the MACs; the layers that "
-        "the paper does not have add the rest.",
+        why="Every map of the network is twice as large on both sides, which alone makes four times the MACs; the "
+        "layers that the paper does not have add the rest.",
     ),
 )

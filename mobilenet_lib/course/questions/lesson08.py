@@ -81,7 +81,8 @@ QUESTIONS = (
     ),
     Question(
         "08.chance",
-        "An untrained network names pictures of ten classes, of which there are equally many. Which share will be right?",
+        "An untrained network names pictures of ten classes, of which there are equally many. Which share will be "
+        "right?",
         lambda: 100 / 10,
         default=1,
         unit="%",
@@ -89,8 +90,8 @@ QUESTIONS = (
     ),
     Question(
         "08.interval_width",
-        "7,500 of 10,000 test pictures are right. How many percentage points must be allowed to either side, to be right 95 "
-        "times out of 100?",
+        "7,500 of 10,000 test pictures are right. How many percentage points must be allowed to either side, to be "
+        "right 95 times out of 100?",
         _interval_half_width,
         default=3,
         unit="percentage points",
@@ -98,7 +99,8 @@ QUESTIONS = (
     ),
     Question(
         "08.seed_pictures_apart",
-        "Test accuracy .7497 for V1 and .7486 for V2, each on the same 10,000 pictures. How many pictures lie between them?",
+        "Test accuracy .7497 for V1 and .7486 for V2, each on the same 10,000 pictures. How many pictures lie between "
+        "them?",
         _pictures_apart,
         default=110,
         unit="pictures",
@@ -114,16 +116,18 @@ QUESTIONS = (
     ),
     Question(
         "08.few_pictures_gap",
-        "V1 (3.2 million weights) was shown the same 2,000 pictures of CIFAR-10 three times over, without augmentation. "
-        "Afterwards, how many percentage points is its accuracy on them above that on test pictures?",
+        "V1 (3.2 million weights) was shown the same 2,000 pictures of CIFAR-10 three times over, without "
+        "augmentation. Afterwards, how many percentage points is its accuracy on them above that on test pictures?",
         _few_pictures_gap,
         default=5,
         unit="percentage points",
-        why="It has enough weights to know these pictures by heart, and what is known by heart helps with no other picture.",
+        why="It has enough weights to know these pictures by heart, and what is known by heart helps with no other "
+        "picture.",
     ),
     Question(
         "08.three_seeds",
-        "A mean over three seeds: how many standard errors must be allowed on either side, to be right 95 times out of 100?",
+        "A mean over three seeds: how many standard errors must be allowed on either side, to be right 95 times out of "
+        "100?",
         lambda: statistics.student_t(3),
         default=2,
         unit="standard errors",
@@ -131,8 +135,8 @@ QUESTIONS = (
     ),
     Question(
         "08.disagree",
-        "V1 and V2, both trained on all of CIFAR-10, answer the same 10,000 test pictures. How many does exactly one of them get "
-        "right?",
+        "V1 and V2, both trained on all of CIFAR-10, answer the same 10,000 test pictures. How many does exactly one "
+        "of them get right?",
         _disagree,
         default=500,
         unit="pictures",
@@ -140,12 +144,13 @@ QUESTIONS = (
     ),
     Question(
         "08.training_cost",
-        "V1 at 224×224 on 50,000 pictures, as in the article, or at 32×32 on 2,000 pictures, as we can afford, for equally many "
-        "epochs. How many times as many MACs does the article's training take?",
+        "V1 at 224×224 on 50,000 pictures, as in the article, or at 32×32 on 2,000 pictures, as we can afford, for "
+        "equally many epochs. How many times as many MACs does the article's training take?",
         _training_cost,
         default=25,
         unit="times",
-        why="There are 25 times the pictures, and each has 49 times the pixels, of which our stem of stride 1 skips fewer.",
+        why="There are 25 times the pictures, and each has 49 times the pixels, of which our stem of stride 1 skips "
+        "fewer.",
     ),
     Question(
         "08.most_confused",

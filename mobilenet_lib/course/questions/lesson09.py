@@ -50,8 +50,8 @@ QUESTIONS = (
     ),
     Question(
         "09.stem_or_picture",
-        "V1 with α = 0.25. Its maps get half as large on each side, either by a stem of stride 2 on 32×32 pictures, or by 16×16 "
-        "pictures and a stem of stride 1. Which takes fewer MACs?",
+        "V1 with α = 0.25. Its maps get half as large on each side, either by a stem of stride 2 on 32×32 pictures, or "
+        "by 16×16 pictures and a stem of stride 1. Which takes fewer MACs?",
         _cheaper_small_map,
         default=_CHEAPER[1],
         choices=_CHEAPER,
@@ -63,8 +63,8 @@ QUESTIONS = (
         _share_of_weights_at_half_expansion,
         default=50,
         unit="%",
-        why="The blocks halve, but most weights of so thin a network stand in its last 1×1 layer to 1280 channels and in the "
-        "classifier, which t does not touch.",
+        why="The blocks halve, but most weights of so thin a network stand in its last 1×1 layer to 1280 channels and "
+        "in the classifier, which t does not touch.",
     ),
     Question(
         "09.front_size",
@@ -76,12 +76,13 @@ QUESTIONS = (
     ),
     Question(
         "09.between_seeds",
-        "Each design was trained twice, with seeds 0 and 1 and all else equal. How many percentage points do the two differ by, "
-        "on average over the fifteen?",
+        "Each design was trained twice, with seeds 0 and 1 and all else equal. How many percentage points do the two "
+        "differ by, on average over the fifteen?",
         _points_between_seeds,
         default=0.1,
         unit="percentage points",
-        why="First weights, order and shifts of the pictures all come from the seed. This is what the recorded runs gave.",
+        why="First weights, order and shifts of the pictures all come from the seed. This is what the recorded runs "
+        "gave.",
     ),
     Question(
         "09.other_front",

@@ -50,46 +50,48 @@ def _megabytes_of_gradients() -> float:
 QUESTIONS = (
     Question(
         "10.weights_file",
-        "The network has 210,160 weights and 10 biases, and 27 batch norms over 2,736 channels in all. How many kB (1,000 "
-        "bytes) does a file of all its numbers take, with 4 bytes for each?",
+        "The network has 210,160 weights and 10 biases, and 27 batch norms over 2,736 channels in all. How many kB "
+        "(1,000 bytes) does a file of all its numbers take, with 4 bytes for each?",
         lambda: _stored_numbers() * _BYTES / 1e3,
         default=210,
         unit="kB",
-        why="A batch norm keeps four numbers for each channel, two learned and two running statistics: 210,170 + 4 · 2,736 "
-        "numbers, times 4 bytes.",
+        why="A batch norm keeps four numbers for each channel, two learned and two running statistics: 210,170 + 4 · "
+        "2,736 numbers, times 4 bytes.",
     ),
     Question(
         "10.engine_answers",
-        "The engine folds the 27 batch norms into the convolutions and computes in another order. What happens to the scores "
-        "of 200 test pictures?",
+        "The engine folds the 27 batch norms into the convolutions and computes in another order. What happens to the "
+        "scores of 200 test pictures?",
         _what_the_engine_changes,
         default=_EXACT,
         choices=(_EXACT, _DIGITS, _CLASSES),
-        why="It is the same sum in real numbers, but floating-point numbers round at other places. The differences lie far "
-        "below what separates two classes.",
+        why="It is the same sum in real numbers, but floating-point numbers round at other places. The differences lie "
+        "far below what separates two classes.",
     ),
     Question(
         "10.engine_times",
-        "64 pictures at once, on the two cores of the record: how many times faster is ONNX Runtime than Paddle's dynamic graph?",
+        "64 pictures at once, on the two cores of the record: how many times faster is ONNX Runtime than Paddle's "
+        "dynamic graph?",
         lambda: shipped.times_faster("onnxruntime", 64),
         default=2,
         unit="times",
-        why="MACs and answers are the same. The engine merges layers, spreads every kernel over the cores, and knows a fast "
-        "depthwise convolution; Paddle's own runs on one core.",
+        why="MACs and answers are the same. The engine merges layers, spreads every kernel over the cores, and knows a "
+        "fast depthwise convolution; Paddle's own runs on one core.",
     ),
     Question(
         "10.wrong_range",
-        "The network was trained on numbers from −1 to 1. Somebody gives it the same pictures as numbers from 0 to 1. How many "
-        "per cent of 200 test pictures are still named rightly?",
+        "The network was trained on numbers from −1 to 1. Somebody gives it the same pictures as numbers from 0 to 1. "
+        "How many per cent of 200 test pictures are still named rightly?",
         _right_with_the_wrong_range,
         default=70,
         unit="%",
-        why="Black is now 0 where the network knows it as −1: every picture looks like a light one, and a guess among ten "
-        "classes would be as good.",
+        why="Black is now 0 where the network knows it as −1: every picture looks like a light one, and a guess among "
+        "ten classes would be as good.",
     ),
     Question(
         "10.sure_of_noise",
-        "You show the network pictures of pure noise. How probable does it call the class that it names, in the median?",
+        "You show the network pictures of pure noise. How probable does it call the class that it names, in the "
+        "median?",
         _sure_of_noise,
         default=_UNSURE,
         choices=(_UNSURE, _HALF, _SURE),
@@ -97,8 +99,8 @@ QUESTIONS = (
     ),
     Question(
         "10.gradient_megabytes",
-        "Two processes train the full MobileNet V1 (1000 classes). After each step one must hear the other's gradient, a number "
-        "of 4 bytes for each of 4,231,976 trained parameters. How many MB is that?",
+        "Two processes train the full MobileNet V1 (1000 classes). After each step one must hear the other's gradient, "
+        "a number of 4 bytes for each of 4,231,976 trained parameters. How many MB is that?",
         _megabytes_of_gradients,
         default=4.2,
         unit="MB",
