@@ -27,21 +27,15 @@ def _random_macs(generator: np.random.Generator) -> Arguments:
 
 
 MACS_TO_FLOPS = Exercise(
-    lesson="00",
     prompt="Write how many FLOPs (floating-point operations) a number of MACs is.",
     reference=macs_to_flops,
     returns="whole number",
     cases=((1,), (36,), (568_740_352,)),
     random_case=_random_macs,
-    hints=(
-        "A MAC is one multiplication and one addition. How many operations are that?",
-        "Every MAC counts for the same number of FLOPs, so one multiplication by a small whole number is enough.",
-    ),
-    mistakes={
-        "the_same": lambda macs: macs,
-        "half": lambda macs: macs // 2,
-        "squared": lambda macs: macs**2,
-    },
+    first_hint="A MAC is one multiplication and one addition. How many operations are that?",
+    second_hint="Every MAC counts for the same number of FLOPs, so one multiplication by a small whole number is "
+    "enough.",
+    mistakes={"the_same": lambda macs: macs, "half": lambda macs: macs // 2, "squared": lambda macs: macs**2},
     messages={
         "the_same": "You counted a MAC as one operation. It multiplies, and then it adds.",
         "half": "You went the other way. There are more operations than MACs.",
@@ -51,42 +45,36 @@ MACS_TO_FLOPS = Exercise(
 )
 
 TIMES_FEWER = Exercise(
-    lesson="00",
     prompt="Write how many times fewer MACs a network takes after a change than before it.",
     reference=times_fewer,
     returns="number",
     cases=((10, 5), (15_470_264_320, 568_740_352), (7, 2)),
     random_case=lambda generator: tuple(int(number) for number in generator.integers(2, (999, 99))),
-    hints=(
-        "From 10 to 5 is 2 times fewer. Which of the four operations gives 2?",
-        "A ratio: the larger number is divided by the smaller one.",
-    ),
+    first_hint="From 10 to 5 is 2 times fewer. Which of the four operations gives 2?",
+    second_hint="A ratio: the larger number is divided by the smaller one.",
     mistakes={
         "upside_down": lambda macs_before, macs_after: macs_after / macs_before,
         "difference": lambda macs_before, macs_after: macs_before - macs_after,
-        "share_saved": lambda macs_before, macs_after: 1 - macs_after / macs_before,
+        "fraction_saved": lambda macs_before, macs_after: 1 - macs_after / macs_before,
         "whole_times": lambda macs_before, macs_after: macs_before // macs_after,
     },
     messages={
-        "upside_down": "You divided the other way round: this is the share that is left.",
+        "upside_down": "You divided the other way round: this is the fraction that is left.",
         "difference": "You took the difference, which says how many fewer. How many *times* fewer is a ratio.",
-        "share_saved": "This is the share that is saved.",
+        "fraction_saved": "This is the fraction that is saved.",
         "whole_times": "You cut off what stands behind the point.",
     },
     points=4,
 )
 
 MEGABYTES = Exercise(
-    lesson="00",
     prompt="Write how many megabytes the parameters of a network take on disk, with 32 bits for each.",
     reference=megabytes,
     returns="number",
     cases=((1_000_000,), (4_231_976,), (250,)),
     random_case=_random_macs,
-    hints=(
-        "How many bytes are 32 bits? And how many bytes are a megabyte?",
-        "First the bytes of all parameters together, then how many millions that is.",
-    ),
+    first_hint="How many bytes are 32 bits? And how many bytes are a megabyte?",
+    second_hint="First the bytes of all parameters together, then how many millions that is.",
     mistakes={
         "bits": lambda params: params * 32 / 1_000_000,
         "a_byte_each": lambda params: params / 1_000_000,

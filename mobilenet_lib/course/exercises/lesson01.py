@@ -47,24 +47,22 @@ def _random_macs(generator: np.random.Generator) -> Arguments:
 
 
 OUTPUT_SIZE = Exercise(
-    lesson="01",
     prompt="Write the side length of a convolution's output for any input size, kernel size, stride and padding.",
     reference=output_size,
     returns="whole number",
-    cases=((5, 3, 1, 0), (7, 3, 2, 0), (8, 3, 2, 1), (224, 7, 2, 3)),
+    cases=((5, 3, 1, 0), (7, 3, 2, 0), (8, 3, 2, 1), (224, 7, 2, 3), (16, 3, 4, 0)),
     random_case=_random_size,
-    hints=(
-        "Draw a 7×7 input and a 3×3 kernel on squared paper and move the kernel by 2. How many steps fit before it "
-        "would leave the paper, and where was it before the first step?",
-        "First find how long the padded side is. The kernel's left edge may stand at 0, then at one stride, and so on, "
-        "as long as the whole kernel stays inside: count these places, the one at 0 too.",
-    ),
+    first_hint="Draw a 7×7 input and a 3×3 kernel on squared paper and move the kernel by 2. How many steps fit before "
+    "it would leave the paper, and where was it before the first step?",
+    second_hint="First find how long the padded side is. The kernel's left edge may stand at 0, then at one stride, "
+    "and so on, as long as the whole kernel stays inside: count these positions, the one at 0 too.",
     mistakes={
         "padding_ignored": lambda size, k, s, p: (size - k) // s + 1,
         "padding_on_one_side": lambda size, k, s, p: (size + p - k) // s + 1,
         "steps_not_places": lambda size, k, s, p: (size + 2 * p - k) // s,
         "not_rounded": lambda size, k, s, p: (size + 2 * p - k) / s + 1,
         "rounded_up": lambda size, k, s, p: math.ceil((size + 2 * p - k) / s) + 1,
+        "rounded_to_the_nearest": lambda size, k, s, p: round((size + 2 * p - k) / s) + 1,
         "one_before_dividing": lambda size, k, s, p: (size + 2 * p - k + 1) // s,
         "stride_ignored": lambda size, k, s, p: size + 2 * p - k + 1,
     },
@@ -73,31 +71,30 @@ OUTPUT_SIZE = Exercise(
         "kernel moves over it: how large?",
         "padding_on_one_side": "You counted the padding once. It is added on the left and on the right (and above and "
         "below).",
-        "steps_not_places": "You counted the steps between the places of the kernel. The place where it starts gives "
-        "an output too.",
+        "steps_not_places": "You counted the steps between the positions of the kernel. The position where it starts "
+        "gives an output too.",
         "not_rounded": "Your values are not always whole. When the last step would carry the kernel over the edge, "
         "what happens to that step?",
         "rounded_up": "You rounded up. A last step that would carry the kernel over the edge is not made, not even in "
         "part.",
-        "one_before_dividing": "You divided all the places of stride 1 by the stride. The first place is always used; "
-        "only the steps after it get longer.",
-        "stride_ignored": "Your values fit stride 1. With a larger stride the kernel skips places.",
+        "rounded_to_the_nearest": "You rounded to the nearest whole number. A last step that would carry the kernel "
+        "over the edge is not made, however little it would be over.",
+        "one_before_dividing": "You divided all the positions of stride 1 by the stride. The first position is always "
+        "used; only the steps after it get longer.",
+        "stride_ignored": "Your values fit stride 1. With a larger stride the kernel skips positions.",
     },
 )
 
 CONV_PARAMS = Exercise(
-    lesson="01",
     prompt="Write how many parameters a convolution has: its weights, and its biases where it has any.",
     reference=conv_params,
     returns="whole number",
     cases=((1, 1, 3, False), (3, 256, 5, False), (3, 64, 3, True), (64, 128, 1, True)),
     random_case=_random_params,
-    hints=(
-        "Look at one output channel only: which numbers does it need to compute a single output value from all input "
-        "channels?",
-        "One output channel has a kernel of its own for every input channel, and with a bias one number more. Then "
-        "there are as many such sets as output channels. The size of the picture plays no part.",
-    ),
+    first_hint="Look at one output channel only: which numbers does it need to compute a single output value from all "
+    "input channels?",
+    second_hint="One output channel has a kernel of its own for every input channel, and with a bias one number more. "
+    "Then there are as many such sets as output channels. The size of the image plays no part.",
     mistakes={
         "input_channels_forgotten": lambda m, n, k, bias: n * k**2 + (n if bias else 0),
         "kernel_not_squared": lambda m, n, k, bias: n * m * k + (n if bias else 0),
@@ -120,18 +117,15 @@ CONV_PARAMS = Exercise(
 )
 
 CONV_MACS = Exercise(
-    lesson="01",
     prompt="Write how many MACs a standard convolution takes, from its channels, its kernel and the size of its "
     "output.",
     reference=conv_macs,
     returns="whole number",
     cases=((1, 1, 3, 2, 2), (3, 256, 5, 8, 8), (2, 3, 1, 4, 6), (4, 2, 3, 5, 3)),
     random_case=_random_macs,
-    hints=(
-        "How many MACs make one output value? And how many output values are there?",
-        "One output value sums over the whole kernel in every input channel. This is done at every place of the output "
-        "and for every output channel, so the numbers multiply.",
-    ),
+    first_hint="How many MACs make one output value? And how many output values are there?",
+    second_hint="One output value sums over the whole kernel in every input channel. This is done at every position of "
+    "the output and for every output channel, so the numbers multiply.",
     mistakes={
         "flops": lambda m, n, k, h, w: 2 * n * h * w * m * k**2,
         "weights_only": lambda m, n, k, h, w: n * m * k**2,
@@ -142,14 +136,14 @@ CONV_MACS = Exercise(
     },
     messages={
         "flops": "These are FLOPs, the question asks for MACs. A multiplication and its addition are one MAC.",
-        "weights_only": "You counted the weights. Each weight is used again and again: at how many places does the "
+        "weights_only": "You counted the weights. Each weight is used again and again: at how many positions does the "
         "kernel stand?",
-        "input_channels_forgotten": "You let each output look at one input channel. In a standard convolution it looks "
-        "at all of them.",
+        "input_channels_forgotten": "You let each output see one input channel. In a standard convolution it sees all "
+        "of them.",
         "output_channels_forgotten": "You counted the work for a single output channel.",
         "kernel_not_squared": "You counted one side of the kernel. It has a height and a width.",
-        "channels_added": "You added the channel counts. Every output channel looks at every input channel: how many "
-        "pairs are that?",
+        "channels_added": "You added the channel counts. Every output channel sees every input channel: how many pairs "
+        "are that?",
     },
 )
 

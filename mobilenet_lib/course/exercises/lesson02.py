@@ -11,7 +11,7 @@ from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
 
 
 def separable_macs(in_channels, out_channels, kernel_size, height, width):
-    """How many MACs a depthwise and then a 1×1 convolution take; the map stays height × width."""
+    """How many MACs a depthwise and then a 1×1 convolution take; the feature map stays height × width."""
     depthwise = height * width * in_channels * kernel_size**2
     pointwise = height * width * in_channels * out_channels
     return depthwise + pointwise
@@ -59,18 +59,15 @@ def _random_kernels(generator: np.random.Generator) -> Arguments:
 
 
 SEPARABLE_MACS = Exercise(
-    lesson="02",
     prompt="Write how many MACs a depthwise separable layer takes: the depthwise part and the 1×1 part, at stride 1.",
     reference=separable_macs,
     returns="whole number",
     cases=((3, 256, 5, 8, 8), (1, 1, 3, 2, 2), (4, 6, 3, 5, 7), (6, 4, 1, 3, 3)),
     random_case=_random_layer,
-    hints=(
-        "Count the two parts one after the other. In each: how many MACs make one output value, and how many output "
-        "values are there?",
-        "A depthwise output value sums over the kernel in its own channel, and there are as many channels as in the "
-        "input. A pointwise output value sums over the input channels at one place. The layer does both.",
-    ),
+    first_hint="Count the two parts one after the other. In each: how many MACs make one output value, and how many "
+    "output values are there?",
+    second_hint="A depthwise output value sums over the kernel in its own channel, and there are as many channels as "
+    "in the input. A pointwise output value sums over the input channels at one position. The layer does both.",
     mistakes={
         "pointwise_with_k_by_k": lambda m, n, k, h, w: h * w * m * k**2 * (1 + n),
         "depthwise_over_all_pairs": lambda m, n, k, h, w: h * w * m * n * (k**2 + 1),
@@ -82,8 +79,8 @@ SEPARABLE_MACS = Exercise(
         "depthwise_over_output_channels": lambda m, n, k, h, w: h * w * n * (k**2 + m),
     },
     messages={
-        "pointwise_with_k_by_k": "You counted the pointwise kernel as k×k. It is 1×1: it mixes channels and looks at "
-        "no neighbours.",
+        "pointwise_with_k_by_k": "You counted the pointwise kernel as k×k. It is 1×1: it mixes channels and does no "
+        "spatial filtering.",
         "depthwise_over_all_pairs": "You counted the depthwise part over all pairs of input and output channels. A "
         "depthwise kernel sees its own channel only.",
         "product_not_sum": "You multiplied the two parts. One runs after the other, so how do their costs combine?",
@@ -91,24 +88,22 @@ SEPARABLE_MACS = Exercise(
         "standard": "This is the cost of the standard convolution. The separable one splits it: first space, then "
         "channels.",
         "depthwise_only": "You counted the depthwise part only. What still mixes the channels?",
-        "pointwise_only": "You counted the pointwise part only. What still looks at the neighbours of a pixel?",
+        "pointwise_only": "You counted the pointwise part only. What still does the spatial filtering?",
         "depthwise_over_output_channels": "You gave the depthwise part as many channels as the output. It runs first: "
         "which channels are there then?",
     },
 )
 
 COST_RATIO = Exercise(
-    lesson="02",
     prompt="Write which part of a standard layer's MACs its separable form takes. Only two numbers are needed.",
     reference=cost_ratio,
     returns="number",
     cases=((128, 3), (256, 5), (1, 3), (64, 1)),
     random_case=_random_ratio,
-    hints=(
-        "Write both costs with letters, the separable one above the standard one, and cancel what stands in both.",
-        "The separable cost is a sum of two parts. Divide each part by the standard cost alone: in one of them the "
-        "kernel cancels, in the other the output channels. Then add.",
-    ),
+    first_hint="Write both costs with letters, the separable one above the standard one, and cancel what stands in "
+    "both.",
+    second_hint="The separable cost is a sum of two parts. Divide each part by the standard cost alone: in one of them "
+    "the kernel cancels, in the other the output channels. Then add.",
     mistakes={
         "inverted": lambda n, k: 1 / (1 / n + 1 / k**2),
         "pointwise_forgotten": lambda n, k: 1 / n,
@@ -135,17 +130,15 @@ COST_RATIO = Exercise(
 )
 
 GROUPED_WEIGHT_SHAPE = Exercise(
-    lesson="02",
     prompt="Write the shape of a grouped convolution's weights in Paddle, as a list of four numbers.",
     reference=grouped_weight_shape,
     returns="shape",
     cases=((6, 12, 3, 3), (8, 8, 5, 8), (64, 128, 1, 1), (4, 20, 3, 2)),
     random_case=_random_groups,
-    hints=(
-        "Paddle's order is: output channels, depth of a kernel, height, width. Groups change how deep a kernel is.",
-        "Each output channel still has one kernel. It sees only the input channels of its own group, and the groups "
-        "share the input channels equally.",
-    ),
+    first_hint="Paddle's order is: output channels, depth of a kernel, height, width. Groups change how deep a kernel "
+    "is.",
+    second_hint="Each output channel still has one kernel. It sees only the input channels of its own group, and the "
+    "groups share the input channels equally.",
     mistakes={
         "groups_ignored": lambda m, n, k, g: [n, m, k, k],
         "outputs_divided_too": lambda m, n, k, g: [n // g, m // g, k, k],
@@ -170,7 +163,6 @@ GROUPED_WEIGHT_SHAPE = Exercise(
 )
 
 SEPARABLE_KERNEL = Exercise(
-    lesson="02",
     prompt="Write the one standard kernel that does the same as a depthwise kernel followed by a pointwise kernel.",
     reference=separable_kernel,
     returns="array",
@@ -179,12 +171,10 @@ SEPARABLE_KERNEL = Exercise(
         for seed, sizes in enumerate(((1, 1, 3), (3, 2, 3), (2, 5, 1), (4, 4, 5)))
     ),
     random_case=_random_kernels,
-    hints=(
-        "Follow one input channel to one output channel: the depthwise kernel makes a picture, and then what does the "
-        "1×1 kernel do with every pixel of it?",
-        "From input channel i to output channel o, the whole kernel of channel i is scaled by one number. Loop over "
-        "all pairs, or let numpy broadcast after dropping the depthwise axis of length 1.",
-    ),
+    first_hint="Follow one input channel to one output channel: the depthwise kernel makes a feature map, and then "
+    "what does the 1×1 kernel do with every pixel of it?",
+    second_hint="From input channel i to output channel o, the whole kernel of channel i is scaled by one number. Loop "
+    "over all pairs, or let numpy broadcast after dropping the depthwise axis of length 1.",
     mistakes={
         "added": lambda depthwise, pointwise: pointwise + depthwise[:, 0],
         "pointwise_ignored": lambda depthwise, pointwise: np.ones_like(pointwise) * depthwise[:, 0],
@@ -205,10 +195,10 @@ SEPARABLE_KERNEL = Exercise(
         "own.",
         "channels_swapped": "The values are right, but input and output are swapped: the first axis counts the output "
         "channels.",
-        "summed_over_inputs": "You summed over the input channels. The sum is made of their pictures, later; the "
-        "kernel keeps one slice for each.",
-        "flipped": "You flipped the kernel. Deep learning's convolution does not flip: it lays the kernel on the "
-        "picture as it is.",
+        "summed_over_inputs": "You summed over the input channels. The sum is made of their outputs, later; the kernel "
+        "keeps one slice for each.",
+        "flipped": "You flipped the kernel. Deep learning's convolution does not flip: it lays the kernel on the image "
+        "as it is.",
     },
     points=20,
 )

@@ -46,6 +46,11 @@ def _random_rounding(generator: np.random.Generator) -> Arguments:
     return round(float(generator.uniform(0, 1.1 * largest)), 3), bits, largest
 
 
+def _level(value, step, lowest=-math.inf, highest=math.inf, rounded=round):
+    """Wrong roundings of `quantise`, by their steps and ends."""
+    return min(max(rounded(value / step), lowest), highest) * step
+
+
 def _norm(channels: int, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
     """mean, variance, scale and shift of a batch norm."""
     return (
@@ -61,6 +66,10 @@ def _weight_case(shape: tuple[int, ...], epsilon: float, generator: np.random.Ge
     return generator.normal(size=shape), variance, scale, epsilon
 
 
+def _scaled(weight: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    return weight * factor[:, None, None, None]
+
+
 def _random_weight(generator: np.random.Generator) -> Arguments:
     channels, size = int(generator.integers(2, 6)), int(generator.choice((1, 3, 5)))
     # As many inputs as outputs, or one: then scaling the wrong axis gives wrong numbers and no error from numpy.
@@ -73,17 +82,14 @@ def _random_bias(generator: np.random.Generator) -> Arguments:
 
 
 RELU6 = Exercise(
-    lesson="03",
     prompt="Write ReLU6 for one number.",
     reference=relu6,
     returns="number",
     cases=((-1.5,), (0,), (3.5,), (6,), (7.2,), (100,), (-30,)),
     random_case=_random_value,
-    hints=(
-        "There are three cases: below zero, from 0 to 6, above 6. What comes out in each?",
-        "Two comparisons do it, one with the floor and one with the ceiling. Python's max and min do it as well: which "
-        "of them sets a floor?",
-    ),
+    first_hint="There are three cases: below zero, from 0 to 6, above 6. What comes out in each?",
+    second_hint="Two comparisons do it, one with the floor and one with the ceiling. Python's max and min do it as "
+    "well: which of them sets a floor?",
     mistakes={
         "no_ceiling": lambda value: max(value, 0),
         "no_floor": lambda value: min(value, 6),
@@ -95,17 +101,16 @@ RELU6 = Exercise(
     messages={
         "no_ceiling": "This is ReLU: it grows without end. What does the 6 in the name do?",
         "no_floor": "Your function has a ceiling and no floor. What happens to numbers below zero?",
-        "zero_above_six": "Your function answers 0 to everything above 6. A large input should stay large: it is held "
+        "zero_above_six": "Your function returns 0 for everything above 6. A large input should stay large: it is held "
         "at the ceiling.",
         "floor_at_minus_six": "You cut off at −6 and at 6. A ReLU has its floor at zero.",
         "ceiling_at_one": "You divided by 6. The numbers from 0 to 6 stay as they are.",
-        "min_and_max_swapped": "Your function always answers 6: min and max are swapped. Which of the two sets a "
+        "min_and_max_swapped": "Your function always returns 6: min and max are swapped. Which of the two sets a "
         "floor?",
     },
 )
 
 QUANTISE = Exercise(
-    lesson="03",
     prompt="Write what is left of a number that is stored with few bits, for a range from 0 to `largest`.",
     reference=quantise,
     returns="number",
@@ -119,34 +124,18 @@ QUANTISE = Exercise(
         (11.8, 8, 12.0),
     ),
     random_case=_random_rounding,
-    hints=(
-        "Three steps: divide by the distance between two levels, take the nearest whole number, multiply again. And "
-        "mind what lies outside the range.",
-        "2 levels have 1 gap between them, 4 levels have 3. The whole number must lie from 0 to the number of gaps "
-        "before you multiply.",
-    ),
+    first_hint="Three steps: divide by the distance between two levels, take the nearest whole number, multiply again. "
+    "And mind what lies outside the range.",
+    second_hint="2 levels have 1 gap between them, 4 levels have 3. The whole number must lie from 0 to the number of "
+    "gaps before you multiply.",
     mistakes={
-        "gaps_are_levels": lambda value, bits, largest: (
-            min(max(round(value / (largest / 2**bits)), 0), 2**bits - 1) * (largest / 2**bits)
-        ),
-        "one_level_too_many": lambda value, bits, largest: (
-            min(max(round(value / (largest / 2**bits)), 0), 2**bits) * (largest / 2**bits)
-        ),
-        "rounded_down": lambda value, bits, largest: (
-            min(max(math.floor(value / (largest / (2**bits - 1))), 0), 2**bits - 1) * (largest / (2**bits - 1))
-        ),
-        "not_scaled_back": lambda value, bits, largest: min(
-            max(round(value / (largest / (2**bits - 1))), 0), 2**bits - 1
-        ),
-        "not_clipped": lambda value, bits, largest: (
-            round(value / (largest / (2**bits - 1))) * (largest / (2**bits - 1))
-        ),
-        "clipped_above_only": lambda value, bits, largest: (
-            min(round(value / (largest / (2**bits - 1))), 2**bits - 1) * (largest / (2**bits - 1))
-        ),
-        "bits_are_levels": lambda value, bits, largest: (
-            min(max(round(value / (largest / (bits - 1))), 0), bits - 1) * (largest / (bits - 1))
-        ),
+        "gaps_are_levels": lambda value, bits, largest: _level(value, largest / 2**bits, 0, 2**bits - 1),
+        "one_level_too_many": lambda value, bits, largest: _level(value, largest / 2**bits, 0, 2**bits),
+        "rounded_down": lambda value, bits, largest: _level(value, largest / (2**bits - 1), 0, 2**bits - 1, math.floor),
+        "not_scaled_back": lambda value, bits, largest: quantise(value, bits, largest) / (largest / (2**bits - 1)),
+        "not_clipped": lambda value, bits, largest: _level(value, largest / (2**bits - 1)),
+        "clipped_above_only": lambda value, bits, largest: _level(value, largest / (2**bits - 1), highest=2**bits - 1),
+        "bits_are_levels": lambda value, bits, largest: _level(value, largest / (bits - 1), 0, bits - 1),
         "bits_are_decimals": lambda value, bits, largest: round(min(max(value, 0), largest), bits),
     },
     messages={
@@ -167,7 +156,6 @@ QUANTISE = Exercise(
 )
 
 FOLDED_WEIGHT = Exercise(
-    lesson="03",
     prompt="Write the weights that one convolution needs to do the work of a convolution and the batch norm behind it.",
     reference=folded_weight,
     returns="array",
@@ -178,29 +166,21 @@ FOLDED_WEIGHT = Exercise(
         )
     ),
     random_case=_random_weight,
-    hints=(
-        "The batch norm divides each channel by a root, in which epsilon stands too, and multiplies it by its scale: "
-        "one factor for each output channel. Where does that factor go?",
-        "The factors have the shape [out], the weights [out, in, k, k]. Give the factors three more axes of length 1 "
-        "(reshape, or None in an index), so that numpy lays one factor over all weights of an output channel.",
-    ),
+    first_hint="The batch norm divides each channel by a root, in which epsilon stands too, and multiplies it by its "
+    "scale: one factor for each output channel. Where does that factor go?",
+    second_hint="The factors have the shape [out], the weights [out, in, k, k]. Give the factors three more axes of "
+    "length 1 (reshape, or None in an index), so that numpy lays one factor over all weights of an output channel.",
     mistakes={
-        "epsilon_forgotten": lambda weight, variance, scale, epsilon: (
-            weight * (scale / np.sqrt(variance))[:, None, None, None]
+        "epsilon_forgotten": lambda weight, variance, scale, epsilon: _scaled(weight, scale / np.sqrt(variance)),
+        "divided_by_variance": lambda weight, variance, scale, epsilon: _scaled(weight, scale / (variance + epsilon)),
+        "epsilon_outside_the_root": lambda weight, variance, scale, epsilon: _scaled(
+            weight, scale / (np.sqrt(variance) + epsilon)
         ),
-        "divided_by_variance": lambda weight, variance, scale, epsilon: (
-            weight * (scale / (variance + epsilon))[:, None, None, None]
+        "multiplied_by_the_root": lambda weight, variance, scale, epsilon: _scaled(
+            weight, scale * np.sqrt(variance + epsilon)
         ),
-        "epsilon_outside_the_root": lambda weight, variance, scale, epsilon: (
-            weight * (scale / (np.sqrt(variance) + epsilon))[:, None, None, None]
-        ),
-        "multiplied_by_the_root": lambda weight, variance, scale, epsilon: (
-            weight * (scale * np.sqrt(variance + epsilon))[:, None, None, None]
-        ),
-        "scale_forgotten": lambda weight, variance, scale, epsilon: (
-            weight / np.sqrt(variance + epsilon)[:, None, None, None]
-        ),
-        "root_forgotten": lambda weight, variance, scale, epsilon: weight * scale[:, None, None, None],
+        "scale_forgotten": lambda weight, variance, scale, epsilon: _scaled(weight, 1 / np.sqrt(variance + epsilon)),
+        "root_forgotten": lambda weight, variance, scale, epsilon: _scaled(weight, scale),
         "inputs_scaled": lambda weight, variance, scale, epsilon: (
             weight * (scale / np.sqrt(variance + epsilon))[None, :, None, None]
         ),
@@ -222,7 +202,6 @@ FOLDED_WEIGHT = Exercise(
 )
 
 FOLDED_BIAS = Exercise(
-    lesson="03",
     prompt="Write the bias that goes with the folded weights.",
     reference=folded_bias,
     returns="array",
@@ -231,10 +210,8 @@ FOLDED_BIAS = Exercise(
         for seed, (channels, epsilon) in enumerate(((1, 0.1), (3, 0.5), (8, 1.0)))
     ),
     random_case=_random_bias,
-    hints=(
-        "What comes out of the batch norm where the convolution gives 0?",
-        "With y = scale · (x − mean) / root + shift, put x = 0.",
-    ),
+    first_hint="What comes out of the batch norm where the convolution gives 0?",
+    second_hint="With y = scale · (x − mean) / root + shift, put x = 0.",
     mistakes={
         "mean_forgotten": lambda mean, variance, scale, shift, epsilon: shift + 0 * mean,
         "mean_not_scaled": lambda mean, variance, scale, shift, epsilon: shift - mean,
