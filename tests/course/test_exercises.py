@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import itertools
 import linecache
@@ -241,9 +242,16 @@ def test_starter_is_not_attempted(task: Exercise):
 
 @pytest.mark.parametrize(
     "body",
-    ["...", "pass", '"""Docstring."""', "# a comment\n...", "raise NotImplementedError", 'raise NotImplementedError("later")',
-     '"""Docstring."""\npass'],
-)  # fmt: skip
+    [
+        "...",
+        "pass",
+        '"""Docstring."""',
+        "# a comment\n...",
+        "raise NotImplementedError",
+        'raise NotImplementedError("later")',
+        '"""Docstring."""\npass',
+    ],
+)
 def test_empty_bodies_are_not_attempted(body):
     assert examine(OUTPUT_SIZE, answer(body)).outcome == "not attempted"
 
@@ -505,9 +513,14 @@ def test_wrong_signature_is_explained(parameters):
 
 @pytest.mark.parametrize(
     "parameters",
-    ["stride, padding, input_size, kernel_size", "input_size, kernel_size, stride=1, padding=0", "**given", "*given",
-     "n, k, s, p"],
-)  # fmt: skip
+    [
+        "stride, padding, input_size, kernel_size",
+        "input_size, kernel_size, stride=1, padding=0",
+        "**given",
+        "*given",
+        "n, k, s, p",
+    ],
+)
 def test_arguments_arrive_by_name_or_else_by_place(parameters):
     take = {
         "**given": "input_size, kernel_size, stride, padding = (given[name] for name in "
@@ -626,3 +639,213 @@ def test_a_value_in_place_of_a_function_is_explained(said):
 def test_output_is_the_same_in_every_run(task: Exercise, said):
     texts = [(check(cell(task.starter, task.name)), said())[1] for _ in range(2)]
     assert texts[0] == texts[1]
+
+
+# Right answers in other forms, and wrong ones that come close
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("accuracy", "return (scores.argmax(1) == labels).astype(np.float32).mean()"),
+        ("network_input", "return data.normalise(image.transpose(2, 0, 1)[None])"),
+        (
+            "arithmetic_intensity",
+            "return batch_size * np.float32(macs) / (4 * (batch_size * (inputs + outputs) + weights))",
+        ),
+        ("arithmetic_intensity", "return Fraction(batch_size * macs, 4 * (batch_size * (inputs + outputs) + weights))"),
+        ("times_fewer", "return Decimal(macs_before) / Decimal(macs_after)"),
+        ("macs_to_flops", "return Fraction(2 * macs)"),
+        ("macs_to_flops", "return Decimal(2 * macs)"),
+        ("half_width", "return np.float32(t * np.std(accuracies, ddof=1) / len(accuracies) ** 0.5)"),
+        ("share_lost", "return sum(sum(on) < 2 for on in itertools.product((0, 1), repeat=channels)) / 2**channels"),
+        ("separable_kernel", "return (pointwise * depthwise[:, 0]).astype('float32')"),
+    ],
+)
+def test_right_answers_in_other_forms_are_right(name, source):
+    task = EXERCISES[name]
+    head = "import itertools\nfrom decimal import Decimal\nfrom fractions import Fraction\n"
+    head += "from mobilenet_lib import data"
+    function = cell(f"{head}\ndef {name}({', '.join(task.parameters)}):\n    {source}", name)
+    assert examine(task, function).outcome == "correct"
+
+
+def test_thirty_bisections_are_enough():
+    def widest(pointwise, rest, budget):
+        low, high = 0.0, 10.0
+        for _ in range(30):
+            middle = (low + high) / 2
+            fits = middle**2 * pointwise + middle * rest <= budget
+            low, high = (middle, high) if fits else (low, middle)
+        return low
+
+    assert examine(EXERCISES["widest"], widest).outcome == "correct"
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "mistake"),
+    [
+        (
+            "output_size",
+            "return round((input_size + 2 * padding - kernel_size) / stride) + 1",
+            "rounded_to_the_nearest",
+        ),
+        ("peak_memory", "return sum(sorted(channels)[-3:]) * size**2", "three_largest"),
+        (
+            "probabilities",
+            "p = np.exp(scores - scores.mean(1, keepdims=True))\nreturn p / p.sum(1, keepdims=True)",
+            "mean_subtracted",
+        ),
+        (
+            "median_ms",
+            "kept = sorted(seconds)[:len(seconds) - warm_up]\nreturn 1000 * float(np.median(kept))",
+            "slowest_dropped",
+        ),
+        (
+            "dominating",
+            "return sum(c <= point[0] and a >= point[1] and (c, a) != point for c, a in set(others))",
+            "alike_counted_once",
+        ),
+        (
+            "rounded_channels",
+            "n = max(8, int(channels + 4) // 8 * 8)\nreturn n + 8 if n < 0.95 * channels else n",
+            "95_percent",
+        ),
+        (
+            "rounded_channels",
+            "c = round(channels)\nn = max(8, (c + 4) // 8 * 8)\nreturn n + 8 if n < 0.9 * c else n",
+            "rounded_first",
+        ),
+        (
+            "rounded_channels",
+            "c = int(channels)\nn = max(8, (c + 4) // 8 * 8)\nreturn n + 8 if n < 0.9 * c else n",
+            "cut_first",
+        ),
+        (
+            "rounded_channels",
+            "n = max(8, -int(-(channels - 4) // 8) * 8)\nreturn n + 8 if n < 0.9 * channels else n",
+            "middle_down",
+        ),
+        (
+            "arithmetic_intensity",
+            "return batch_size * macs / (2 * (batch_size * (inputs + outputs) + weights))",
+            "doubled",
+        ),
+    ],
+)
+def test_wrong_answers_that_come_close_are_named(name, body, mistake):
+    task = EXERCISES[name]
+    function = cell(f"def {name}({', '.join(task.parameters)}):\n{textwrap.indent(body, '    ')}", name)
+    with np.errstate(all="ignore"):
+        assert examine(task, function).misconception == mistake
+
+
+def test_a_shortcut_needs_no_expansion():
+    source = (
+        EXERCISES["shortcut_blocks"]
+        .solution.replace("for _,", "for t,")
+        .replace("stride == 1 and", "t > 1 and stride == 1 and")
+    )
+    assert "t > 1" in source
+    report = examine(EXERCISES["shortcut_blocks"], cell(source, "shortcut_blocks"))
+    assert report.misconception == "expansion_wanted"
+
+
+@pytest.mark.parametrize("body", ["return round(1 / out_channels + 1 / kernel_size**2, 4)"])
+def test_a_rounded_number_is_said_to_be_rounded(body):
+    report = examine(EXERCISES["cost_ratio"], cell(f"def cost_ratio(out_channels, kernel_size): {body}", "cost_ratio"))
+    assert report.outcome == "wrong"
+    assert "rounded" in report.message.text
+
+
+# Messages
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "words"),
+    [
+        ("cost_ratio", "return np.float64(0.5)", "returns 0.5; right is 0.1189"),
+        ("cost_ratio", "return np.float32(0.1)", "returns 0.1; right"),
+        (
+            "grouped_weight_shape",
+            "return [np.int64(6), 2, 3, 3]",
+            "[6, 2, 3, 3]; right is [12, 2, 3, 3]. The first difference is at index 0: yours is 6, right is 12.",
+        ),
+        ("folded_bias", "return shift * 3", "an array of shape [1]: ["),
+        (
+            "separable_kernel",
+            "return pointwise * depthwise[:, 0] + (np.arange(depthwise.size // len(depthwise)) == 1)"
+            ".reshape(depthwise.shape[2:])",
+            "The first difference is at index [0, 0, 0, 1]: yours is ",
+        ),
+        (
+            "joined_gradient",
+            "return gradients.max(axis=0)",
+            "gradients=an array of shape [2, 2]: [[1, 2], [4, -1]], counts=an array of shape [2]: [3, 1]",
+        ),
+    ],
+)
+def test_messages_show_values_and_where_they_differ(name, source, words):
+    task = EXERCISES[name]
+    text = examine(task, cell(f"def {name}({', '.join(task.parameters)}): {source}", name)).message.text
+    assert words in text
+    assert "np." not in text
+    assert "layers" not in text
+
+
+@each_exercise
+def test_no_message_shows_numpys_names(task: Exercise):
+    for constant in (np.float64(0.25), np.array([0.25, 1]), [np.int64(3)] * 4):
+        assert "np." not in examine(task, lambda *_, constant=constant: constant).message.text.replace("`np.", "")
+
+
+def test_an_error_points_to_the_hint():
+    function = cell("def folded_weight(weight, variance, scale, epsilon): return weight * np.ones(7)", "folded_weight")
+    text = examine(EXERCISES["folded_weight"], function).message.text
+    assert "broadcast" in text
+    assert "`hint(folded_weight)`" in text
+
+
+def test_asking_for_input_is_named():
+    report = examine(OUTPUT_SIZE, answer("return int(input('Size? '))"))
+    assert report.outcome == "raised"
+    assert "Your function calls `input()`" in report.message.text
+
+
+@pytest.mark.parametrize("word", ["exit", "quit"])
+def test_leaving_reaches_neither_the_shell_nor_the_input(monkeypatch, word):
+    from IPython.core.autocall import ZMQExitAutocall
+
+    ended = []
+
+    class Shell:
+        def ask_exit(self):
+            ended.append(word)
+
+    shell = Shell()
+    leave = ZMQExitAutocall(ip=shell)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    source = f"def output_size(input_size, kernel_size, stride, padding): {word}()"
+    for own in ({}, {word: leave}):  # Python's, and the one that IPython puts into a notebook's names
+        function = cell(source)
+        function.__globals__.update(own)
+        assert examine(OUTPUT_SIZE, function).outcome == "raised"
+    assert not ended
+    assert not sys.stdin.closed
+    shell.ask_exit()
+    assert ended, "afterwards it works as before"
+
+
+# What a learner calls a function
+
+
+def test_a_function_is_known_by_the_name_that_the_learner_gave_it(said, monkeypatch):
+    def wrapped(*arguments, **named):
+        return OUTPUT_SIZE.reference(*arguments, **named)
+
+    nameless = lambda n, k, s, p: (n + 2 * p - k) // s + 1  # noqa: E731
+    partial = functools.partial(lambda n, k, s, p, one: (n + 2 * p - k) // s + one, one=1)
+    for function in (wrapped, nameless, partial):
+        monkeypatch.setattr(sys.modules["__main__"], "output_size", function, raising=False)
+        check(function)
+        assert "Correct: 9 of 9 cases (output_size)" in said()
