@@ -94,14 +94,14 @@ def test_reference_passes(task: Exercise):
 
 
 @given(st.integers(1, 90), st.integers(1, 9), st.integers(1, 5), st.integers(0, 6))
-def test_output_size_is_that_of_the_ledger(size, kernel, stride, padding):
+def test_output_size_is_that_of_the_cost_table(size, kernel, stride, padding):
     if kernel <= size + 2 * padding:
         expected = cost.conv2d(1, 1, kernel, size, stride, padding).output_shape[1]
         assert OUTPUT_SIZE.reference(size, kernel, stride, padding) == expected
 
 
 @given(st.integers(1, 99), st.integers(1, 99), st.integers(1, 9), st.integers(1, 30), st.integers(1, 30), st.booleans())
-def test_costs_are_those_of_the_ledger(in_channels, out_channels, kernel, height, width, bias):
+def test_costs_are_those_of_the_cost_table(in_channels, out_channels, kernel, height, width, bias):
     standard = cost.conv2d(in_channels, out_channels, kernel, (height, width), bias=bias)
     separable = cost.depthwise_separable(in_channels, out_channels, kernel, (height, width))
     channels_and_kernel = in_channels, out_channels, kernel
@@ -138,27 +138,27 @@ def test_the_shortest_time_is_that_under_the_librarys_roof(macs, moved, peak, ba
 
 
 @given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 8), st.integers(1, 7))
-def test_grouped_weights_are_as_many_as_the_ledger_counts(groups, inputs, outputs, kernel):
+def test_grouped_weights_are_as_many_as_the_cost_table_counts(groups, inputs, outputs, kernel):
     shape = EXERCISES["grouped_weight_shape"].reference(groups * inputs, groups * outputs, kernel, groups)
     layer = cost.conv2d(groups * inputs, groups * outputs, kernel, 9, groups=groups)
     assert np.prod(shape) == layer.params
     assert shape[0] == groups * outputs
 
 
-def convolved(picture: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+def convolved(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """[in, h, w] with [out, in, k, k], no padding, by the definition."""
-    windows = np.lib.stride_tricks.sliding_window_view(picture, kernel.shape[2:], axis=(1, 2))
+    windows = np.lib.stride_tricks.sliding_window_view(image, kernel.shape[2:], axis=(1, 2))
     return np.einsum("iyxkl,oikl->oyx", windows, kernel)
 
 
 @pytest.mark.parametrize("case", EXERCISES["separable_kernel"].all_cases)
 def test_separable_kernel_does_the_same_as_both_layers(case):
     depthwise, pointwise = case
-    picture = np.random.default_rng(1).normal(size=(len(depthwise), 7, 8))
-    spatial = np.concatenate([convolved(picture[[channel]], depthwise[[channel]]) for channel in range(len(depthwise))])
+    image = np.random.default_rng(1).normal(size=(len(depthwise), 7, 8))
+    spatial = np.concatenate([convolved(image[[channel]], depthwise[[channel]]) for channel in range(len(depthwise))])
     both = convolved(spatial, pointwise)
     kernel = EXERCISES["separable_kernel"].reference(depthwise, pointwise)
-    np.testing.assert_allclose(convolved(picture, kernel), both)
+    np.testing.assert_allclose(convolved(image, kernel), both)
 
 
 @pytest.mark.parametrize(("task", "known"), MISTAKES)

@@ -59,7 +59,7 @@ OUTPUT_SIZE = Exercise(
     mistakes={
         "padding_ignored": lambda size, k, s, p: (size - k) // s + 1,
         "padding_on_one_side": lambda size, k, s, p: (size + p - k) // s + 1,
-        "steps_not_places": lambda size, k, s, p: (size + 2 * p - k) // s,
+        "steps_not_positions": lambda size, k, s, p: (size + 2 * p - k) // s,
         "not_rounded": lambda size, k, s, p: (size + 2 * p - k) / s + 1,
         "rounded_up": lambda size, k, s, p: math.ceil((size + 2 * p - k) / s) + 1,
         "rounded_to_the_nearest": lambda size, k, s, p: round((size + 2 * p - k) / s) + 1,
@@ -71,8 +71,8 @@ OUTPUT_SIZE = Exercise(
         "kernel moves over it: how large?",
         "padding_on_one_side": "You counted the padding once. It is added on the left and on the right (and above and "
         "below).",
-        "steps_not_places": "You counted the steps between the positions of the kernel. The position where it starts "
-        "gives an output too.",
+        "steps_not_positions": "You counted the steps between the positions of the kernel. The position where it "
+        "starts gives an output too.",
         "not_rounded": "Your values are not always whole. When the last step would carry the kernel over the edge, "
         "what happens to that step?",
         "rounded_up": "You rounded up. A last step that would carry the kernel over the edge is not made, not even in "

@@ -179,7 +179,8 @@ PAIRED_Z = Exercise(
 )
 
 HALF_WIDTH = Exercise(
-    prompt="Write half of the width of the interval over seeds: t · s / √n, with s the spread of the accuracies.",
+    prompt="Write half of the width of the confidence interval over seeds: t · s / √n, with s the spread of the "
+    "accuracies.",
     reference=half_width,
     returns="number",
     cases=(([0.70, 0.72, 0.77], 4.303), ([0.5, 0.6], 12.706), ([0.71, 0.73, 0.74, 0.70, 0.72], 2.776)),

@@ -124,7 +124,7 @@ QUESTIONS = (
     Question(
         "03.ahead_at_four_bits",
         "At 4 bits, for how many of the three seeds is the ReLU6 network, with its range from 0 to 6, clearly better "
-        "than the ReLU network with its measured range? (Clearly: the 95 % intervals do not overlap.)",
+        "than the ReLU network with its measured range? (Clearly: the 95 % confidence intervals do not overlap.)",
         _ahead_at_four_bits,
         default="all three",
         choices=_SEEDS,

@@ -6,7 +6,7 @@ from mobilenet_lib import architectures, cost
 from mobilenet_lib.course.questions._question import Question
 
 
-def _macs_at_one_place() -> int:
+def _macs_at_one_position() -> int:
     return sum(row.macs for row in architectures.mobilenet_v2().blocks[3].rows) // 56**2
 
 
@@ -32,10 +32,10 @@ def _article_times() -> float:
 
 QUESTIONS = (
     Question(
-        "06.macs_at_one_place",
+        "06.macs_at_one_position",
         "A block of V2 at stride 1: expand from 24 to 144 channels, filter 3×3 depthwise, project back to 24. How many "
         "MACs are that at one position of the feature map?",
-        _macs_at_one_place,
+        _macs_at_one_position,
         default=3456,
         unit="MACs",
         why="24 · 144 to expand, 9 · 144 to filter, 144 · 24 to project.",

@@ -40,7 +40,7 @@ QUESTIONS = (
         _fastest_of_the_article,
         default="V1",
         choices=("VGG16", "V1", "V2"),
-        why="It printed 4 ms for VGG16, 8 ms for V1 and 20 ms for its V2: the opposite of the MACs.",
+        why="It printed 4 ms for VGG16, 8 ms for V1 and 20 ms for its V2: not the order of the MACs.",
     ),
     Question(
         "07.v1_to_v2",
