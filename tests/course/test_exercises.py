@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -834,6 +835,18 @@ def test_leaving_reaches_neither_the_shell_nor_the_input(monkeypatch, word):
     assert not sys.stdin.closed
     shell.ask_exit()
     assert ended, "afterwards it works as before"
+
+
+def test_after_a_syntax_error_the_older_definition_is_named(said, monkeypatch):
+    class Shell:
+        user_ns: ClassVar = {"In": ["", "def output_size(n, k, s, p):\n    return 3", "check(output_size)"]}
+
+    monkeypatch.setattr("IPython.get_ipython", Shell)
+    check(answer("return 3"))
+    assert "older" not in said()
+    Shell.user_ns["In"][2:2] = ["def output_size(n, k, s, p):\n    return (n - k // s"]
+    check(answer("return 3"))
+    assert "This judges an older definition: Python could not read line 2 of its newest cell" in said()
 
 
 # What a learner calls a function

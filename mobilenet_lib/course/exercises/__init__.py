@@ -12,7 +12,10 @@ Introduced in lesson 01.
 
 from __future__ import annotations
 
+import ast
 import difflib
+import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -54,7 +57,8 @@ def check(function: Callable[..., Any] | str | None = None) -> None:
     report = examine(exercise, function)
     if report.outcome != "not attempted":
         records.record_attempt(exercise.name, report.outcome, report.misconception)
-    _show(replace(report.message, blocks=(*report.message.blocks, *_points(exercise, report))))
+    blocks = (*report.message.blocks, *_points(exercise, report), *_older_definition(exercise.name))
+    _show(replace(report.message, blocks=blocks))
 
 
 def hint(function: Callable[..., Any] | str | None = None) -> None:
@@ -99,6 +103,19 @@ def _points(exercise: Exercise, report: Report) -> tuple[str, ...]:
     points = exercise.earned(records.state()["exercises"][exercise.name])
     reason = "" if points == exercise.points else ", as the solution was opened first"
     return (f"{points} of {exercise.points} points{reason}.",)
+
+
+def _older_definition(name: str) -> tuple[str, ...]:
+    """In a notebook, a sentence where Python could not read the newest cell that defines the function."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    cells = shell.user_ns.get("In", ()) if shell is not None else ()
+    newest = next((cell for cell in reversed(cells) if re.search(rf"^\s*def {name}\b", cell, re.MULTILINE)), "")
+    try:
+        ast.parse(newest)
+    except SyntaxError as problem:
+        where = f"line {problem.lineno} of its newest cell ({problem.msg})"
+        return (f"This judges an older definition: Python could not read {where}. Mend that, and run the cell again.",)
+    return ()
 
 
 def _found(function: Callable[..., Any] | str | None) -> Exercise | None:
