@@ -467,6 +467,22 @@ def test_an_array_is_compared_with_a_list_or_a_number():
     assert not same(np.array([1.0, 2.0]), 1)
 
 
+def test_numbers_are_the_same_to_what_float32_can_reach():
+    assert same(100_000.5, 100_000)
+    assert same(np.array([100_000.5, 5e-7]), np.array([100_000, 0]))
+    assert same(5e-7, 0)
+    assert not same(100_002.0, 100_000)
+    assert not same(np.array([100_002.0]), np.array([100_000.0]))
+    assert not same(2e-6, 0.0)
+
+
+def test_counts_are_the_same_when_each_one_is():
+    assert same(100_000.0, 100_000, exact=True)
+    assert not same(100_000.5, 100_000, exact=True)
+    assert not same(100_001, 100_000, exact=True)
+    assert not same([1, 100_001], [1, 100_000], exact=True)
+
+
 @pytest.mark.parametrize("edit", ["depthwise *= 2", "pointwise[:] = 0", "depthwise.sort()"])
 def test_editing_an_argument_is_explained(edit):
     source = f"def separable_kernel(depthwise, pointwise):\n    {edit}\n    return pointwise * depthwise[:, 0]"
@@ -655,6 +671,7 @@ def test_output_is_the_same_in_every_run(task: Exercise, said):
             "return batch_size * np.float32(macs) / (4 * (batch_size * (inputs + outputs) + weights))",
         ),
         ("arithmetic_intensity", "return Fraction(batch_size * macs, 4 * (batch_size * (inputs + outputs) + weights))"),
+        ("macs_at_width", "return np.float32(width) ** 2 * pointwise + np.float32(width) * rest"),
         ("times_fewer", "return Decimal(macs_before) / Decimal(macs_after)"),
         ("macs_to_flops", "return Fraction(2 * macs)"),
         ("macs_to_flops", "return Decimal(2 * macs)"),
