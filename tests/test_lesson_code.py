@@ -26,7 +26,7 @@ nn = paddle.nn
 
 
 def lesson_code(number: str, **names: Any) -> dict[str, Any]:
-    """What a lesson defines: its classes, functions and CAPITAL tables, run in the order of the lesson, and nothing else.
+    """What a lesson defines: its classes, functions and CAPITAL tables, run in the lesson's order, and nothing else.
 
     names: what the lesson has imported before. Exercises are left out: their stubs stand for the learner's code.
     """
@@ -214,12 +214,12 @@ def test_lesson_04_finds_small_kernels_and_silent_channels(v1):
     block.depthwise[0].weight.set_value(weights)
     assert list(v1["near_zero"](block.depthwise[0])) == [1, 16]
 
-    pictures = paddle.to_tensor(np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype("float32"))
-    before = v1["silent_channels"](model, pictures)
+    images = paddle.to_tensor(np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype("float32"))
+    before = v1["silent_channels"](model, images)
     shift = block.pointwise[1].bias.numpy()
     shift[[0, 5]] = -100.0  # behind the batch norm, so below zero everywhere
     block.pointwise[1].bias.set_value(shift)
-    after = v1["silent_channels"](model, pictures)
+    after = v1["silent_channels"](model, images)
     assert len(after) == 1 + 2 * 13
     assert after["2 pointwise"] == before["2 pointwise"] + 2
     assert after["2 depthwise"] == before["2 depthwise"]

@@ -72,8 +72,11 @@ def test_a_plain_pytest_run_meets_every_code_cell(request):
     assert "notebooks" in request.config.getini("testpaths")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "notebooks"],
-        cwd=NOTEBOOKS.parent, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        cwd=NOTEBOOKS.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     for path in LESSONS:
         cells = len(rules.read(path).cells("code"))
         assert done.stdout.count(f"notebooks/{path.name}::Cell ") == cells, f"{path.name}\n{done.stdout}{done.stderr}"
@@ -82,11 +85,9 @@ def test_a_plain_pytest_run_meets_every_code_cell(request):
 def good_lesson() -> Lesson:
     """A lesson that keeps every rule. Its file, which does not exist, would lie among the real ones."""
     notebook = nbformat.v4.new_notebook(metadata=NOTEBOOK_METADATA)
-    figure = nbformat.v4.new_output(
-        "display_data",
-        data={"image/png": "iVBORw0KGgo=", "text/html": f'<img alt="{ALT}" src="data:image/png;base64,iVB/tmp/a=">', "text/plain": ALT},
-        metadata={"image/png": {"alt": ALT}},
-    )  # fmt: skip
+    page = f'<img alt="{ALT}" src="data:image/png;base64,iVB/tmp/a=">'
+    data = {"image/png": "iVBORw0KGgo=", "text/html": page, "text/plain": ALT}
+    figure = nbformat.v4.new_output("display_data", data=data, metadata={"image/png": {"alt": ALT}})
     stream = nbformat.v4.new_output("stream", name="stdout", text="14,400 MACs\n")
     notebook.cells = [
         nbformat.v4.new_markdown_cell(OPENING, id="title", metadata={"slideshow": {"slide_type": "slide"}}),
@@ -180,8 +181,8 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
     (rules.compared_by_nbval, "skipped", _tag("nbval-skip")),
     (rules.compared_by_nbval, "skipped", _tag("skip-execution")),
     (rules.compared_by_nbval, "comment", _set(CODE, source="# NBVAL_IGNORE_OUTPUT\n1")),
-    (rules.pictures_are_compared, "1 cells are tagged live-picture, 0", _tag("live-picture")),
-    (rules.pictures_are_compared, "stores no picture", _tag("live-picture")),
+    (rules.images_are_compared, "1 cells are tagged live-image, 0", _tag("live-image")),
+    (rules.images_are_compared, "stores no image", _tag("live-image")),
     (
         rules.figures_have_words,
         "without alternative",

@@ -72,7 +72,7 @@ def test_question_is_complete(asked: Question):
     ("question_id", "truth"),
     [
         ("01.macs_of_4x4", 36),
-        ("01.seed_standard", 1_228_800),
+        ("01.article_standard", 1_228_800),
         ("01.stride_two", "a quarter"),
         ("01.double_channels", 4),
         ("01.weights_or_activations", 224 * 224 * 64 / (3 * 64 * 9)),
@@ -80,7 +80,7 @@ def test_question_is_complete(asked: Question):
         ("01.spatially_separable", 25 / 10),
         ("02.depthwise_only", 4_800),
         ("02.separable_total", 1 / (1 / 256 + 1 / 25)),
-        ("02.seed_layer_ratio", 109_985_792 / 924_844_032),
+        ("02.article_layer_ratio", 109_985_792 / 924_844_032),
         ("02.never_cheaper", "3×3, from 256 to 1 channel"),
         ("02.grouped_shape", "[12, 2, 3, 3]"),
         ("02.where_the_macs_are", 100 * 512 / 521),
@@ -247,18 +247,18 @@ def test_examples_of_numbers_are_no_answers():
 
 
 def test_a_guess_brings_the_truth(progress_file):
-    made = form("01.seed_standard")
+    made = form("01.article_standard")
     send(made, guess="361,412")
     for part in (
         "361,412 MACs",
         "1,228,800 MACs",
         "3.4 times too low",
-        question("01.seed_standard").why,
+        question("01.article_standard").why,
     ):
         assert part in made.said
     assert not made.asking
     kept = json.loads(progress_file.read_text(encoding="utf-8"))
-    assert kept["predictions"]["01.seed_standard"]["first"] == 361_412
+    assert kept["predictions"]["01.article_standard"]["first"] == 361_412
 
 
 def test_a_choice_brings_the_truth():

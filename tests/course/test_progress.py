@@ -262,7 +262,7 @@ def test_frame_has_a_row_for_everything_and_no_truth_before_a_guess():
     assert table.loc["output_size", "hints_used"] == 1
     assert table.loc["conv_params", "solution_seen"]
     assert (table.loc["output_size", "points"], table.loc["conv_params", "points"]) == (10, 5)
-    assert table.loc["01.seed_standard"][["first_answer", "truth", "factor_off"]].isna().all()
+    assert table.loc["01.article_standard"][["first_answer", "truth", "factor_off"]].isna().all()
 
 
 def test_every_column_is_documented():

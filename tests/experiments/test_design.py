@@ -135,7 +135,7 @@ def test_the_front_is_that_of_all_pairs(points):
 def test_the_exercise_finds_the_librarys_front(costs, rng: random.Random):
     accuracies = rng.sample(range(1, 50), len(costs))
     points = list(zip(costs, accuracies, strict=True))
-    assert EXERCISES["front_places"].reference(points) == pareto_front(points)
+    assert EXERCISES["front_indices"].reference(points) == pareto_front(points)
 
 
 @pytest.mark.parametrize(("wrong", "said"), [([], "at least one"), ([(1.0, math.nan)], "NaN")])

@@ -133,7 +133,7 @@ def test_the_two_designs_of_the_lesson_cost_the_same_and_hold_what_the_questions
     resnet = 2 * wide * thin + 9 * thin * thin
     v2 = 2 * end * hidden + 9 * hidden
     assert v2 == pytest.approx(resnet, rel=0.002)
-    assert question("05.held").truth() == pytest.approx(wide / end)
+    assert question("05.kept").truth() == pytest.approx(wide / end)
     peaks = {
         name: EXERCISES["peak_memory"].reference(list(block), 56)
         for name, block in (("ResNet's", RESNET_BLOCK), ("V2's", V2_BLOCK))
