@@ -272,7 +272,7 @@ def test_a_read_only_folder_loses_nothing_and_says_so(monkeypatch):
     run = runs.recorded(runs.recorded_names()[0])
     records.take_notes()
     with read_only_folder() as folder:
-        monkeypatch.setenv("MOBILENET_PROGRESS", str(folder / "progress.json"))
+        monkeypatch.setenv("MOBILENET_PROGRESS", str(folder / "progress.sqlite"))
         records.record_guess(QUESTION, 16)
         (note,) = records.take_notes()
         assert "cannot be written" in note
@@ -308,7 +308,7 @@ except OSError as problem:
 
 @needs_unix
 def test_a_full_disk_keeps_the_older_progress_and_the_older_export(tmp_path):
-    file, export = tmp_path / "progress.json", tmp_path / "me.csv"
+    file, export = tmp_path / "progress.sqlite", tmp_path / "me.csv"
     child = subprocess.run(
         [sys.executable, "-c", FULL, str(export), QUESTION], env={**os.environ, "MOBILENET_PROGRESS": str(file)},
         capture_output=True, text=True, check=True,
@@ -348,7 +348,7 @@ def test_language_and_time_zone_change_nothing(tmp_path):
     for language, zone in (("C", "UTC"), ("tr_TR.UTF-8", "Asia/Kathmandu"), ("de_DE", "America/St_Johns")):  # fmt: skip
         settings = {
             "LC_ALL": language, "LANG": language, "TZ": zone, "PYTHONUTF8": "0",
-            "MOBILENET_PROGRESS": str(tmp_path / zone[:3] / "progress.json"), "PYTHONIOENCODING": "utf-8",
+            "MOBILENET_PROGRESS": str(tmp_path / zone[:3] / "progress.sqlite"), "PYTHONIOENCODING": "utf-8",
         }  # fmt: skip
         child = subprocess.run(
             [sys.executable, "-X", "warn_default_encoding", "-W", "error::EncodingWarning:mobilenet_lib", "-c", EVERYWHERE],
@@ -403,7 +403,7 @@ def test_no_file_has_a_name_that_windows_refuses():
 
 
 def test_backup_names_suit_windows_too(tmp_path, monkeypatch):
-    monkeypatch.setenv("MOBILENET_PROGRESS", str(tmp_path / "progress.json"))
+    monkeypatch.setenv("MOBILENET_PROGRESS", str(tmp_path / "progress.sqlite"))
     records.record_guess(QUESTION, 16)
     assert re.fullmatch(r"[\w.-]+", records.set_aside("backup").name)
 

@@ -9,7 +9,7 @@ import html
 import re
 from dataclasses import dataclass
 
-# Of the palette of Okabe and Ito, as in plots.py (which is not imported here because nothing is drawn).
+# Of the palette of Okabe and Ito, as in plots (which is not imported here because nothing is drawn).
 _COLOURS = {
     "question": "#0072B2",
     "right": "#009E73",

@@ -2,7 +2,8 @@
 
     from mobilenet_lib.course import check, hint, predict, solution
 
-In a notebook, importing it sees to it that a NameError says which cell was left out, and an interrupt which import it broke.
+Importing it prepares what a lesson needs: `import paddle` takes all cores and prints no start-up notes, and in a notebook a
+NameError says which cell was left out, and an interrupt which import it broke.
 """
 
 import sys
@@ -28,6 +29,12 @@ def __getattr__(name):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
+
+# Python 3.8 and 3.9 get no further than the launcher's message.
+if sys.version_info >= (3, 10):
+    from mobilenet_lib._support import paddle_import
+
+    paddle_import.prepare()
 
 if "IPython" in sys.modules:
     from mobilenet_lib.course import error_notes

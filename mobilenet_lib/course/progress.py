@@ -1,6 +1,6 @@
 """The learner's progress: a map of the course, the calibration of the guesses, reset, and export for an instructor.
 
-The records themselves are kept by `_records.py`, in the file that `MOBILENET_PROGRESS` names or else in the user's
+The records themselves are kept by `records`, in the file that `MOBILENET_PROGRESS` names or else in the user's
 data folder. Introduced in lesson 00.
 """
 
@@ -36,7 +36,7 @@ def show() -> None:
 
     A run without a learner shows the empty map, so that the page is the same everywhere.
     """
-    state = records.state() if environment.interactive() else {"predictions": {}, "exercises": {}}
+    state = records.state() if environment.interactive() else {"guesses": {}, "exercises": {}}
     _Map(state).show()
     _tell_notes()
 
@@ -85,7 +85,7 @@ def reset(confirm: bool = False) -> None:
     if not confirm:
         Message("note", "Nothing was changed", ("To begin anew, run `progress.reset(confirm=True)`.",)).show()
         return
-    kept = records.set_aside("backup")
+    kept = records.set_aside()
     where = f"The old progress is kept in {kept}." if kept else "There was no progress to keep."
     Message("right", "You begin anew", (where,)).show()
 
@@ -129,7 +129,7 @@ def _calibration(state: dict[str, Any]) -> Calibration | None:
 
 def _answered(state: dict[str, Any]) -> list[tuple[Question, dict[str, Any]]]:
     """The questions of the course with a guess, in its order. A guess of another kind than asked for is left out."""
-    entries = state["predictions"]
+    entries = state["guesses"]
     return [
         (asked, entries[asked.id])
         for asked in QUESTIONS.values()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mobilenet_lib import cost
 from mobilenet_lib._support.messages import Code, Folded, Message
 from mobilenet_lib.course import LESSONS, records
-from mobilenet_lib.course.guess_form import PredictionForm
+from mobilenet_lib.course.guess_form import GuessForm
 from mobilenet_lib.course.guesses import predict
 from mobilenet_lib.course.questions import QUESTIONS, question
 from mobilenet_lib.course.questions._question import Question, number_text, read_number, times_off
@@ -21,7 +21,7 @@ from mobilenet_lib.course.questions._question import Question, number_text, read
 
 @pytest.fixture(autouse=True)
 def progress_file(tmp_path, monkeypatch):
-    path = tmp_path / "progress.json"
+    path = tmp_path / "progress.sqlite"
     monkeypatch.setenv("MOBILENET_PROGRESS", str(path))
     return path
 
@@ -39,16 +39,16 @@ def shown(monkeypatch):
     return found
 
 
-def form(question_id: str) -> PredictionForm:
-    return PredictionForm(question(question_id))
+def form(question_id: str) -> GuessForm:
+    return GuessForm(question(question_id))
 
 
-def send(made: PredictionForm, **message) -> None:
+def send(made: GuessForm, **message) -> None:
     """What the form's page sends: guess="16", or again=True."""
     made._handle_custom_msg(message, [])
 
 
-def on_page(made: PredictionForm) -> str:
+def on_page(made: GuessForm) -> str:
     """Everything that the page has been told, besides the program and the style of the form."""
     state = {name: value for name, value in made.get_state().items() if name not in {"_esm", "_css"}}
     return json.dumps(state, default=str, ensure_ascii=False)
@@ -330,7 +330,7 @@ def test_saved_notebook_holds_the_question_only(shown):
 
 def test_a_progress_file_that_cannot_be_written_is_told_in_the_form_once(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("MOBILENET_PROGRESS", str(tmp_path / "file" / "progress.json"))
+    monkeypatch.setenv("MOBILENET_PROGRESS", str(tmp_path / "file" / "progress.sqlite"))
     made = form("01.macs_of_4x4")
     send(made, guess="16")
     assert "cannot be written" in made.said
