@@ -48,8 +48,8 @@ def in_another_process(program: str, **options) -> subprocess.Popen:
 
 
 def test_first_and_latest_guess_are_kept_with_their_times(file, monkeypatch):
-    for number, time in ((16, "2026-01-01T10:00:00+00:00"), (30, "2026-01-02T10:00:00+00:00")):
-        monkeypatch.setattr(records, "now_text", lambda time=time: time)
+    for number, when in ((16, "2026-01-01T10:00:00+00:00"), (30, "2026-01-02T10:00:00+00:00")):
+        monkeypatch.setattr(records, "now_text", lambda when=when: when)
         records.record_guess(QUESTION, number)
     assert content(file)["guesses"][QUESTION] == {
         "first": 16,
@@ -88,7 +88,7 @@ def test_notebooks_writing_at_once_lose_nothing(file):
 
 
 HOLDER = """
-import time
+records.path().parent.mkdir()
 with records._opened(records.path()) as file, records._transaction(file):
     file.execute("INSERT INTO exercises (name) VALUES ('half done')")
     print("in", flush=True)
@@ -178,14 +178,16 @@ def database(*statements: str) -> bytes:
 
 WHOLE = database(*records._TABLES)
 NO_JSON = [
-    b"", b"{", b"\xff\xfe", b"[]", b"null", b"[" * 100_000, older({}, {}, version=2), older([], {}),
-    older({"01.a": 3}, {}), older({}, {"output_size": {"attempts": [1]}}), older({"a": GOOD | {"first": float("nan")}}, {}),
-    older({"a": GOOD | {"first": None}}, {}), older({"a": GOOD | {"first": [1]}}, {}), older({"a": GOOD | {"guesses": "x"}}, {}),
-]  # fmt: skip
+    *(b"", b"{", b"\xff\xfe", b"[]", b"null", b"[" * 100_000),
+    *(older({}, {}, version=2), older([], {}), older({"01.a": 3}, {}), older({}, {"a": {"attempts": [1]}})),
+    *(older({"a": GOOD | {"first": wrong}}, {}) for wrong in (float("nan"), None, [1])),
+    older({"a": GOOD | {"guesses": "x"}}, {}),
+]
 NO_DATABASE = [
-    b"{", b"\xff\xfe", older({}, {}), b"[" * 100_000, database("CREATE TABLE other (x)"), WHOLE[:-100],
-    database(*sorted(records._TABLES)[:2]), WHOLE[:5000] + bytes(range(256)) * 8 + WHOLE[7048:],
-]  # fmt: skip
+    *(b"{", b"\xff\xfe", older({}, {}), b"[" * 100_000),
+    *(database("CREATE TABLE other (x)"), database(*sorted(records._TABLES)[:2])),
+    *(WHOLE[:-5000], WHOLE[:4096] + bytes(range(256)) * 16 + WHOLE[8192:]),
+]
 
 
 @pytest.mark.parametrize(
@@ -237,17 +239,14 @@ def test_a_whole_file_is_not_set_aside(file):
 def test_a_json_file_of_version_01_is_moved_over_once_and_kept(file, first, monkeypatch):
     old, exercise = file.with_suffix(".json"), TRIED | {"attempts": [ATTEMPT, ATTEMPT]}
     file.parent.mkdir()
-    old.write_bytes(older({QUESTION: GOOD, CHOICE: GOOD | {"first": "half", "latest": 0.5}}, {"output_size": exercise}))
+    guesses = {QUESTION: GOOD, CHOICE: GOOD | {"first": "half", "latest": 0.5}}
+    old.write_bytes(older(guesses, {"output_size": exercise}))
     before = old.read_bytes()
     monkeypatch.setenv("MOBILENET_PROGRESS", str(old))  # it still names the old file
     if first == "read":
         assert records.guess(CHOICE)["latest"] == 0.5
     records.record_guess(QUESTION, 36)
-    assert records.guess(QUESTION) == GOOD | {
-        "latest": 36,
-        "guesses": 2,
-        "latest_time": records.guess(QUESTION)["latest_time"],
-    }
+    assert GOOD.items() - records.guess(QUESTION).items() == {("latest", 16), ("guesses", 1), ("latest_time", "t")}
     moved = records.state()["exercises"]["output_size"]
     assert (moved["hints"], moved["solved"], moved["solution_seen"], len(moved["attempts"])) == (1, "t", None, 2)
     assert ATTEMPT.items() <= moved["attempts"][0].items()
