@@ -42,15 +42,15 @@ def convolve(image, weight, stride, padding, dilation, groups):
     """Convolution of image [C, H, W] with weight [out, in / groups, k, k]; padding (top, bottom, left, right)."""
     top, bottom, left, right = padding
     image = np.pad(image, ((0, 0), (top, bottom), (left, right)))
-    out_channels, in_share, rows, columns = weight.shape
+    out_channels, in_of_group, rows, columns = weight.shape
     height, width = (
         len(range(0, size - dilation * (kernel - 1), stride))
         for size, kernel in zip(image.shape[1:], (rows, columns), strict=True)
     )
     output, macs = np.zeros((out_channels, height, width)), 0
     for o, y, x in np.ndindex(output.shape):
-        first = o // (out_channels // groups) * in_share
-        for i, r, c in np.ndindex(in_share, rows, columns):
+        first = o // (out_channels // groups) * in_of_group
+        for i, r, c in np.ndindex(in_of_group, rows, columns):
             output[o, y, x] += (
                 weight[o, i, r, c] * image[first + i, y * stride + r * dilation, x * stride + c * dilation]
             )
@@ -60,15 +60,15 @@ def convolve(image, weight, stride, padding, dilation, groups):
 
 def convolve_transposed(image, weight, stride, padding, dilation, groups):
     """Transposed convolution of image [C, H, W] with weight [in, out / groups, k, k]: spread, then crop the border."""
-    in_channels, out_share, rows, columns = weight.shape
+    in_channels, out_of_group, rows, columns = weight.shape
     full = [
         (size - 1) * stride + dilation * (kernel - 1) + 1
         for size, kernel in zip(image.shape[1:], (rows, columns), strict=True)
     ]
-    output, macs = np.zeros((out_share * groups, *full)), 0
+    output, macs = np.zeros((out_of_group * groups, *full)), 0
     for i, y, x in np.ndindex(image.shape):
-        first = i // (in_channels // groups) * out_share
-        for o, r, c in np.ndindex(out_share, rows, columns):
+        first = i // (in_channels // groups) * out_of_group
+        for o, r, c in np.ndindex(out_of_group, rows, columns):
             output[first + o, y * stride + r * dilation, x * stride + c * dilation] += (
                 weight[i, o, r, c] * image[i, y, x]
             )
@@ -96,7 +96,7 @@ def convolutions(draw):
 
 @settings(max_examples=60, deadline=None)
 @given(convolutions(), st.booleans())
-def test_conv2d_equals_the_loops_and_the_ledger(arguments_and_size, bias):
+def test_conv2d_equals_the_loops_and_the_closed_form(arguments_and_size, bias):
     arguments, size = arguments_and_size
     layer = nn.Conv2D(**arguments, bias_attr=None if bias else False)
     image = np.random.default_rng(0).standard_normal((arguments["in_channels"], *size))
@@ -118,8 +118,8 @@ def test_conv2d_equals_the_loops_and_the_ledger(arguments_and_size, bias):
     assert counted.uncounted == {}
     if arguments["dilation"] == 1:
         same = {name: value for name, value in arguments.items() if name != "dilation"}
-        for ledger in (cost.conv2d, cost.brute_force):
-            expected = ledger(**same, input_size=size, bias=bias)
+        for closed_form in (cost.conv2d, cost.brute_force):
+            expected = closed_form(**same, input_size=size, bias=bias)
             assert (counted.macs, counted.params) == (expected.macs, expected.params)
             assert counted.activations == expected.activations
 
@@ -364,6 +364,32 @@ def test_frame_and_totals():
     )
     assert list(frame["name"][:3]) == ["features.0.0", "features.0.1", "features.0.2"]
     assert frame["op"].value_counts()["depthwise_conv2d"] == 17
+
+
+class Several(nn.Layer):
+    """Two inputs, two outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.linear = nn.Conv2D(3, 4, 3), nn.Linear(5, 2)
+
+    def forward(self, image, numbers):
+        return self.conv(image), self.linear(numbers)
+
+
+@pytest.mark.parametrize("given", [((3, 8, 8), (7, 5)), [[3, 8, 8], tensor(7, 5)], (tensor(1, 3, 8, 8), tensor(7, 5))])
+def test_several_inputs_and_outputs(given):
+    counted = count(Several(), given)
+    assert counted.macs == 36 * 4 * 27 + 7 * 10
+    assert [row.output_shape for row in counted.layers] == [(1, 4, 6, 6), (7, 2)]
+    assert launches(Several(), given)["conv2d"] == 1
+
+
+def test_a_wrong_number_of_inputs_names_their_shapes():
+    with pytest.raises(ForwardError, match=r"in layer \(model\) \(Several\) for an input of \(1, 3, 8, 8\): TypeError"):
+        count(Several(), (3, 8, 8))
+    with pytest.raises(ValueError, match="input_shape"):
+        count(Several(), ((3, 8, 8), (7, 0)))
 
 
 def test_batch():
