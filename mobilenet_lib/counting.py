@@ -97,8 +97,8 @@ class Count:
     macs: multiply-accumulates. params: trainable numbers of the model, each once, whether the pass used them or not.
     activations: numbers written by the counted operations. layers: rows in the order in which the calls began; their
     macs and activations add up to the totals. A layer of several names has the first, and several rows when it is
-    called several times. uncounted: Paddle's name of an operation that is neither counted nor known to be free → number of
-    calls; whatever it computes is missing in macs.
+    called several times. uncounted: Paddle's name of an operation that is neither counted nor known to be free →
+    number of calls; whatever it computes is missing in macs.
     """
 
     macs: int

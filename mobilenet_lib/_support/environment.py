@@ -69,15 +69,13 @@ def machine() -> dict[str, str | int | float]:
 
 
 def threads() -> int:
-    """With how many threads Paddle and NumPy compute: OMP_NUM_THREADS, where it begins with a number ("4", "4,2"), else
-    all cores that this process may use.
-    """
+    """With how many threads Paddle computes: OMP_NUM_THREADS, where it begins with a number, else all allowed cores."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) else allowed_cores()
 
 
 def allowed_cores() -> int:
-    """How many cores this process may use: those it may run on, and no more than its container's quota, rounded down."""
+    """How many cores this process may use: those it may run on, no more than its container's quota, rounded down."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.floor(min(cores, _quota())))
 

@@ -23,8 +23,8 @@ def expanded(path: str | Path) -> Path:
 def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     """A binary file to write, which takes the name `path` only when it is complete and on the disk.
 
-    A full disk, an interrupt or a killed process leaves the older file as it was; of several writers at once, the last one's
-    file stays, whole. Folders are made as needed, `~` is the home folder, and an older file's permissions are kept.
+    A full disk, an interrupt or a killed process leaves the older file as it was; of several writers at once, the last
+    one's file stays, whole. Folders are made as needed, `~` is the home folder, and an older file's permissions stay.
     """
     path = expanded(path)
     path.parent.mkdir(parents=True, exist_ok=True)

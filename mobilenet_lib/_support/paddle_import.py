@@ -1,7 +1,7 @@
 """What has to happen around the first `import paddle`, wherever it stands: all cores, and no start-up notes.
 
-Paddle takes one thread where OMP_NUM_THREADS is unset, and writes notes to stderr, which a notebook would show and keep. Both
-are decided while it is imported, so `prepare` puts a finder before Python's own, which waits for that one import.
+Paddle takes one thread where OMP_NUM_THREADS is unset, and writes notes to stderr, which a notebook would show and
+keep. Both are decided while it is imported, so `prepare` puts a finder before Python's own, for that one import.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mobilenet_lib._support import environment
 
 
 def prepare() -> None:
-    """Let `import paddle` be quiet and take all cores, once; does not import it, and changes nothing where it is loaded."""
+    """Let `import paddle` be quiet and take all cores. Does not import it, and changes nothing where it is loaded."""
     if "paddle" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from mobilenet_lib._support import environment
 from mobilenet_lib.course import readiness
 
-# A Jupyter configuration folder: it switches off JupyterLab's questions about news and updates. Its kernel_startup.py lets
-# kernels say which cell was left out.
+# A Jupyter configuration folder: it switches off JupyterLab's questions about news and updates. Its kernel_startup.py
+# lets kernels say which cell was left out.
 _CONFIGURATION = Path(__file__).resolve().parent / "jupyter"
 
 
@@ -60,7 +60,7 @@ def serve(folder: Path, port: int | None = None, browser: bool = True) -> None:
 
 
 def server_arguments(folder: Path, token: str, port: int | None, browser: bool) -> list[str]:
-    """JupyterLab's arguments. They stand above a reader's own Jupyter configuration, which could open the server to all."""
+    """JupyterLab's arguments. They overrule a reader's own configuration, which could open the server to all."""
     lesson = readiness.first_lesson(folder)
     arguments = [
         f"--ServerApp.root_dir={folder}",

@@ -145,12 +145,27 @@ def test_number_text_is_close_to_the_number(value):
 @pytest.mark.parametrize(
     ("typed", "number"),
     [
-        ("36", 36), (" 36 ", 36), ("1.2e6", 1_200_000), ("1,228,800", 1_228_800), ("1 228 800", 1_228_800),
-        ("1_228_800", 1_228_800), ("1.2M", 1_200_000), ("1.1M", 1_100_000), ("1.2 k", 1_200), ("3G", 3_000_000_000),
-        ("36 MACs", 36), ("36 macs", 36), (".5", 0.5), ("0.1189", 0.1189), ("1/8", 0.125), ("1 / 8", 0.125), ("12%", 0.12),
-        ("2.5E-1", 0.25), ("1,200.5", 1200.5),
+        ("36", 36),
+        (" 36 ", 36),
+        ("1.2e6", 1_200_000),
+        ("1,228,800", 1_228_800),
+        ("1 228 800", 1_228_800),
+        ("1_228_800", 1_228_800),
+        ("1.2M", 1_200_000),
+        ("1.1M", 1_100_000),
+        ("1.2 k", 1_200),
+        ("3G", 3_000_000_000),
+        ("36 MACs", 36),
+        ("36 macs", 36),
+        (".5", 0.5),
+        ("0.1189", 0.1189),
+        ("1/8", 0.125),
+        ("1 / 8", 0.125),
+        ("12%", 0.12),
+        ("2.5E-1", 0.25),
+        ("1,200.5", 1200.5),
     ],
-)  # fmt: skip
+)
 def test_number_is_read(typed, number):
     found = read_number(typed, "MACs")
     assert found == pytest.approx(number, rel=1e-12)
@@ -163,9 +178,34 @@ def test_per_cent_is_not_divided_where_it_is_the_unit():
 
 @pytest.mark.parametrize(
     "typed",
-    ["", "   ", "abc", "-5", "nan", "inf", "0", "0.0", "1e999", "1/0", "1e-320", "1e-300/1e300", "1e300/1e-300", "0/1", "1/2/3", "/", "12,34", "0,119", "1..2", "e5",
-     "3 6", "MACs", "1e", "²", "x" * 10_000],
-)  # fmt: skip
+    [
+        "",
+        "   ",
+        "abc",
+        "-5",
+        "nan",
+        "inf",
+        "0",
+        "0.0",
+        "1e999",
+        "1/0",
+        "1e-320",
+        "1e-300/1e300",
+        "1e300/1e-300",
+        "0/1",
+        "1/2/3",
+        "/",
+        "12,34",
+        "0,119",
+        "1..2",
+        "e5",
+        "3 6",
+        "MACs",
+        "1e",
+        "²",
+        "x" * 10_000,
+    ],
+)
 def test_what_is_no_number_above_zero_is_refused_kindly(typed):
     with pytest.raises(ValueError, match=r"number|cannot be the answer") as problem:
         read_number(typed, "MACs")
@@ -344,9 +384,7 @@ def test_a_progress_file_that_cannot_be_written_is_told_in_the_form_once(tmp_pat
 
 def test_message_says_the_same_as_text_and_as_page():
     message = Message("wrong", "A <b> title", ("Use `a < b`.", Code("x = 1\ny = 2"), Folded("More", ("inside",))))
-    assert message.text.splitlines() == [
-        "✗ A <b> title", "Use `a < b`.", "    x = 1", "    y = 2", "More:", "inside"
-    ]  # fmt: skip
+    assert message.text.splitlines() == ["✗ A <b> title", "Use `a < b`.", "    x = 1", "    y = 2", "More:", "inside"]
     assert "A &lt;b&gt; title" in message.page
     assert "<code>a &lt; b</code>" in message.page
     assert "x = 1\ny = 2</pre>" in message.page

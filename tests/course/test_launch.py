@@ -46,6 +46,7 @@ def course(tmp_path):
         "course/readiness.py",
         "_support/__init__.py",
         "_support/environment.py",
+        "_support/paddle_import.py",
     ],
 )
 def test_what_an_old_python_must_read_parses_as_python_3_8(name):
@@ -182,8 +183,11 @@ def test_a_port_in_use_is_an_error_and_not_another_port(tmp_path):
         port = other.url.rsplit(":", 1)[1]
         done = subprocess.run(
             [script("mobilenet-course"), "--no-browser", "--port", port],
-            capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        )
     assert done.returncode == 1
     assert port in done.stderr
     assert "not available" in done.stderr

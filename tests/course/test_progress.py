@@ -412,7 +412,7 @@ def test_map_counts_what_is_done(capsys):
     progress.show()
     text = capsys.readouterr().out
     points = sum(task.points for task in EXERCISES.values())
-    expected = f"3 of {len(QUESTIONS)} predictions, 2 of {len(EXERCISES)} exercises, 15 of {points} points"
+    expected = f"3 of {len(QUESTIONS)} guesses, 2 of {len(EXERCISES)} exercises, 15 of {points} points"
     assert expected in text
     line = next(line for line in text.splitlines() if line.startswith("01 "))
     questions = sum(asked.lesson == "01" for asked in QUESTIONS.values())
@@ -460,7 +460,7 @@ def test_stored_answers_that_no_longer_fit_do_not_break_the_map(capsys):
     records.record_guess("01.no_longer_asked", 7)
     records.record_attempt("no_longer_there", "correct")
     progress.show()
-    assert f"0 of {len(QUESTIONS)} predictions, 0 of {len(EXERCISES)} exercises" in capsys.readouterr().out
+    assert f"0 of {len(QUESTIONS)} guesses, 0 of {len(EXERCISES)} exercises" in capsys.readouterr().out
     assert len(progress.frame()) == len(QUESTIONS) + len(EXERCISES)
 
 
@@ -470,7 +470,7 @@ def test_map_of_a_run_without_a_learner_is_empty_whatever_the_file_holds(capsys)
     learn()
     progress.show()
     assert capsys.readouterr().out == empty
-    assert f"0 of {len(QUESTIONS)} predictions" in empty
+    assert f"0 of {len(QUESTIONS)} guesses" in empty
 
 
 @pytest.mark.usefixtures("live")
