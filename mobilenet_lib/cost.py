@@ -114,14 +114,7 @@ def depthwise_separable(
     padding belong to the depthwise part. Raises ValueError as `conv2d` does.
     """
     depthwise = conv2d(
-        in_channels,
-        in_channels,
-        kernel_size,
-        input_size,
-        stride,
-        padding,
-        groups=in_channels,
-        bias=bias,
+        in_channels, in_channels, kernel_size, input_size, stride, padding, groups=in_channels, bias=bias
     )
     pointwise = conv2d(in_channels, out_channels, 1, depthwise.output_shape[1:], bias=bias)
     return SeparableCost(depthwise, pointwise)
@@ -204,11 +197,7 @@ class _Layer:
         padding: Pair | str,
         groups: int,
     ) -> _Layer:
-        for name, value in (
-            ("in_channels", in_channels),
-            ("out_channels", out_channels),
-            ("groups", groups),
-        ):
+        for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
             whole_number(name, value)
         if in_channels % groups or out_channels % groups:
             raise ValueError(
@@ -217,11 +206,7 @@ class _Layer:
             )
         kernel, size, step = (
             _pair(name, value)
-            for name, value in (
-                ("kernel_size", kernel_size),
-                ("input_size", input_size),
-                ("stride", stride),
-            )
+            for name, value in (("kernel_size", kernel_size), ("input_size", input_size), ("stride", stride))
         )
         padded = _padded(size, kernel, step, padding)
         if kernel[0] > padded[0] or kernel[1] > padded[1]:

@@ -157,11 +157,7 @@ def test_asymmetric_padding_equals_the_loops(padding):
         (nn.Conv1D(4, 6, 3, groups=2), tensor(2, 4, 10), 2 * 8 * 6 * 2 * 3),
         (nn.Conv3D(2, 4, (1, 2, 3)), tensor(1, 2, 3, 4, 5), 3 * 3 * 3 * 4 * 2 * 6),
         (nn.Conv3D(4, 4, 2, groups=4), tensor(1, 4, 3, 3, 3), 2**3 * 4 * 2**3),
-        (
-            nn.Conv2D(4, 8, 3, padding="SAME", data_format="NHWC"),
-            tensor(1, 5, 5, 4),
-            25 * 8 * 4 * 9,
-        ),
+        (nn.Conv2D(4, 8, 3, padding="SAME", data_format="NHWC"), tensor(1, 5, 5, 4), 25 * 8 * 4 * 9),
         (nn.Conv2D(4, 4, 3, groups=4), tensor(3, 4, 6, 6), 3 * 16 * 4 * 9),
         (nn.Conv2D(4, 12, 3, groups=4), tensor(1, 4, 6, 6), 16 * 12 * 9),
         (nn.Conv1DTranspose(4, 6, 3, stride=2), tensor(1, 4, 10), 10 * 4 * 6 * 3),
@@ -223,10 +219,7 @@ raw_matmul = paddle._C_ops.matmul
         # i and k are summed first, for free.
         (lambda x: paddle.einsum("ij,kl->jl", x[0], RIGHT[0]), 4 * 5),
         (lambda x: paddle.einsum("bij->ji", x), 0),
-        (
-            lambda x: paddle.einsum("ij,jk,kl->il", tensor(2, 3), tensor(3, 4), tensor(4, 5)),
-            24 + 40,
-        ),
+        (lambda x: paddle.einsum("ij,jk,kl->il", tensor(2, 3), tensor(3, 4), tensor(4, 5)), 24 + 40),
         (lambda x: F.scaled_dot_product_attention(*[tensor(1, 3, 2, 4)] * 3), 2 * (2 * 3 * 3 * 4)),
         (lambda x: F.relu(x * 2 + 1).sum(), 0),
     ],
@@ -265,10 +258,7 @@ def test_a_layer_used_twice_costs_twice_and_weighs_once():
     linear = nn.Linear(4, 4)
     counted = count(Function(lambda x, layer: layer(layer(x)), linear), (1, 4))
     assert (counted.macs, counted.params) == (2 * 16, 20)
-    assert [(row.name, row.macs, row.params) for row in counted.layers] == [
-        ("parts.0", 16, 20),
-        ("parts.0", 16, 0),
-    ]
+    assert [(row.name, row.macs, row.params) for row in counted.layers] == [("parts.0", 16, 20), ("parts.0", 16, 0)]
 
 
 def test_shared_weights_weigh_once():
@@ -348,20 +338,8 @@ def test_a_caught_error_of_a_layer_does_not_confuse_the_names():
 def test_frame_and_totals():
     counted = count(paddle.vision.models.mobilenet_v2(scale=0.25, num_classes=10), (3, 32, 32))
     frame = counted.to_frame()
-    assert list(frame.columns) == [
-        "name",
-        "layer",
-        "op",
-        "output_shape",
-        "macs",
-        "params",
-        "activations",
-    ]
-    assert tuple(frame[["macs", "params", "activations"]].sum()) == (
-        counted.macs,
-        counted.params,
-        counted.activations,
-    )
+    assert list(frame.columns) == ["name", "layer", "op", "output_shape", "macs", "params", "activations"]
+    assert tuple(frame[["macs", "params", "activations"]].sum()) == (counted.macs, counted.params, counted.activations)
     assert list(frame["name"][:3]) == ["features.0.0", "features.0.1", "features.0.2"]
     assert frame["op"].value_counts()["depthwise_conv2d"] == 17
 
@@ -421,8 +399,7 @@ def test_networks_of_paddle_vision(name, macs, params):
 
 
 @pytest.mark.parametrize(
-    ("name", "macs", "params"),
-    [("mobilenet_v1", 567_726_592, 3_217_226), ("mobilenet_v2", 299_507_072, 2_236_682)],
+    ("name", "macs", "params"), [("mobilenet_v1", 567_726_592, 3_217_226), ("mobilenet_v2", 299_507_072, 2_236_682)]
 )
 def test_networks_with_ten_classes(name, macs, params):
     counted = count(getattr(paddle.vision.models, name)(num_classes=10), (3, 224, 224))
@@ -504,10 +481,7 @@ class Troubled(nn.Layer):
         super().__init__()
         self.fail = fail
         self.body = nn.Sequential(
-            nn.Conv2D(3, 4, 3),
-            nn.BatchNorm2D(4, use_global_stats=False),
-            nn.Dropout(0.5),
-            nn.ReLU(),
+            nn.Conv2D(3, 4, 3), nn.BatchNorm2D(4, use_global_stats=False), nn.Dropout(0.5), nn.ReLU()
         )
         self.frozen = nn.BatchNorm2D(4)
         self.inner = Function(self.end)
@@ -534,13 +508,7 @@ class Troubled(nn.Layer):
 
 def state(model):
     """Everything that must not change."""
-    patched = [
-        paddle._C_ops,
-        paddle._legacy_C_ops,
-        paddle.tensor,
-        paddle.tensor.linalg,
-        paddle.linalg,
-    ]
+    patched = [paddle._C_ops, paddle._legacy_C_ops, paddle.tensor, paddle.tensor.linalg, paddle.linalg]
     return {
         "modes": {name: layer.training for name, layer in model.named_sublayers(include_self=True)},
         "attributes": {name: set(vars(layer)) for name, layer in model.named_sublayers(include_self=True)},
@@ -549,11 +517,7 @@ def state(model):
             for name, layer in model.named_sublayers(include_self=True)
         },
         "tensors": {
-            name: (
-                id(value),
-                value.stop_gradient,
-                value.numpy().tolist() if value._is_initialized() else None,
-            )
+            name: (id(value), value.stop_gradient, value.numpy().tolist() if value._is_initialized() else None)
             for name, value in [*model.named_parameters(), *model.named_buffers()]
         },
         "generators": (repr(np.random.get_state()), random.getstate()),  # noqa: NPY002
@@ -650,14 +614,7 @@ def test_a_subclass_a_functional_call_and_a_transposed_convolution_are_not_zero_
 def test_no_buffers_stay_and_results_are_plain_ints():
     model = nn.Sequential(nn.Conv2D(3, 4, 3), nn.BatchNorm2D(4))
     counted = count(model, (3, 8, 8))  # paddle.flops raises here under numpy 2.4
-    assert list(model.state_dict()) == [
-        "0.weight",
-        "0.bias",
-        "1.weight",
-        "1.bias",
-        "1._mean",
-        "1._variance",
-    ]
+    assert list(model.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias", "1._mean", "1._variance"]
     assert model.buffers() == []
     assert {type(counted.macs), type(counted.params), type(counted.activations)} == {int}
 

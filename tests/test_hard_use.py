@@ -105,11 +105,7 @@ def test_a_cell_that_was_left_out_is_named_and_the_error_stays(kernel):
     cells = [cell.source for cell in code_cells()]
     output_of = next(place for place, cell in enumerate(cells) if cell.startswith("output, macs = "))
     error, message = kernel.run(cells[output_of])
-    assert (error["kind"], error["ename"], error["evalue"]) == (
-        "error",
-        "NameError",
-        "name 'depthwise' is not defined",
-    )
+    assert (error["kind"], error["ename"], error["evalue"]) == ("error", "NameError", "name 'depthwise' is not defined")
     assert error["traceback"]
     said = message["data"]["text/plain"]
     assert "def depthwise(images, kernels):" in said
@@ -401,13 +397,7 @@ def test_no_file_has_a_name_that_windows_refuses():
     if listed.returncode:
         pytest.skip("this copy of the course is no git clone")
     names = [name for name in listed.stdout.split("\0") if name]
-    reserved = {
-        "con",
-        "prn",
-        "aux",
-        "nul",
-        *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)),
-    }
+    reserved = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
     for name in names:
         parts = name.split("/")
         assert not re.search(r'[<>:"|?*\\]', name), name

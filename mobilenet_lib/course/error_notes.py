@@ -32,11 +32,7 @@ def watch() -> None:
 
 
 def _explain(
-    shell: Any,
-    kind: type[BaseException],
-    error: BaseException,
-    traceback: TracebackType,
-    tb_offset: int | None = None,
+    shell: Any, kind: type[BaseException], error: BaseException, traceback: TracebackType, tb_offset: int | None = None
 ) -> None:
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
     with suppress(Exception):  # whatever lies on the disk, the error itself was shown

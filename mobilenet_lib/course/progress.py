@@ -148,13 +148,7 @@ def _answered(state: dict[str, Any]) -> list[tuple[Question, dict[str, Any]]]:
 
 
 def _question_row(asked: Question, state: dict[str, Any]) -> dict[str, Any]:
-    row = {
-        "kind": "prediction",
-        "lesson": asked.lesson,
-        "id": asked.id,
-        "done": False,
-        "attempts": 0,
-    }
+    row = {"kind": "prediction", "lesson": asked.lesson, "id": asked.id, "done": False, "attempts": 0}
     for found, entry in _answered(state):
         if found is asked:
             row |= {
@@ -249,10 +243,7 @@ class _Map:
 
     def _summary(self) -> str:
         totals = [
-            (
-                sum(getattr(line, part)[0] for line in self.lines),
-                sum(getattr(line, part)[1] for line in self.lines),
-            )
+            (sum(getattr(line, part)[0] for line in self.lines), sum(getattr(line, part)[1] for line in self.lines))
             for part in ("predictions", "exercises", "points")
         ]
         return f"Your progress: {_of(totals[0])} guesses, {_of(totals[1])} exercises, {_of(totals[2])} points"

@@ -56,14 +56,7 @@ class Check:
 
 def readiness() -> list[Check]:
     """Look at everything the course needs. Takes about three seconds, nearly all of them Paddle's import."""
-    return [
-        check_python(),
-        check_packages(),
-        check_wheel(),
-        *check_paddle(),
-        check_disk(),
-        check_notebooks(),
-    ]
+    return [check_python(), check_packages(), check_wheel(), *check_paddle(), check_disk(), check_notebooks()]
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:

@@ -243,12 +243,7 @@ def test_page_folds_the_truth_and_text_says_all(asked: Question, shown, progress
     assert "Truth:" not in unfolded
     assert "Why:" not in unfolded
     assert asked.verdict(asked.default) not in unfolded
-    for part in (
-        asked.prompt,
-        asked.written(asked.default),
-        asked.written(asked.truth()),
-        asked.why,
-    ):
+    for part in (asked.prompt, asked.written(asked.default), asked.written(asked.truth()), asked.why):
         assert part in data["text/plain"]
     assert not progress_file.exists(), "nobody guessed"
 
@@ -289,12 +284,7 @@ def test_examples_of_numbers_are_no_answers():
 def test_a_guess_brings_the_truth(progress_file):
     made = form("01.seed_standard")
     send(made, guess="361,412")
-    for part in (
-        "361,412 MACs",
-        "1,228,800 MACs",
-        "3.4 times too low",
-        question("01.seed_standard").why,
-    ):
+    for part in ("361,412 MACs", "1,228,800 MACs", "3.4 times too low", question("01.seed_standard").why):
         assert part in made.said
     assert not made.asking
     assert progress_file.exists()

@@ -54,8 +54,7 @@ def test_what_an_old_python_must_read_parses_as_python_3_8(name):
 
 
 @pytest.mark.parametrize(
-    ("version", "words"),
-    [((3, 8, 18), "too old"), ((3, 9, 0), "too old"), ((3, 14, 1), "newer than PaddlePaddle")],
+    ("version", "words"), [((3, 8, 18), "too old"), ((3, 9, 0), "too old"), ((3, 14, 1), "newer than PaddlePaddle")]
 )
 def test_an_unsupported_python_is_named_with_a_way_out(monkeypatch, capsys, served, version, words):
     check = readiness.check_python(version)
@@ -161,10 +160,7 @@ def test_the_command_serves_only_its_own_user(tmp_path):
         assert server.first_page.rsplit("/")[-1] in {lesson["name"] for lesson in lessons}
         settings = f"{server.url}/lab/api/settings/@jupyterlab/apputils-extension:notification?token={server.token}"
         defaults = json.loads(_get(settings).text)["schema"]["properties"]
-        assert (defaults["fetchNews"]["default"], defaults["checkForUpdates"]["default"]) == (
-            "false",
-            False,
-        )
+        assert (defaults["fetchNews"]["default"], defaults["checkForUpdates"]["default"]) == ("false", False)
 
         listening = {
             connection.laddr.ip

@@ -22,9 +22,7 @@ def test_this_machine_runs_paddle_and_convolves():
 
 def test_another_paddle_is_found_out(monkeypatch):
     monkeypatch.setattr(
-        readiness,
-        "_run_tiny_convolution",
-        lambda: ({"version": "2.6.0", "sums": [45, 54, 81, 90]}, ""),
+        readiness, "_run_tiny_convolution", lambda: ({"version": "2.6.0", "sums": [45, 54, 81, 90]}, "")
     )
     version, numbers = readiness.check_paddle()
     assert not version.ok

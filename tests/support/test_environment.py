@@ -96,11 +96,7 @@ def _from_lock(entry: dict) -> Requirement:
 
 def _described(requirement: Requirement) -> tuple[str, str, tuple[bool, ...]]:
     """Comparable: the name, the versions, and on which machines and Pythons it applies."""
-    return (
-        canonicalize_name(requirement.name),
-        str(requirement.specifier),
-        _applies(requirement.marker),
-    )
+    return (canonicalize_name(requirement.name), str(requirement.specifier), _applies(requirement.marker))
 
 
 def _applies(marker: Marker | None) -> tuple[bool, ...]:
