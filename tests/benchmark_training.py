@@ -71,8 +71,9 @@ def _torch_step(name, width):
     import torch
 
     from mobilenet_lib import architectures
+    from mobilenet_lib._support import environment
 
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(environment.threads())
     table = getattr(architectures, name)(width, 32, 10, 1)
     model = torch.nn.Sequential(*[_torch_layer(torch.nn, block) for block in table.blocks])
     model = model.to(memory_format=torch.channels_last)
@@ -226,7 +227,7 @@ def main() -> None:
     from mobilenet_lib import architectures
     from mobilenet_lib._support import environment
 
-    cores = os.cpu_count() or 1
+    cores = environment.allowed_cores()
     measured: dict[tuple[str, float, str], list[float]] = {}
     limits = []
     for number in range(arguments.rounds):

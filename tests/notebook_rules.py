@@ -150,6 +150,25 @@ def plain_python(lesson: Lesson) -> list[str]:
 
 
 @rule
+def paddle_by_its_own_name(lesson: Lesson) -> list[str]:
+    """`mobilenet_lib.course` prepares its import, so it must have come before; no other module hands Paddle on."""
+    sources = [(place, cell.source) for place, cell in lesson.cells("code")]
+    problems = [
+        f"cell {place} takes paddle from mobilenet_lib: write `import paddle`"
+        for place, source in sources
+        if re.search(r"^from mobilenet_lib.* import .*\bpaddle\b", source, re.MULTILINE)
+    ]
+    imports = [place for place, source in sources if re.search(r"^(import|from) paddle\b", source, re.MULTILINE)]
+    before = [place for place, source in sources if "from mobilenet_lib.course import" in source]
+    if imports and min(before, default=imports[0]) >= imports[0]:
+        problems.append(
+            f"cell {imports[0]} imports paddle before `mobilenet_lib.course` has prepared it: do so in a later cell, "
+            "or it takes one thread and writes to stderr"
+        )
+    return problems
+
+
+@rule
 def no_absolute_paths(lesson: Lesson) -> list[str]:
     texts = [(place, cell.source) for place, cell in enumerate(lesson.notebook.cells)]
     texts += [(place, text) for place, _, output in lesson.outputs() for text in _texts(output)]

@@ -149,6 +149,16 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
     (rules.plain_python, "`!` or `%`", _set(CODE, source="%matplotlib inline")),
     (rules.plain_python, "`!` or `%`", _set(CODE, source="get_ipython().system('ls')")),
     (rules.plain_python, "not plain Python", _set(CODE, source="print?")),
+    (
+        rules.paddle_by_its_own_name,
+        "write `import paddle`",
+        _set(CODE, source="from mobilenet_lib.counting import count, paddle"),
+    ),
+    (
+        rules.paddle_by_its_own_name,
+        "do so in a later cell",
+        _set(CODE, source="import paddle\nfrom mobilenet_lib.course import check"),
+    ),
     (rules.no_absolute_paths, "'/srv/data/x.npz'", _set(CODE, source="open('/srv/data/x.npz')")),
     (
         rules.no_absolute_paths,

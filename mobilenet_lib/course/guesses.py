@@ -24,9 +24,9 @@ def predict(question_id: str) -> None:
     """
     asked = question(question_id)
     if environment.interactive():
-        from mobilenet_lib.course.guess_form import PredictionForm
+        from mobilenet_lib.course.guess_form import GuessForm
 
-        PredictionForm(asked).show()
+        GuessForm(asked).show()
     else:
         _without_learner(asked).show()
 

@@ -116,5 +116,5 @@ def _environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != "MOBILENET_DATA"}
     return kept | {
         "MOBILENET_INTERACTIVE": "0",
-        "MOBILENET_PROGRESS": str(folder / "progress.json"),
+        "MOBILENET_PROGRESS": str(folder / "progress.sqlite"),
     }

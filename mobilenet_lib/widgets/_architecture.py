@@ -214,9 +214,9 @@ def paper_points() -> list[dict[str, Any]]:
     for family, table, series, _ in _SERIES:
         figures = {(figure.row, figure.unit): figure for figure in papers.figures(family, table)}
         for (row, unit), figure in figures.items():
-            if unit != "M MACs" or (figure.ledger or {}).get("network") != f"mobilenet_{family}":
+            if unit != "M MACs" or (figure.computed or {}).get("network") != f"mobilenet_{family}":
                 continue
-            network = {name: value for name, value in figure.ledger.items() if name not in ("network", "quantity")}
+            network = {name: value for name, value in figure.computed.items() if name not in ("network", "quantity")}
             if any((one["family"], one["network"]) == (family, network) for one in points):
                 continue
             points.append({

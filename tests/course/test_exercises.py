@@ -58,7 +58,7 @@ def short_limit(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def progress_file(tmp_path, monkeypatch):
-    path = tmp_path / "progress.json"
+    path = tmp_path / "progress.sqlite"
     monkeypatch.setenv("MOBILENET_PROGRESS", str(path))
     monkeypatch.setattr(exercises, "_last_checked", None)
     monkeypatch.setattr(exercises, "_hints_given", {})

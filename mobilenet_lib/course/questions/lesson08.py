@@ -19,7 +19,7 @@ def _interval_half_width() -> float:
 
 
 def _images_apart() -> int:
-    accuracy = {figure.row: figure.value for figure in papers.figures("seed", "accuracy")}
+    accuracy = {figure.row: figure.value for figure in papers.figures("article", "accuracy")}
     return round(10_000 * (accuracy["mobilenet_v1"] - accuracy["mobilenet_v2"]) / 100)
 
 

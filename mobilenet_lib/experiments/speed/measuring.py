@@ -32,7 +32,7 @@ _PATIENCE = 20.0  # seconds of waiting before each
 
 def _measured_here(names: Sequence[str], threads: int) -> dict[str, Any]:
     """The parts of a record that are measured; with fewer threads than cores, the timings alone."""
-    if threads < (os.cpu_count() or 1):
+    if threads < environment.allowed_cores():
         return {"timings": [row for name in names for row in _network(name, threads)["timings"]]}
     settings = measured.SETTINGS
     limits, _ = _undisturbed(lambda: roofline.measure_limits(**settings["limits"]))

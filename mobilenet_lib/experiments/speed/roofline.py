@@ -11,13 +11,13 @@ Introduced in lesson 07.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mobilenet_lib._support import environment
 from mobilenet_lib._support.arguments import whole_number
 from mobilenet_lib.architectures import KINDS, Row, Table
 
@@ -104,7 +104,7 @@ def measure_limits(seconds: float = 1.0) -> Limits:
         raise ValueError(f"seconds must be above 0, not {seconds!r}")
     import numpy as np
 
-    threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))  # NumPy's rule too
+    threads = environment.threads()  # NumPy's rule too
     side = 1024
     left = np.random.default_rng(0).random((side, side), dtype=np.float32)
     right = left.T.copy()
