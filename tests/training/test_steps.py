@@ -9,7 +9,7 @@ import pytest
 
 from mobilenet_lib import data, models, training
 from mobilenet_lib._support.paddle import paddle
-from mobilenet_lib.training import choice, dynamic
+from mobilenet_lib.training import choice
 from mobilenet_lib.training import comparison as comparing
 
 SHAPE = (3, 16, 16)
@@ -270,8 +270,8 @@ def _run(engine, checkpoint, epochs, stop_after):
             raise KeyboardInterrupt
 
     history = training.fit(
-        model, _few(), validation=None, epochs=epochs, engine=engine, checkpoint=checkpoint,
-        learning_rate=0.05, on_epoch_end=stop,
+        model, _few(), validation=None, epochs=epochs, step=engine, checkpoint=checkpoint,
+        learning_rate=0.05, options=training.Options(on_epoch_end=stop),
     )  # fmt: skip
     return model, history
 
@@ -283,10 +283,10 @@ def test_a_whole_run_agrees_in_accuracy_and_keeps_the_model():
         training.seed_everything(0)
         model = models.build("mobilenet_v1", 10, 0.1, resolution=32, shallow=True)
         run = training.fit(
-            model, images, validation=0.2, epochs=3, engine=engine, augment=False,
-            optimizer="adam", learning_rate=3e-3, batch_size=32,
+            model, images, validation=0.2, epochs=3, step=engine,
+            learning_rate=3e-3, batch_size=32, options=training.Options(augment=False, optimizer="adam"),
         )  # fmt: skip
-        assert run.settings["engine"] == engine
+        assert run.settings["step"] == engine
         # What the history says is what the dynamic model now does.
         measured = training.evaluate(model, images.split(0.2, 0)[1]).accuracy
         assert measured == pytest.approx(run.epochs[-1]["validation_accuracy"], abs=0.01)
@@ -309,48 +309,4 @@ def test_a_run_can_be_continued_by_the_other_engine_and_says_so(tmp_path):
     _, stopped = _run("static", tmp_path / "c", epochs=2, stop_after=1)
     assert stopped.interrupted
     _, history = _run("dynamic", tmp_path / "c", epochs=2, stop_after=99)
-    assert history.settings["engine"] == "static, then dynamic"
-
-
-# --- mixed precision, as far as it can be tried without a GPU
-
-
-@pytest.fixture
-def scaling(monkeypatch):
-    """An engine whose loss scaler works here as well; Paddle leaves float16 out on a CPU, with a warning."""
-    monkeypatch.setattr(dynamic, "check_mixed_precision", lambda: None)
-    monkeypatch.setattr(paddle.amp.grad_scaler, "in_dynamic_mode", lambda: False)
-    return lambda: training.DynamicGraph(_model(), "sgd", mixed=True)
-
-
-@pytest.mark.filterwarnings("ignore:amp_guard can only be enabled")
-def test_a_scaled_loss_gives_the_same_step(scaling):
-    """The scale is a power of two, so nothing is rounded on the way."""
-    scaled, plain = scaling(), training.DynamicGraph(_model(), "sgd")
-    assert scaled._scaler.is_enable()
-    for rate in (0.1, 0.05):
-        assert scaled.step(*_batch(), rate) == plain.step(*_batch(), rate)
-    for name, value in plain.model_state().items():
-        np.testing.assert_array_equal(scaled.model_state()[name], value)
-
-
-@pytest.mark.filterwarnings("ignore:amp_guard can only be enabled")
-def test_a_step_with_an_infinite_gradient_is_left_out_and_the_scale_kept(scaling):
-    engine = scaling()
-    engine.step(*_batch(), 0.1)
-    before, scale = engine.model_state(), engine.optimizer_state()["loss scaler/scale"]
-    images, labels = _batch()
-    images[0] = np.inf
-    engine.step(images, labels, 0.1)
-    state = engine.optimizer_state()
-    assert state["loss scaler/scale"] == scale / 2
-    assert state["loss scaler/incr_count"] == 0
-    for name, value in engine.model_state().items():
-        if not name.endswith(("_mean", "_variance")):
-            np.testing.assert_array_equal(value, before[name])
-
-    other = scaling()
-    other.load_optimizer_state(state)
-    for name, value in other.optimizer_state().items():
-        np.testing.assert_array_equal(value, state[name])
-    assert sum(name.startswith("loss scaler/") for name in state) >= 4
+    assert history.settings["step"] == "static, then dynamic"
