@@ -150,8 +150,7 @@ def fit(
         # Shows now, not after an hour, that it can be written.
         checkpoints.save(path, engine, history)
     parallel.follow_first(engine, history)
-    with _Bar(history, steps, progress) as bar:
-        return _train(engine, train, validation, history, rates.reshape(epochs, steps), path, options, bar)
+    return _train(engine, train, validation, history, rates.reshape(epochs, steps), path, options, progress)
 
 
 def _train(
@@ -162,24 +161,25 @@ def _train(
     rates: np.ndarray,
     path: Path | None,
     options: Options,
-    bar: _Bar,
+    progress: bool,
 ) -> Run:
     """The epochs that `history` does not hold yet, with the `rates` [epochs, steps]."""
     model, kept = engine.model, engine.model_state()
     try:
-        for epoch in range(len(history.epochs) + 1, len(rates) + 1):
-            if _reached(history):
-                break
-            record = _train_epoch(engine, train, history, epoch, rates[epoch - 1], bar)
-            parallel.average_statistics(model)
-            _validate(engine, validation, history, record)
-            kept = _finite_state(engine, history, record)
-            history.epochs.append(record)
-            if path is not None:
-                checkpoints.save(path, engine, history)
-            if options.on_epoch_end is not None and parallel.is_first():
-                model.set_state_dict(kept)
-                options.on_epoch_end(history)
+        with _Bar(history, rates.shape[1], progress) as bar:
+            for epoch in range(len(history.epochs) + 1, len(rates) + 1):
+                if _reached(history):
+                    break
+                record = _train_epoch(engine, train, history, epoch, rates[epoch - 1], bar)
+                parallel.average_statistics(model)
+                _validate(engine, validation, history, record)
+                kept = _finite_state(engine, history, record)
+                history.epochs.append(record)
+                if path is not None:
+                    checkpoints.save(path, engine, history)
+                if options.on_epoch_end is not None and parallel.is_first():
+                    model.set_state_dict(kept)
+                    options.on_epoch_end(history)
     except KeyboardInterrupt:
         _interrupted(history, resumes=path is not None)
     finally:
