@@ -84,8 +84,8 @@ def computed(runs: Sequence[Run]) -> str:
     More than one of either is named, "dynamic or static step, 1 or 2 threads": then even the same seed gives others.
     """
     steps = sorted({str(run.settings.get("step", "unknown")) for run in runs})
-    threads = sorted({run.machine["threads"] for run in runs})
-    return f"{' or '.join(steps)} step, {' or '.join(map(str, threads))} thread{'s' * (threads != [1])}"
+    threads = sorted({str(run.machine.get("threads", "unknown")) for run in runs})
+    return f"{' or '.join(steps)} step, {' or '.join(threads)} thread{'s' * (threads != ['1'])}"
 
 
 def paired(first: Run, second: Run) -> dict[str, int | str]:

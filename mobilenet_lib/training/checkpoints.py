@@ -39,52 +39,52 @@ class CheckpointNotSaved(OSError):
         )
 
 
-def save(path: Path, engine: Engine, history: Run) -> None:
+def save(path: Path, step: Engine, history: Run) -> None:
     """Write model, optimizer and history as arrays in one zip file; its checksums show later damage."""
-    arrays = {f"model/{name}": value for name, value in engine.model_state().items()}
-    arrays |= {f"optimizer/{name}": value for name, value in engine.optimizer_state().items()}
+    arrays = {f"model/{name}": value for name, value in step.model_state().items()}
+    arrays |= {f"optimizer/{name}": value for name, value in step.optimizer_state().items()}
     try:
         npz.write(path, {"run": np.array(history.to_json()), **arrays})
     except OSError as problem:
         raise CheckpointNotSaved(problem, path, history) from problem
 
 
-def resume(path: Path, engine: Engine, history: Run) -> None:
+def resume(path: Path, step: Engine, history: Run) -> None:
     """Put model, optimizer and history to where the checkpoint was saved. ValueError where it does not fit."""
     arrays = read(path)
     saved = Run.from_json(str(arrays.pop("run")), f"the history in the checkpoint {path}")
     _check_same(path, saved, history)
     state = _part("model/", arrays)
-    shapes = {name: value.shape for name, value in engine.model_state().items()}
+    shapes = {name: value.shape for name, value in step.model_state().items()}
     if wrong := npz.misfit(state, shapes):
         raise ValueError(
             f"{path} is the checkpoint of another model: {wrong}. Build the model that it was made with, or give "
             "another path."
         )
     memory = _part("optimizer/", arrays)
-    expected = _memory_shapes(engine, history.settings["optimizer"], memory)
+    expected = _memory_shapes(step, history.settings["optimizer"], memory)
     if (memory or saved.epochs) and (wrong := npz.misfit(memory, expected)):
         raise ValueError(
             f"the optimizer's part of the checkpoint {path} does not fit the model: {wrong}. Freeze the same "
             f"parameters as when it was made; to train anew, give another path, or pass {ANEW} to replace it."
         )
-    engine.load_model_state(state)
-    engine.load_optimizer_state(memory)
+    step.load_model_state(state)
+    step.load_optimizer_state(memory)
     history.epochs, history.started = saved.epochs, saved.started
-    done = str(saved.settings.get("step", engine.name))
-    if not done.endswith(engine.name):  # the rest is computed with other last digits
-        history.settings["step"] = f"{done}, then {engine.name}"
+    done = str(saved.settings.get("step", step.name))
+    if not done.endswith(step.name):  # the rest is computed with other last digits
+        history.settings["step"] = f"{done}, then {step.name}"
     threads = saved.machine["threads"]
     if saved.epochs and threads != history.machine["threads"]:
         history.notes = f"{history.notes} The first {len(saved.epochs)} epoch(s) with threads = {threads}.".strip()
 
 
-def _memory_shapes(engine: Engine, optimizer: str, memory: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+def _memory_shapes(step: Engine, optimizer: str, memory: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
     """What the memory of the model's trained parameters must look like; one that got no gradient has none."""
     remembered = {key.rsplit("/", 1)[0] for key in memory}
     return {
         f"{name}/{quantity}": tuple(parameter.shape) if each else (1,)
-        for name, parameter in engine.model.named_parameters()
+        for name, parameter in step.model.named_parameters()
         if not parameter.stop_gradient and (name in remembered or not remembered)
         for quantity, each in _MEMORY[optimizer].items()
     }

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from mobilenet_lib import data, models, training
 from mobilenet_lib._support import environment
@@ -32,33 +34,21 @@ INTERRUPTED = 130  # the exit code that shells give a program stopped by Ctrl-C
 
 def train(arguments: argparse.Namespace) -> Run:
     """Train as the arguments of the command say. Raises what `plans.carry_out` raises."""
-    plan = Plan(
-        data=arguments.data,
-        network={"name": arguments.model, "width_multiplier": arguments.width},
-        epochs=arguments.epochs,
-        seed=arguments.seed,
-        batch_size=arguments.batch_size,
-        learning_rate=arguments.learning_rate,
-        step=arguments.step,
-        options=training.Options(
-            optimizer=arguments.optimizer,
-            schedule=arguments.schedule,
-            augment=not arguments.no_augment,
-            max_shift=arguments.max_shift,
-            until=arguments.until,
-            resume=not arguments.restart,
-            run_name=arguments.model,
-            on_epoch_end=_Report(arguments.epochs),
-        ),
-        images=arguments.images,
-        test_images=arguments.test_images,
-        path=arguments.path,
-        label=arguments.label,
+    options = training.Options(
+        run_name=arguments.model, on_epoch_end=_Report(arguments.epochs), **_given(arguments, training.Options)
     )
+    network = {"name": arguments.model, "width_multiplier": arguments.width}
+    plan = Plan(network=network, options=options, **_given(arguments, Plan))
     run = carry_out(plan, _output(arguments), f"{_output(arguments)}.checkpoint.npz")
     if run.interrupted and parallel.is_first():
         run.save(f"{_output(arguments)}.json")
     return run
+
+
+def _given(arguments: argparse.Namespace, kind: type) -> dict[str, Any]:
+    """The arguments that are fields of the dataclass `kind`: the command calls them by the same names."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in vars(arguments).items() if name in names}
 
 
 class _Report:
@@ -117,14 +107,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--learning-rate", type=float, help="the peak (default: the optimizer's)")
     add("--optimizer", default="sgd", choices=sorted(training.RECIPES))
     add("--schedule", default="one_cycle", choices=training.SCHEDULES)
-    add("--no-augment", action="store_true", help="show the images as they are")
+    add("--no-augment", dest="augment", action="store_false", help="show the images as they are")
     moves = "how far the augmentation moves an image; with 0 it only mirrors (default: %(default)s)"
     add("--max-shift", type=int, default=data.MAX_SHIFT, metavar="PIXELS", help=moves)
     add("--step", default="auto", choices=training.ENGINES, help="which graph computes the training step")
     stops = "stop after the epoch in which the test accuracy reaches this fraction, such as 0.75"
     add("--until", type=float, metavar="ACCURACY", help=stops)
     add("--output", help="where to write, without an ending (default: runs/DATA_MODEL_…)")
-    add("--restart", action="store_true", help="begin anew, even where there is a checkpoint")
+    add("--restart", dest="resume", action="store_false", help="begin anew, even where there is a checkpoint")
     return parser
 
 

@@ -79,42 +79,38 @@ def fit(
 ) -> Run:
     """Train `model` on `train` and return the history, a `Run` with a record per epoch.
 
-    The same seed, first weights, settings, step and number of threads give the same figures on one machine, bit for
-    bit, also over a stop and a resume. The global generators are seeded anew in every epoch.
-
     Train loss and accuracy are running figures: means over the epoch's batches in train mode, while the weights change
     and on augmented images. Validation loss and accuracy are measured in eval mode at the end of the epoch. `seconds`
     and `images_per_second` are those of the training part.
 
-    Afterwards the model is in eval mode with the weights of the last finished epoch. So it is after an interrupt, which
+    The same seed, first weights, settings, step and number of threads give the same figures on one machine, bit for
+    bit, also over a stop and a resume. The global generators are seeded anew in every epoch.
+
+    Afterwards the model is in eval mode with the weights of the last finished epoch: also after an interrupt, which
     prints a line and returns the history with `interrupted` set, and after `TrainingDiverged`.
 
-    Started by Paddle's launcher, several processes train together in the dynamic graph, `batch_size` images a step in
-    all, see `parallel`. Then one of them prints, writes the checkpoints and calls `on_epoch_end`.
+    Started by Paddle's launcher, several processes train together, `batch_size` images a step in all, see `parallel`.
+    Then one of them prints, writes the checkpoints and calls `on_epoch_end`.
 
     Args:
         model: any layer from normalised images [N, 3, H, W] to one output per class [N, classes].
         train: images of at least two classes.
-        epochs: at least 1. Each leaves out the images that do not fill a last batch, other ones each time: batch norm
-            cannot learn from a handful.
+        epochs: each leaves out the images that do not fill a last batch, other ones each time: batch norm cannot learn
+            from a handful.
         seed: of order, augmentation and dropout, at most 64 bits.
         batch_size: at least 2. A set smaller than a batch is one batch.
         learning_rate: the peak; None takes the optimizer's in `RECIPES`.
         validation: other images, or the fraction of `train` to split off, or None for no validation.
         progress: show a bar, in a live notebook or a terminal; elsewhere nothing is printed.
-        checkpoint: a file written before the first epoch and after each one; where there is one, the run continues it.
-        step: "dynamic" computes in Paddle's dynamic graph; "static" in its static graph with oneDNN, several times
-            faster on a CPU, but taken only where it agrees with the dynamic graph, see `choose`; "auto" takes the
-            faster one for runs that are not very short. The history's settings say which one it was. Or a step object
-            that was made for this model and optimizer.
-        options: the rarer choices, `Options(…)`.
+        checkpoint: a file written before the first epoch and after each one, and continued where there is one.
+        step: "dynamic", "static" (several times faster on a CPU, where it can be trusted) or "auto", see `choose`; or a
+            step object made for this model and optimizer. The history's settings say which one it was.
+        options: the rarer choices.
 
     Raises:
-        ValueError: arguments that do not fit each other, or a checkpoint that is broken, of another model, of other
-            settings or data.
+        ValueError: arguments, model, images or checkpoint that do not fit each other, or a broken checkpoint.
         TrainingDiverged: a loss, or weights, that are not finite.
-        CheckpointNotSaved: an OSError, for a full disk.
-        ProcessLost: an OSError, where several processes train and another one ended.
+        CheckpointNotSaved, ProcessLost: both OSError; a full disk, another process that ended.
     """
     parallel.start()
     settings = describe_settings(epochs, batch_size, learning_rate, options, validation)
@@ -138,23 +134,23 @@ def fit(
     path = None if checkpoint is None or not parallel.is_first() else Path(checkpoint).expanduser()
     example = lambda: (data.normalise(train.images[:batch]), train.labels[:batch])  # noqa: E731 - made where needed
     try:
-        engine = _engine(step, model, options.optimizer, example, settings["learning_rate"], len(rates))
+        step = _step(step, model, options.optimizer, example, settings["learning_rate"], len(rates))
     except KeyboardInterrupt:
         model.eval()
         history.settings["step"] = "none"
         return _interrupted(history, resumes=path is not None)
-    history.settings["step"] = engine.name
+    history.settings["step"] = step.name
     if path is not None and options.resume and path.exists():
-        checkpoints.resume(path, engine, history)
+        checkpoints.resume(path, step, history)
     elif path is not None:
         # Shows now, not after an hour, that it can be written.
-        checkpoints.save(path, engine, history)
-    parallel.follow_first(engine, history)
-    return _train(engine, train, validation, history, rates.reshape(epochs, steps), path, options, progress)
+        checkpoints.save(path, step, history)
+    parallel.follow_first(step, history)
+    return _train(step, train, validation, history, rates.reshape(epochs, steps), path, options, progress)
 
 
 def _train(
-    engine: Engine,
+    step: Engine,
     train: ImageSet,
     validation: ImageSet | None,
     history: Run,
@@ -164,19 +160,19 @@ def _train(
     progress: bool,
 ) -> Run:
     """The epochs that `history` does not hold yet, with the `rates` [epochs, steps]."""
-    model, kept = engine.model, engine.model_state()
+    model, kept = step.model, step.model_state()
     try:
         with _Bar(history, rates.shape[1], progress) as bar:
             for epoch in range(len(history.epochs) + 1, len(rates) + 1):
                 if _reached(history):
                     break
-                record = _train_epoch(engine, train, history, epoch, rates[epoch - 1], bar)
+                record = _train_epoch(step, train, history, epoch, rates[epoch - 1], bar)
                 parallel.average_statistics(model)
-                _validate(engine, validation, history, record)
-                kept = _finite_state(engine, history, record)
+                _validate(step, validation, history, record)
+                kept = _finite_state(step, history, record)
                 history.epochs.append(record)
                 if path is not None:
-                    checkpoints.save(path, engine, history)
+                    checkpoints.save(path, step, history)
                 if options.on_epoch_end is not None and parallel.is_first():
                     model.set_state_dict(kept)
                     options.on_epoch_end(history)
@@ -201,7 +197,7 @@ def _interrupted(history: Run, resumes: bool) -> Run:
     return history
 
 
-def _engine(wanted: str | Engine, model: paddle.nn.Layer, optimizer: str, *run: Any) -> Engine:
+def _step(wanted: str | Engine, model: paddle.nn.Layer, optimizer: str, *run: Any) -> Engine:
     """The step handed in, or what `choose` takes for the run; the dynamic graph where several processes train."""
     if not isinstance(wanted, str):
         if wanted.model is not model or getattr(wanted, "optimizer_name", optimizer) != optimizer:
@@ -223,7 +219,7 @@ def _reached(history: Run) -> bool:
 
 
 def _train_epoch(
-    engine: Engine, train: ImageSet, history: Run, epoch: int, rates: np.ndarray, bar: _Bar
+    step: Engine, train: ImageSet, history: Run, epoch: int, rates: np.ndarray, bar: _Bar
 ) -> dict[str, Any]:
     """Train for one epoch, a step per learning rate, and return its record, still without validation."""
     batch_size = history.settings["batch_size"]
@@ -232,13 +228,13 @@ def _train_epoch(
     augmentation = _augmentation(history, np.random.default_rng([history.seed, epoch, 1]))
     own_seed = np.random.SeedSequence([history.seed, epoch, parallel.place()])
     seed_everything(int(own_seed.generate_state(1)[0]))
-    engine.model.train()
+    step.model.train()
     loss_sum, correct, seen = 0.0, 0, 0
     started = time.perf_counter()
     chosen = (order[place * batch_size :][:batch_size] for place in range(len(rates)))
     with closing(_batches(train, chosen, augmentation)) as batches:
         for batch, (rate, (images, labels)) in enumerate(zip(rates, batches, strict=True), start=1):
-            loss, right = engine.step(images, labels, rate)
+            loss, right = step.step(images, labels, rate)
             if not math.isfinite(loss):
                 raise TrainingDiverged(f"the loss became {loss}", epoch, batch, rate, history)
             count = len(labels) * parallel.processes()
@@ -288,13 +284,13 @@ def _batches(
         yield waiting.result()
 
 
-def _validate(engine: Engine, validation: ImageSet | None, history: Run, record: dict[str, Any]) -> None:
+def _validate(step: Engine, validation: ImageSet | None, history: Run, record: dict[str, Any]) -> None:
     """Fill in the validation figures, in the batches that training has shown to fit into memory."""
     if validation is None:
         return
     part = parallel.part(len(validation))
     mine = replace(validation, images=validation.images[part], labels=validation.labels[part])
-    result = evaluate_step(engine, mine, history.settings["batch_size"])
+    result = evaluate_step(step, mine, min(history.settings["batch_size"], history.data["train_size"]))
     weight = len(mine) / len(validation)  # 1 in a process that trains alone
     loss, accuracy = parallel.total([result.loss * weight, result.accuracy * weight])
     if not math.isfinite(loss):
@@ -303,9 +299,9 @@ def _validate(engine: Engine, validation: ImageSet | None, history: Run, record:
     record |= {"validation_loss": loss, "validation_accuracy": accuracy}
 
 
-def _finite_state(engine: Engine, history: Run, record: dict[str, Any]) -> dict[str, np.ndarray]:
+def _finite_state(step: Engine, history: Run, record: dict[str, Any]) -> dict[str, np.ndarray]:
     """The model's state, checked, so that no checkpoint ever holds a NaN: the last step's comes after its loss."""
-    state = engine.model_state()
+    state = step.model_state()
     for name, values in state.items():
         if not np.isfinite(values).all():
             what = f"the weights {name} became NaN or infinite"

@@ -55,11 +55,12 @@ def describe_data(train: ImageSet, validation: ImageSet | float | None) -> dict[
     given = [train]
     if isinstance(validation, ImageSet):
         check_images("validation", validation)
-        for what in ("classes", "image shape"):
-            first, other = (_common(images)[what] for images in (train, validation))
-            if first != other:
+        common = [{"classes": one.classes, "image shape": one.images.shape[1:]} for one in (train, validation)]
+        for what, first in common[0].items():
+            if first != common[1][what]:
                 raise ValueError(
-                    f"validation must have the {what} of train, {first}, not {other}. Load both with the same name."
+                    f"validation must have the {what} of train, {first}, not {common[1][what]}. "
+                    "Load both with the same name."
                 )
         given.append(validation)
     checksum = 0
@@ -72,11 +73,6 @@ def describe_data(train: ImageSet, validation: ImageSet | float | None) -> dict[
         "classes": list(train.classes),
         "checksum": f"{checksum:08x}",
     }
-
-
-def _common(images: ImageSet) -> dict[str, Any]:
-    """What training and validation images must have in common."""
-    return {"classes": images.classes, "image shape": images.images.shape[1:]}
 
 
 def split(train: ImageSet, validation: ImageSet | float | None, seed: int) -> tuple[ImageSet, ImageSet | None]:

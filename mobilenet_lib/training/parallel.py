@@ -124,18 +124,18 @@ def check(history: Run, batch_size: int) -> None:
                 )
 
 
-def follow_first(engine: Engine, history: Run) -> None:
+def follow_first(step: Engine, history: Run) -> None:
     """Let all processes go on from where the first one is, which may have read a checkpoint."""
     if processes() == 1:
         return
     sent = [None]
     if is_first():
-        sent = [(engine.model_state(), engine.optimizer_state(), history.to_json())]
+        sent = [(step.model_state(), step.optimizer_state(), history.to_json())]
     _dist.broadcast_object_list(sent, 0)
     if not is_first():
         model_state, optimizer_state, text = sent[0]
-        engine.load_model_state(model_state)
-        engine.load_optimizer_state(optimizer_state)
+        step.load_model_state(model_state)
+        step.load_optimizer_state(optimizer_state)
         first = Run.from_json(text, "the history of process 0")
         history.settings, history.epochs, history.started = first.settings, first.epochs, first.started
 

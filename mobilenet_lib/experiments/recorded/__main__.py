@@ -114,7 +114,7 @@ _DESIGNS = {
 }
 
 # How long until three of four test images are classified correctly? The article's best network got there on a GPU.
-# Augmentation only mirrors: so few epochs cannot fit the training images too closely, and shifted ones are harder to learn.
+# Augmentation only mirrors: so few epochs cannot fit the training images too closely, and shifted ones are harder.
 _UNTIL = {
     f"cifar10_until75_seed{seed}": _plan(
         "mobilenet_v1",
