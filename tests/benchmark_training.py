@@ -60,9 +60,9 @@ def _paddle_step(way, name, width):
     training.seed_everything(0)
     model = models.build(name, 10, width, resolution=32)
     if way == "static":
-        engine = training.StaticGraph(model, "sgd", BATCH, (3, 32, 32))
+        engine = training.StaticStep(model, "sgd", BATCH, (3, 32, 32))
     else:
-        engine = training.DynamicGraph(model, "sgd")
+        engine = training.DynamicStep(model, "sgd")
     model.train()
     return lambda images, labels: engine.step(images, labels, 0.05)
 

@@ -12,7 +12,7 @@ import numpy as np
 from mobilenet_lib._support import npz
 from mobilenet_lib.data import MAX_SHIFT
 from mobilenet_lib.runs import Run
-from mobilenet_lib.training.choice import Engine
+from mobilenet_lib.training.choice import Step
 
 # Settings that are kept in the history only where they are others than these.
 _ORDINARY = {"max_shift": MAX_SHIFT, "processes": 1, "until": None}
@@ -39,7 +39,7 @@ class CheckpointNotSaved(OSError):
         )
 
 
-def save(path: Path, step: Engine, history: Run) -> None:
+def save(path: Path, step: Step, history: Run) -> None:
     """Write model, optimizer and history as arrays in one zip file; its checksums show later damage."""
     arrays = {f"model/{name}": value for name, value in step.model_state().items()}
     arrays |= {f"optimizer/{name}": value for name, value in step.optimizer_state().items()}
@@ -49,7 +49,7 @@ def save(path: Path, step: Engine, history: Run) -> None:
         raise CheckpointNotSaved(problem, path, history) from problem
 
 
-def resume(path: Path, step: Engine, history: Run) -> None:
+def resume(path: Path, step: Step, history: Run) -> None:
     """Put model, optimizer and history to where the checkpoint was saved. ValueError where it does not fit."""
     arrays = read(path)
     saved = Run.from_json(str(arrays.pop("run")), f"the history in the checkpoint {path}")
@@ -79,7 +79,7 @@ def resume(path: Path, step: Engine, history: Run) -> None:
         history.notes = f"{history.notes} The first {len(saved.epochs)} epoch(s) with threads = {threads}.".strip()
 
 
-def _memory_shapes(step: Engine, optimizer: str, memory: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+def _memory_shapes(step: Step, optimizer: str, memory: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
     """What the memory of the model's trained parameters must look like; one that got no gradient has none."""
     remembered = {key.rsplit("/", 1)[0] for key in memory}
     return {

@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-augment", dest="augment", action="store_false", help="show the images as they are")
     moves = "how far the augmentation moves an image; with 0 it only mirrors (default: %(default)s)"
     add("--max-shift", type=int, default=data.MAX_SHIFT, metavar="PIXELS", help=moves)
-    add("--step", default="auto", choices=training.ENGINES, help="which graph computes the training step")
+    add("--step", default="auto", choices=training.STEPS, help="which graph computes the training step")
     stops = "stop after the epoch in which the test accuracy reaches this fraction, such as 0.75"
     add("--until", type=float, metavar="ACCURACY", help=stops)
     add("--output", help="where to write, without an ending (default: runs/DATA_MODEL_…)")

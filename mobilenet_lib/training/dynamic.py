@@ -17,7 +17,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-class DynamicGraph:
+class DynamicStep:
     """One optimisation step in Paddle's dynamic graph, and the optimizer's memory: all that a step has to do."""
 
     name = "dynamic"

@@ -13,8 +13,8 @@ from mobilenet_lib._support.arguments import whole_number
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.data import ImageSet
 from mobilenet_lib.training import inputs
-from mobilenet_lib.training.choice import Engine
-from mobilenet_lib.training.dynamic import DynamicGraph, cross_entropy
+from mobilenet_lib.training.choice import Step
+from mobilenet_lib.training.dynamic import DynamicStep, cross_entropy
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ def evaluate(model: paddle.nn.Layer, images: ImageSet, batch_size: int = 64) -> 
 
     Each layer's mode is put back afterwards. ValueError where the model's outputs are not one per class.
     """
-    return evaluate_step(DynamicGraph(model, optimizer=None), images, batch_size)
+    return evaluate_step(DynamicStep(model, optimizer=None), images, batch_size)
 
 
 def scores(model: paddle.nn.Layer, images: ImageSet, batch_size: int = 64) -> np.ndarray:
@@ -51,10 +51,10 @@ def scores(model: paddle.nn.Layer, images: ImageSet, batch_size: int = 64) -> np
 
     With the errors of `evaluate`.
     """
-    return np.concatenate(list(_scored(DynamicGraph(model, optimizer=None), images, batch_size)))
+    return np.concatenate(list(_scored(DynamicStep(model, optimizer=None), images, batch_size)))
 
 
-def evaluate_step(step: Engine, images: ImageSet, batch_size: int) -> Evaluation:
+def evaluate_step(step: Step, images: ImageSet, batch_size: int) -> Evaluation:
     """`evaluate`, with the outputs that a training step gives."""
     loss, found = 0.0, []
     for logits in _scored(step, images, batch_size):
@@ -65,7 +65,7 @@ def evaluate_step(step: Engine, images: ImageSet, batch_size: int) -> Evaluation
     return Evaluation(loss / len(images), float(np.mean(predictions == images.labels)), predictions)
 
 
-def _scored(step: Engine, images: ImageSet, batch_size: int) -> Iterator[np.ndarray]:
+def _scored(step: Step, images: ImageSet, batch_size: int) -> Iterator[np.ndarray]:
     """The scores [batch, classes], batch after batch."""
     batch_size = whole_number("batch_size", batch_size)
     inputs.check_images("images", images)

@@ -28,7 +28,7 @@ from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.data import ImageSet
 from mobilenet_lib.runs import Run
 from mobilenet_lib.training import checkpoints, inputs, parallel
-from mobilenet_lib.training.choice import Engine, choose
+from mobilenet_lib.training.choice import Step, choose
 from mobilenet_lib.training.evaluation import evaluate_step
 from mobilenet_lib.training.options import Options, check_seed, describe_settings, learning_rates, smaller_rate
 
@@ -74,7 +74,7 @@ def fit(
     validation: ImageSet | float | None = 0.1,
     progress: bool = True,
     checkpoint: str | Path | None = None,
-    step: str | Engine = "auto",
+    step: str | Step = "auto",
     options: Options = _USUAL,
 ) -> Run:
     """Train `model` on `train` and return the history, a `Run` with a record per epoch.
@@ -150,7 +150,7 @@ def fit(
 
 
 def _train(
-    step: Engine,
+    step: Step,
     train: ImageSet,
     validation: ImageSet | None,
     history: Run,
@@ -197,7 +197,7 @@ def _interrupted(history: Run, resumes: bool) -> Run:
     return history
 
 
-def _step(wanted: str | Engine, model: paddle.nn.Layer, optimizer: str, *run: Any) -> Engine:
+def _step(wanted: str | Step, model: paddle.nn.Layer, optimizer: str, *run: Any) -> Step:
     """The step handed in, or what `choose` takes for the run; the dynamic graph where several processes train."""
     if not isinstance(wanted, str):
         if wanted.model is not model or getattr(wanted, "optimizer_name", optimizer) != optimizer:
@@ -207,7 +207,7 @@ def _step(wanted: str | Engine, model: paddle.nn.Layer, optimizer: str, *run: An
         return choose(wanted, model, optimizer, *run)
     if wanted not in ("auto", "dynamic"):
         raise ValueError(f"several processes need the dynamic graph: step must be auto or dynamic, not {wanted!r}")
-    return parallel.SharedGraph(model, optimizer)
+    return parallel.SharedStep(model, optimizer)
 
 
 def _reached(history: Run) -> bool:
@@ -218,9 +218,7 @@ def _reached(history: Run) -> bool:
     return history.epochs[-1]["validation_accuracy"] >= until
 
 
-def _train_epoch(
-    step: Engine, train: ImageSet, history: Run, epoch: int, rates: np.ndarray, bar: _Bar
-) -> dict[str, Any]:
+def _train_epoch(step: Step, train: ImageSet, history: Run, epoch: int, rates: np.ndarray, bar: _Bar) -> dict[str, Any]:
     """Train for one epoch, a step per learning rate, and return its record, still without validation."""
     batch_size = history.settings["batch_size"]
     # Generators of the epoch's own: an epoch comes out the same whether the ones before it ran just now or yesterday.
@@ -284,7 +282,7 @@ def _batches(
         yield waiting.result()
 
 
-def _validate(step: Engine, validation: ImageSet | None, history: Run, record: dict[str, Any]) -> None:
+def _validate(step: Step, validation: ImageSet | None, history: Run, record: dict[str, Any]) -> None:
     """Fill in the validation figures, in the batches that training has shown to fit into memory."""
     if validation is None:
         return
@@ -299,7 +297,7 @@ def _validate(step: Engine, validation: ImageSet | None, history: Run, record: d
     record |= {"validation_loss": loss, "validation_accuracy": accuracy}
 
 
-def _finite_state(step: Engine, history: Run, record: dict[str, Any]) -> dict[str, np.ndarray]:
+def _finite_state(step: Step, history: Run, record: dict[str, Any]) -> dict[str, np.ndarray]:
     """The model's state, checked, so that no checkpoint ever holds a NaN: the last step's comes after its loss."""
     state = step.model_state()
     for name, values in state.items():

@@ -12,7 +12,7 @@ import psutil
 from mobilenet_lib import data
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.data.image_sets import ImageSet
-from mobilenet_lib.training.dynamic import DynamicGraph
+from mobilenet_lib.training.dynamic import DynamicStep
 
 
 def describe_model(model: paddle.nn.Layer) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def check_outputs(model: paddle.nn.Layer, train: ImageSet, batch_size: int) -> N
     layers = [one for one in model.sublayers(include_self=True) if one.parameters(include_sublayers=False)]
     hooks = [layer.register_forward_pre_hook(count) for layer in layers]
     try:
-        logits = DynamicGraph(model, optimizer=None).logits(data.normalise(train.images[:2]))
+        logits = DynamicStep(model, optimizer=None).logits(data.normalise(train.images[:2]))
     finally:
         for hook in hooks:
             hook.remove()

@@ -28,8 +28,8 @@ import numpy as np
 
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.runs import Run
-from mobilenet_lib.training.choice import Engine
-from mobilenet_lib.training.dynamic import DynamicGraph
+from mobilenet_lib.training.choice import Step
+from mobilenet_lib.training.dynamic import DynamicStep
 
 _dist, _core = paddle.distributed, paddle.base.core
 
@@ -124,7 +124,7 @@ def check(history: Run, batch_size: int) -> None:
                 )
 
 
-def follow_first(step: Engine, history: Run) -> None:
+def follow_first(step: Step, history: Run) -> None:
     """Let all processes go on from where the first one is, which may have read a checkpoint."""
     if processes() == 1:
         return
@@ -152,8 +152,8 @@ def average_statistics(model: paddle.nn.Layer) -> None:
                 statistic.set_value(statistic / processes())
 
 
-class SharedGraph(DynamicGraph):
-    """`DynamicGraph` in several processes: `step` learns from this process's part of a batch and from all others'.
+class SharedStep(DynamicStep):
+    """`DynamicStep` in several processes: `step` learns from this process's part of a batch and from all others'.
 
     Loss and number of correct answers are those of the whole batch. Construct it in all processes; they begin with
     the first one's weights.

@@ -287,10 +287,10 @@ def test_a_nan_loss_stops_with_the_place_and_the_finished_epochs(tmp_path):
 
 
 def test_a_learning_rate_far_too_high_diverges():
-    model = nn.Sequential(nn.Flatten(), nn.Linear(432, 64), nn.Linear(64, 4))  # batch norm would bear it
+    model = nn.Sequential(nn.Flatten(), *(nn.Linear(*size) for size in ((432, 64), (64, 64), (64, 4))))
     before = weights(model)
     with pytest.raises(training.TrainingDiverged, match="first weights"):
-        fit(model, learning_rate=1000, schedule="constant")
+        fit(model, learning_rate=1000, schedule="constant", batch_size=8)
     assert weights(model) == before
 
 
@@ -594,7 +594,7 @@ def test_without_a_shift_augmentation_mirrors_only(monkeypatch):
 
 def test_sgd_is_nesterov_momentum_with_decay_on_dense_weights_only():
     """Two steps recomputed from the gradients: v = .9 v + g + decay · w, w -= rate · (g + decay · w + .9 v)."""
-    step = training.DynamicGraph(small_net(), "sgd")
+    step = training.DynamicStep(small_net(), "sgd")
     model = step.model
     model.train()
     model[8].eval()  # dropout would draw anew for each of the two passes
@@ -688,7 +688,7 @@ def test_evaluate_leaves_the_model_as_it_was():
         ({"images": stripes().head(3), "seed": 2**64}, "seed must be a whole number of at most 64 bits"),
         ({"learning_rate": 1e9}, r"learning_rate must be .* at most 1000, not 1000000000\.0\. Try 0\.1"),
         ({"learning_rate": "fast"}, "learning_rate must be .*not 'fast'"),
-        ({"step": "fast"}, "must be one of auto, dynamic, static, not 'fast'"),
+        ({"step": "fast"}, "step must be one of auto, dynamic, static, not 'fast'"),
     ],
 )
 def test_fit_refuses(change, message):
@@ -776,9 +776,9 @@ def test_a_batch_beyond_memory_is_refused_before_it_is_made(monkeypatch):
 
 def test_a_step_handed_in_trains_and_must_be_that_of_the_model():
     model, straight = small_net(), small_net()
-    history = fit(model, step=training.DynamicGraph(model, "sgd"))
+    history = fit(model, step=training.DynamicStep(model, "sgd"))
     assert curves(history) == curves(fit(straight))
-    for other in (training.DynamicGraph(small_net(), "sgd"), training.DynamicGraph(model, "adam")):
+    for other in (training.DynamicStep(small_net(), "sgd"), training.DynamicStep(model, "adam")):
         with pytest.raises(ValueError, match="step must have been made for this model and 'sgd'"):
             fit(model, step=other)
 
