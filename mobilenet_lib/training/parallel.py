@@ -155,7 +155,7 @@ def average_statistics(model: paddle.nn.Layer) -> None:
 class SharedStep(DynamicStep):
     """`DynamicStep` in several processes: `step` learns from this process's part of a batch and from all others'.
 
-    Loss and number of correct answers are those of the whole batch. Construct it in all processes; they begin with
+    Loss and number classified correctly are those of the whole batch. Construct it in all processes; they begin with
     the first one's weights.
     """
 

@@ -640,8 +640,8 @@ def test_evaluate_agrees_with_the_definition():
     result = training.evaluate(model, images, batch_size=4)  # batches of 4, 4 and 2
     model.eval()
     logits = model(paddle.to_tensor(data.normalise(images.images))).numpy().astype(np.float64)
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    assert result.loss == pytest.approx(-np.log(shares[np.arange(10), images.labels]).mean(), rel=1e-5)
+    fractions = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert result.loss == pytest.approx(-np.log(fractions[np.arange(10), images.labels]).mean(), rel=1e-5)
     assert result.predictions.tolist() == logits.argmax(axis=1).tolist()
     assert result.accuracy == np.mean(logits.argmax(axis=1) == images.labels)
     right = int((logits.argmax(axis=1) == images.labels).sum())
