@@ -7,8 +7,8 @@ One step is forward, backward and update on 64 pictures of 32×32. Each figure i
 of a process of its own; the ways take turns in every round, so that other work on the machine hits all of them. Ways:
 
 - plain: the dynamic graph with Paddle's default of one thread, which is how a first program trains;
-- dynamic: the same with all cores, as `training.fit(engine="dynamic")`;
-- static: `training.fit(engine="static")`;
+- dynamic: the same with all cores, as `training.fit(step="dynamic")`;
+- static: `training.fit(step="static")`;
 - torch: PyTorch with channels_last, the same network from the same table; where PyTorch is not installed beside the course,
   `--python` names an interpreter that has it.
 
@@ -60,9 +60,9 @@ def _paddle_step(way, name, width):
     training.seed_everything(0)
     model = models.build(name, 10, width, resolution=32)
     if way == "static":
-        engine = training.StaticGraph(model, "sgd", BATCH, (3, 32, 32))
+        engine = training.StaticStep(model, "sgd", BATCH, (3, 32, 32))
     else:
-        engine = training.DynamicGraph(model, "sgd")
+        engine = training.DynamicStep(model, "sgd")
     model.train()
     return lambda images, labels: engine.step(images, labels, 0.05)
 
@@ -155,7 +155,7 @@ def inputs(name: str, width: float, rounds: int) -> dict[str, float]:
             started = time.perf_counter()
             step(*ready)
             measured["ready"].append(time.perf_counter() - started)
-        batches = training._batches(
+        batches = training.fitting._batches(
             train,
             itertools.islice(orders, STEPS + 1),
             lambda images, part: data.augment(images, generator, part=part),

@@ -158,8 +158,8 @@ from mobilenet_lib import data, models, training
 some = data.load("fashion_mnist").sample(128)
 v1 = models.build("mobilenet_v1", num_classes=10, width_multiplier=0.25, resolution=32)
 run = training.fit(
-    v1, some, epochs=500, batch_size=64, engine="dynamic", run_name="V1",
-    on_epoch_end=lambda history: print("an epoch", flush=True),
+    v1, some, epochs=500, batch_size=64, step="dynamic",
+    options=training.Options(run_name="V1", on_epoch_end=lambda history: print("an epoch", flush=True)),
 )
 """
 
@@ -281,7 +281,7 @@ def test_a_read_only_folder_loses_nothing_and_says_so(monkeypatch):
             run.save(folder / "run.json")
         begin = time.monotonic()
         with pytest.raises(OSError, match="could not be written"):
-            training.fit(model, some, epochs=100, engine="dynamic", checkpoint=folder / "v1.npz")
+            training.fit(model, some, epochs=100, step="dynamic", checkpoint=folder / "v1.npz")
         assert time.monotonic() - begin < 20, "it must fail before the first epoch, not after it"
         assert list(folder.iterdir()) == []
 

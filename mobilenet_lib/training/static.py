@@ -44,8 +44,8 @@ def check_supported(model: paddle.nn.Layer) -> None:
             raise NotSupported(f"there is no fast form for the block {block.name!r}")
 
 
-class StaticGraph:
-    """The same steps as `DynamicGraph`, on batches of one size: batch_size pictures of image_shape (3, height, width).
+class StaticStep:
+    """The same steps as `DynamicStep`, on batches of one size: batch_size pictures of image_shape (3, height, width).
 
     It has weights of its own: `load_model_state` gives it some, `model_state` returns them. NotSupported for a
     model that it cannot build.
@@ -75,7 +75,7 @@ class StaticGraph:
         self.load_model_state({name: value.numpy() for name, value in model.state_dict().items()})
 
     def step(self, images: np.ndarray, labels: np.ndarray, learning_rate: float) -> tuple[float, int]:
-        """As `DynamicGraph.step`. ValueError for a batch of another size than the graph was built for."""
+        """As `DynamicStep.step`. ValueError for a batch of another size than the graph was built for."""
         if len(images) != self._batch_size:
             raise ValueError(f"the static graph was built for {self._batch_size} pictures at a time, not {len(images)}")
         program, fetched = self._train
@@ -106,7 +106,7 @@ class StaticGraph:
             self._set(name, value)
 
     def optimizer_state(self) -> dict[str, np.ndarray]:
-        """As `DynamicGraph.optimizer_state`; zeros at first."""
+        """As `DynamicStep.optimizer_state`; zeros at first."""
         found = {}
         for variable in self._scope.local_var_names():
             for name in self._trained:

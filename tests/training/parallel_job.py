@@ -1,6 +1,6 @@
 """What each of the processes in `test_parallel.py` does; they leave what they found as files in the folder given.
 
-Also the networks and pictures of that test, for the process that trains alone.
+Also the networks and images of that test, for the process that trains alone.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main(folder: Path) -> None:
             (folder / "loaded").touch()
         found["loaded"] = (folder / "loaded").exists()
     found["uneven"] = refused(batch_size=15)
-    found["static"] = refused(engine="static")
+    found["static"] = refused(step="static")
     found["seeds"] = refused(seed=place)
 
     model = plain_net()

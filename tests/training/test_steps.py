@@ -9,7 +9,7 @@ import pytest
 
 from mobilenet_lib import data, models, training
 from mobilenet_lib._support.paddle import paddle
-from mobilenet_lib.training import choice, dynamic
+from mobilenet_lib.training import choice
 from mobilenet_lib.training import comparison as comparing
 
 SHAPE = (3, 16, 16)
@@ -35,7 +35,7 @@ def _batch(size=16, seed=0):
 
 
 def _compared(model, optimizer="sgd", change=None):
-    engine = training.StaticGraph(model, optimizer, 16, SHAPE)
+    engine = training.StaticStep(model, optimizer, 16, SHAPE)
     if change:
         change(engine)
     rate = training.RECIPES[optimizer]["learning_rate"]
@@ -68,7 +68,7 @@ def test_a_step_agrees_with_the_dynamic_graph(name, options, optimizer):
 
 def test_comparing_leaves_model_and_engine_as_they_were():
     model = _model()
-    engine = training.StaticGraph(model, "sgd", 16, SHAPE)
+    engine = training.StaticStep(model, "sgd", 16, SHAPE)
     before, memory = engine.model_state(), engine.optimizer_state()
     training.compare(model, engine, "sgd", *_batch(), 0.1)
     for name, value in model.state_dict().items():
@@ -132,8 +132,8 @@ def test_weight_decay_acts_on_the_same_weights():
     """Seen in the optimizer's memory, which holds the sum of gradient + decay · weight over the steps."""
     model = _model()
     dynamic, static = (
-        training.DynamicGraph(model, "sgd"),
-        training.StaticGraph(model, "sgd", 16, SHAPE),
+        training.DynamicStep(model, "sgd"),
+        training.StaticStep(model, "sgd", 16, SHAPE),
     )
     images, labels = _batch()
     before = dynamic.model_state()
@@ -153,13 +153,13 @@ def test_weight_decay_acts_on_the_same_weights():
 def test_state_goes_both_ways():
     model, other = (_model("mobilenet_v2", seed, **SHORT["mobilenet_v2"]) for seed in (0, 1))
     static, dynamic = (
-        training.StaticGraph(model, "adam", 16, SHAPE),
-        training.DynamicGraph(other, "adam"),
+        training.StaticStep(model, "adam", 16, SHAPE),
+        training.DynamicStep(other, "adam"),
     )
     static.step(*_batch(), 1e-3)
     dynamic.load_model_state(static.model_state())
     dynamic.load_optimizer_state(static.optimizer_state())
-    again = training.StaticGraph(other, "adam", 16, SHAPE)
+    again = training.StaticStep(other, "adam", 16, SHAPE)
     again.load_optimizer_state(static.optimizer_state())
     assert again.optimizer_state().keys() == static.optimizer_state().keys()
     for engine in (static, again):
@@ -173,7 +173,7 @@ def test_state_goes_both_ways():
 
 def test_notebooks_are_in_the_dynamic_graph_afterwards():
     model = _model()
-    engine = training.StaticGraph(model, "sgd", 16, SHAPE)
+    engine = training.StaticStep(model, "sgd", 16, SHAPE)
     images, labels = _batch()
     with pytest.raises(Exception):  # noqa: B017, PT011 - whatever Paddle raises for a wrong shape
         engine.step(images[:, :, :8], labels, 0.1)
@@ -183,14 +183,14 @@ def test_notebooks_are_in_the_dynamic_graph_afterwards():
 
 def test_a_batch_of_another_size_is_refused():
     with pytest.raises(ValueError, match="built for 16 pictures at a time, not 7"):
-        training.StaticGraph(_model(), "sgd", 16, SHAPE).step(*_batch(7), 0.1)
+        training.StaticStep(_model(), "sgd", 16, SHAPE).step(*_batch(7), 0.1)
 
 
 def test_fewer_pictures_than_a_batch_are_evaluated_alone():
     model = _model()
     static, dynamic = (
-        training.StaticGraph(model, "sgd", 16, SHAPE),
-        training.DynamicGraph(model, None),
+        training.StaticStep(model, "sgd", 16, SHAPE),
+        training.DynamicStep(model, None),
     )
     images, _ = _batch(5)
     np.testing.assert_allclose(static.logits(images), dynamic.logits(images), atol=1e-4)
@@ -225,8 +225,8 @@ def test_a_crash_of_the_trial_is_survived_and_said(no_cache, capsys, monkeypatch
 
 def test_a_disagreement_is_said_and_the_dynamic_graph_taken(no_cache, capsys, monkeypatch):
     monkeypatch.setattr(choice, "probe", lambda *_: None)
-    right = training.StaticGraph.step
-    monkeypatch.setattr(training.StaticGraph, "step", lambda self, *batch: (right(self, *batch)[0] + 0.1, 0))
+    right = training.StaticStep.step
+    monkeypatch.setattr(training.StaticStep, "step", lambda self, *batch: (right(self, *batch)[0] + 0.1, 0))
     assert _chosen("auto", _model()).name == "dynamic"
     assert "not trusted here: its loss is off by" in capsys.readouterr().out
 
@@ -252,7 +252,7 @@ def test_short_runs_are_not_worth_a_trial(monkeypatch):
 
 
 def test_an_unknown_engine_is_refused():
-    with pytest.raises(ValueError, match="engine must be one of auto, dynamic, static, not 'fast'"):
+    with pytest.raises(ValueError, match="step must be one of auto, dynamic, static, not 'fast'"):
         _chosen("fast", _model())
 
 
@@ -270,8 +270,8 @@ def _run(engine, checkpoint, epochs, stop_after):
             raise KeyboardInterrupt
 
     history = training.fit(
-        model, _few(), validation=None, epochs=epochs, engine=engine, checkpoint=checkpoint,
-        learning_rate=0.05, on_epoch_end=stop,
+        model, _few(), validation=None, epochs=epochs, step=engine, checkpoint=checkpoint,
+        learning_rate=0.05, options=training.Options(on_epoch_end=stop),
     )  # fmt: skip
     return model, history
 
@@ -283,10 +283,10 @@ def test_a_whole_run_agrees_in_accuracy_and_keeps_the_model():
         training.seed_everything(0)
         model = models.build("mobilenet_v1", 10, 0.1, resolution=32, shallow=True)
         run = training.fit(
-            model, images, validation=0.2, epochs=3, engine=engine, augment=False,
-            optimizer="adam", learning_rate=3e-3, batch_size=32,
+            model, images, validation=0.2, epochs=3, step=engine,
+            learning_rate=3e-3, batch_size=32, options=training.Options(augment=False, optimizer="adam"),
         )  # fmt: skip
-        assert run.settings["engine"] == engine
+        assert run.settings["step"] == engine
         # What the history says is what the dynamic model now does.
         measured = training.evaluate(model, images.split(0.2, 0)[1]).accuracy
         assert measured == pytest.approx(run.epochs[-1]["validation_accuracy"], abs=0.01)
@@ -309,48 +309,4 @@ def test_a_run_can_be_continued_by_the_other_engine_and_says_so(tmp_path):
     _, stopped = _run("static", tmp_path / "c", epochs=2, stop_after=1)
     assert stopped.interrupted
     _, history = _run("dynamic", tmp_path / "c", epochs=2, stop_after=99)
-    assert history.settings["engine"] == "static, then dynamic"
-
-
-# --- mixed precision, as far as it can be tried without a GPU
-
-
-@pytest.fixture
-def scaling(monkeypatch):
-    """An engine whose loss scaler works here as well; Paddle leaves float16 out on a CPU, with a warning."""
-    monkeypatch.setattr(dynamic, "check_mixed_precision", lambda: None)
-    monkeypatch.setattr(paddle.amp.grad_scaler, "in_dynamic_mode", lambda: False)
-    return lambda: training.DynamicGraph(_model(), "sgd", mixed=True)
-
-
-@pytest.mark.filterwarnings("ignore:amp_guard can only be enabled")
-def test_a_scaled_loss_gives_the_same_step(scaling):
-    """The scale is a power of two, so nothing is rounded on the way."""
-    scaled, plain = scaling(), training.DynamicGraph(_model(), "sgd")
-    assert scaled._scaler.is_enable()
-    for rate in (0.1, 0.05):
-        assert scaled.step(*_batch(), rate) == plain.step(*_batch(), rate)
-    for name, value in plain.model_state().items():
-        np.testing.assert_array_equal(scaled.model_state()[name], value)
-
-
-@pytest.mark.filterwarnings("ignore:amp_guard can only be enabled")
-def test_a_step_with_an_infinite_gradient_is_left_out_and_the_scale_kept(scaling):
-    engine = scaling()
-    engine.step(*_batch(), 0.1)
-    before, scale = engine.model_state(), engine.optimizer_state()["loss scaler/scale"]
-    images, labels = _batch()
-    images[0] = np.inf
-    engine.step(images, labels, 0.1)
-    state = engine.optimizer_state()
-    assert state["loss scaler/scale"] == scale / 2
-    assert state["loss scaler/incr_count"] == 0
-    for name, value in engine.model_state().items():
-        if not name.endswith(("_mean", "_variance")):
-            np.testing.assert_array_equal(value, before[name])
-
-    other = scaling()
-    other.load_optimizer_state(state)
-    for name, value in other.optimizer_state().items():
-        np.testing.assert_array_equal(value, state[name])
-    assert sum(name.startswith("loss scaler/") for name in state) >= 4
+    assert history.settings["step"] == "static, then dynamic"
