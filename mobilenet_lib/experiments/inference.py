@@ -30,8 +30,8 @@ from mobilenet_lib._support.interrupts import held
 from mobilenet_lib._support.modes import eval_mode
 from mobilenet_lib._support.paddle import paddle
 
-# Opset 13 of ONNX: every ONNX Runtime of the last years reads it. The default optimiser of paddle2onnx installs packages
-# by itself; ONNX Runtime folds the same constants when it loads.
+# Opset 13 of ONNX: every ONNX Runtime of the last years reads it. The default optimiser of paddle2onnx installs
+# packages by itself; ONNX Runtime folds the same constants when it loads.
 _CONVERT = """
 import json, sys
 import paddle2onnx, paddle2onnx.paddle2onnx_cpp2py_export as converter
@@ -76,8 +76,8 @@ def check_one_input(model: paddle.nn.Layer) -> None:
     needed = [one.name for one in parameters if one.default is one.empty and one.kind not in _ANY_NUMBER]
     if len(needed) > 1:
         raise ValueError(
-            f"{type(model).__name__} takes {len(needed)} inputs ({', '.join(needed)}); a model with one, the images, is "
-            "expected: wrap it in a layer that makes the others"
+            f"{type(model).__name__} takes {len(needed)} inputs ({', '.join(needed)}); a model with one, the images, "
+            "is expected: wrap it in a layer that makes the others"
         )
 
 
@@ -92,7 +92,7 @@ def one_tensor(output: Any) -> paddle.Tensor:
 
 
 def save(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | Path) -> Path:
-    """Save `model` in eval mode as a program for any batch size: `path`.json (the graph) and `path`.pdiparams (weights).
+    """Save `model` in eval mode as a program for any batch size: `path`.json (its graph), `path`.pdiparams (weights).
 
     Args:
         model: comes back as it was, every layer in its own mode.

@@ -191,9 +191,10 @@ def architecture_explorer(
 ) -> ArchitectureExplorer:
     """A whole network drawn from its table: maps, MACs and memory of each layer, receptive field, total beside the paper's.
 
-    family: "v1" or "v2". width_multiplier: α. resolution: height and width of the picture in pixels; 224 · ρ. expansion: t
-    of all V2 stages but the first, whose t is 1 (V1 has none and does not change). stem_stride: 1 or 2. strides: 1 or 2 for
-    each of V1's 13 pairs or V2's 7 stages; empty for the paper's, which is also what the attribute holds then.
+    family: "v1" or "v2". width_multiplier: α. resolution: height and width of the picture in pixels; 224 · ρ.
+    expansion: t of all V2 stages but the first, whose t is 1 (V1 has none and does not change). stem_stride: 1 or 2.
+    strides: 1 or 2 for each of V1's 13 pairs or V2's 7 stages; empty for the paper's, which is also what the attribute
+    holds then.
 
     `explorer.table` is the network as `architectures.Table`, `explorer.frame()` a row per block. Raises ValueError for
     settings that make no network, or are larger than `ArchitectureExplorer.limits`.
@@ -207,8 +208,9 @@ def architecture_explorer(
 def paper_points() -> list[dict[str, Any]]:
     """The published points that the explorer shows: MACs and ImageNet accuracy as the papers print them.
 
-    Each with its family ("v1", "v2"), table, row, series, macs (millions) and accuracy (%); `network` holds the arguments
-    of `architecture_explorer` that make it, and is None where none do. A network that stands in two tables is shown once.
+    Each with its family ("v1", "v2"), table, row, series, macs (millions) and accuracy (%); `network` holds the
+    arguments of `architecture_explorer` that make it, and is None where none do. A network that stands in two tables is
+    shown once.
     """
     points: list[dict[str, Any]] = []
     for family, table, series, _ in _SERIES:

@@ -107,9 +107,9 @@ def design_explorer(
 ) -> DesignExplorer:
     """Sliders for a design and for its budget, and its place among designs that were trained.
 
-    design: where the sliders begin. budget: its limits of MACs, weights and numbers in memory, which are whole numbers. trained: a
-    frame of `design.trained` or `design.recorded`, drawn with its front. `explorer.design` and `explorer.budget` are the choices as
-    they stand. ValueError for a budget of milliseconds, which no table knows.
+    design: where the sliders begin. budget: its limits of MACs, weights and numbers in memory, which are whole numbers.
+    trained: a frame of `design.trained` or `design.recorded`, drawn with its front. `explorer.design` and
+    `explorer.budget` are the choices as they stand. ValueError for a budget of milliseconds, which no table knows.
     """
     limits = budget.limits if budget else {}
     if "milliseconds" in limits:

@@ -53,7 +53,7 @@ class ManifoldExplorer(Explorer):
             rows[channels] = {
                 "points lost": int((_active(activated) < 2).sum()),
                 "lost, %": f"{100 * (_active(activated) < 2).mean():.1f}",
-                "(n + 1) / 2ⁿ, %": f"{100 * manifold.share_lost(channels):.2g}",
+                "(n + 1) / 2ⁿ, %": f"{100 * manifold.fraction_lost(channels):.2g}",
                 "error as read back": f"{manifold.relative_error(spiral, recovered):.2f}",
                 "error at the best scale": f"{manifold.relative_error(spiral, scaled):.2f}",
             }
@@ -106,8 +106,8 @@ def manifold_explorer(channels: int = 3, seed: int = 1, scaled: bool = False) ->
 def random_rows(channels: int, seed: int) -> np.ndarray:
     """A matrix [channels, 2] of normal numbers, the same ones that the browser draws for this seed.
 
-    A linear congruential generator modulo 2³², whose pairs of numbers become pairs of normal numbers by the transform of
-    Box and Muller (Ann. Math. Stat. 29, 1958, 610).
+    A linear congruential generator modulo 2³², whose pairs of numbers become pairs of normal numbers by the transform
+    of Box and Muller (Ann. Math. Stat. 29, 1958, 610).
     """
     import numpy as np
 

@@ -350,7 +350,8 @@ def test_sliders_and_python_keep_the_same_settings(notebooks: Path, open_lesson,
 def _run_until(page: Page, code: str, slider: Locator, value: str) -> None:
     """Run Python in the open notebook's kernel until a slider shows the value that the code sets.
 
-    More than once, because the messages of controls reach the kernel a moment later: the code waits for them with an `if`.
+    More than once, because the messages of controls reach the kernel a moment later: the code waits for them with an
+    `if`.
     """
     for _ in range(40):
         _run(page, code)

@@ -43,7 +43,7 @@ def test_over_all_seeds_about_as_many_points_are_lost_as_the_formula_says():
     for channels in (2, 3, 5):
         frames = [widgets.manifold_explorer(channels, seed).frame() for seed in SEEDS]
         lost = statistics.mean(frame.loc[channels, "points lost"] for frame in frames) / 300
-        assert lost == pytest.approx(manifold.share_lost(channels), abs=0.1)
+        assert lost == pytest.approx(manifold.fraction_lost(channels), abs=0.1)
 
 
 def test_the_table_is_that_of_the_experiment():

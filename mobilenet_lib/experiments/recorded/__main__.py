@@ -124,7 +124,7 @@ _DESIGNS = {
         epochs=how["epochs"],
         seed=seed,
         fit={"batch_size": how["batch_size"], "learning_rate": how["learning_rate"]},
-        pictures=how["pictures"],
+        pictures=how["images"],
     )
     for training_name, how in design.TRAININGS.items()
     for name, run_names in design.run_names(training_name).items()

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 nn = paddle.nn
 
+_OTHER_KINDS = {
+    (nn.BatchNorm2D, nn.BatchNorm): "batch norm",
+    (nn.ReLU, nn.ReLU6): "activation",
+    (nn.Linear,): "linear",
+    (nn.AdaptiveAvgPool2D, nn.AvgPool2D, nn.MaxPool2D): "pool",
+}
 CHAINED = ("conv", "pointwise", "depthwise")
 COPIES = 8  # of a layer in a row, so that giving the images and fetching the result weigh little
 
@@ -60,17 +66,13 @@ def by_layer(
             undo.callback(layer.register_forward_post_hook(end).remove)
         for _ in range(warm_up + repeats):
             one_tensor(model(images))
-    return pd.DataFrame(
-        [
-            {"name": name, "kind": _kind(layer), "ms": 1000 * float(np.median(taken))}
-            for name, layer in leaves
-            if (taken := seconds[name][-repeats:])
-        ]
-    )
+    taken = ((name, layer, seconds[name][-repeats:]) for name, layer in leaves if seconds[name])
+    rows = [{"name": name, "kind": _kind(layer), "ms": 1000 * float(np.median(one))} for name, layer, one in taken]
+    return pd.DataFrame(rows)
 
 
 def chain(kind: str, channels: int, copies: int = COPIES) -> nn.Sequential:
-    """`copies` equal convolutions in a row, each from `channels` to `channels` at stride 1, without batch norm or activation.
+    """`copies` equal convolutions in a row, from `channels` to `channels` at stride 1, no batch norm, no activation.
 
     kind: "conv" (3×3), "pointwise" (1×1) or "depthwise" (3×3). Raises ValueError for another kind.
     """
@@ -109,7 +111,8 @@ def measure_layers(
         options: warm_up, repeats, limit, as `timing.measure_in_turns`.
 
     Returns:
-        A frame with kind, channels, size, runtime, threads, ms (median), macs, intensity (MACs per byte), gmacs_per_second.
+        A frame with kind, channels, size, runtime, threads, ms (median), macs, intensity (MACs per byte),
+        gmacs_per_second.
 
     Raises:
         ValueError: an unknown runtime or kind.
@@ -123,19 +126,15 @@ def measure_layers(
             runners = {runtime: _runner(runtime, network, row.input_shape) for runtime in runtimes}
             for runtime, timing in latencies(runners, row.input_shape, **options).items():
                 seconds = timing.median / 1000 / COPIES
-                rows.append(
-                    {
-                        "kind": kind,
-                        "channels": channels,
-                        "size": size,
-                        "runtime": runtime,
-                        "threads": timing.threads,
-                        "ms": 1000 * seconds,
-                        "macs": row.macs,
-                        "intensity": roofline.intensity(row),
-                        "gmacs_per_second": row.macs / seconds / 1e9,
-                    }
-                )
+                rate = {"intensity": roofline.intensity(row), "gmacs_per_second": row.macs / seconds / 1e9}
+                layer = {
+                    "kind": kind,
+                    "channels": channels,
+                    "size": size,
+                    "runtime": runtime,
+                    "threads": timing.threads,
+                }
+                rows.append({**layer, "ms": 1000 * seconds, "macs": row.macs, **rate})
     return pd.DataFrame(rows)
 
 
@@ -164,12 +163,4 @@ def _kind(layer: paddle.nn.Layer) -> str:
         if layer._groups > 1:
             return "depthwise"
         return "pointwise" if tuple(layer._kernel_size) == (1, 1) else "conv"
-    for kind, classes in {
-        "batch norm": (nn.BatchNorm2D, nn.BatchNorm),
-        "activation": (nn.ReLU, nn.ReLU6),
-        "linear": (nn.Linear,),
-        "pool": (nn.AdaptiveAvgPool2D, nn.AvgPool2D, nn.MaxPool2D),
-    }.items():
-        if isinstance(layer, classes):
-            return kind
-    return "other"
+    return next((kind for classes, kind in _OTHER_KINDS.items() if isinstance(layer, classes)), "other")

@@ -68,15 +68,9 @@ class Timing:
 
     def row(self) -> dict[str, float | int]:
         """One row of a table: batch_size, ms (median), low, high, calls, images_per_second, threads."""
-        return {
-            "batch_size": self.batch_size,
-            "ms": self.median,
-            "low": self.low,
-            "high": self.high,
-            "calls": len(self.seconds),
-            "images_per_second": self.images_per_second,
-            "threads": self.threads,
-        }
+        times = {"ms": self.median, "low": self.low, "high": self.high, "calls": len(self.seconds)}
+        rate = {"images_per_second": self.images_per_second, "threads": self.threads}
+        return {"batch_size": self.batch_size, **times, **rate}
 
     def _quantile(self, fraction: float) -> float:
         return 1000 * float(np.quantile(self.seconds, fraction))
@@ -140,10 +134,9 @@ def latency(
     number than for another.
 
     Args:
-        model: a Paddle network, which runs in the dynamic graph and comes back in the modes that it had, or a `Predictor`.
-        image_shape: (channels, height, width).
-        batch_size: images per call.
-        options: warm_up, repeats, limit, as `measure_in_turns`.
+        model: a Paddle network, which runs in the dynamic graph and comes back in the modes that it had, or a
+        `Predictor`. image_shape: (channels, height, width). batch_size: images per call. options: warm_up, repeats,
+        limit, as `measure_in_turns`.
 
     Raises:
         ValueError: a model that is no Layer, takes other inputs than images, or returns other than one tensor.
@@ -170,7 +163,7 @@ def batch_sweep(
     batch_sizes: Sequence[int] = (1, 2, 4, 8),
     **options: Any,
 ) -> pd.DataFrame:
-    """Latency and throughput at several batch sizes, timed in turns: a row each, as `Timing.row`; options as `latency`."""
+    """Latency and throughput at several batch sizes, in turns: a row each, as `Timing.row`; options as `latency`."""
     import pandas as pd
 
     runs = {size: (model, random_images(image_shape, size)) for size in batch_sizes}
@@ -204,8 +197,9 @@ def peak_memory(
 
     Counted by Paddle's allocator of host memory, in the dynamic graph on a CPU: the memory of the whole process, which
     the system tells, also holds what the allocator keeps for later. Scratch space inside a library is not seen.
-    train=True runs in train mode and keeps what gradients would need; nobody undoes its changes of batch-norm statistics
-    and of the random generator, so give it a network that is not needed any more. Raises ValueError as `latency` does.
+    train=True runs in train mode and keeps what gradients would need; nobody undoes its changes of batch-norm
+    statistics and of the random generator, so give it a network that is not needed any more. Raises ValueError as
+    `latency` does.
     """
     images = random_images(image_shape, batch_size)
     check_one_input(model)
