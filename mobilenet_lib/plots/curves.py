@@ -112,7 +112,8 @@ def trade_offs(
 
     Args:
         frame: columns `name`, `accuracy`, `low`, `high` (fractions) as `statistics.summary` gives them, and those of
-            `costs`; where there is a column `series`, its networks share a colour and a label.
+            `costs`; where there are columns `series` and `marker`,
+            the networks of a series share colour, marker and label.
         costs: maps a column to the label of its axis, with the unit.
         told: the conditions, for the title.
         front: names of the networks on the Pareto front, from cheap to expensive: numbered, and joined by a staircase.
@@ -149,7 +150,8 @@ def _draw_points(axes: Axes, frame: pd.DataFrame, column: str) -> None:
     """A point with its interval for each row; the rows of a series alike."""
     series = frame["series"] if "series" in frame else frame["name"]
     for place, (name, rows) in enumerate(frame.groupby(series, sort=False)):
-        look = {**_look(place), "linestyle": "", "capsize": 4, "elinewidth": 1.5}
+        mark = {"marker": rows["marker"].iloc[0]} if "marker" in rows else {}
+        look = {**_look(place), **mark, "linestyle": "", "capsize": 4, "elinewidth": 1.5}
         axes.errorbar(rows[column], 100 * rows["accuracy"], _spread(rows.to_dict("records")), label=name, **look)
 
 

@@ -78,11 +78,11 @@ class ManifoldExplorer(Explorer):
         along.set(title="active channels", xlabel="point, from the inside out")
         along.set(ylim=(0, self.channels + 0.5))
         along.yaxis.get_major_locator().set_params(integer=True)
+        several = f"between {int(active.min())} and {int(active.max())}"
         return fig, (
             f"Left, a spiral and what is read back of it from {self.channels} random channels behind a ReLU, {size}. "
-            f"{int(lost.sum())} of {len(lost)} points are lost, drawn as crosses. Right, a line of the number of active "
-            f"channels along the spiral: between {int(active.min())} and {int(active.max())}, with a dashed line at the 2 "
-            "that are needed."
+            f"{int(lost.sum())} of {len(lost)} points are lost, drawn as crosses. Right, a line of the number of "
+            f"active channels along the spiral: {several}, with a dashed line at the 2 that are needed."
         )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The live architecture explorer in a real browser: whole networks against the ledger, its controls, and narrow pages."""
+"""The live architecture explorer in a real browser: whole networks against Python, its controls, and narrow pages."""
 
 from __future__ import annotations
 
@@ -49,25 +49,21 @@ def _random_networks(count: int) -> list[widgets.ArchitectureExplorer]:
 
 def _as_javascript(table: architectures.Table) -> list[dict]:
     """The rows of a table as the JavaScript function returns them."""
-    rows, places = [], {}
+    rows, first = [], {}
     for block in table.blocks:
         for row in block.rows:
-            places.setdefault(block.name, len(rows))
-            joins = block.shortcut == "identity" and row is block.rows[-1]
-            rows.append(
-                {
-                    "name": row.name, "kind": row.kind, "inputShape": list(row.input_shape),
-                    "outputShape": list(row.output_shape), "stride": row.stride, "kernel": row.kernel_size,
-                    "macs": row.macs, "params": row.params, "live": row.live_activations,
-                    "shortcut": places[block.name] if joins or (block.shortcut == "identity" and row.name.endswith(".project")) else None,
-                }
-            )  # fmt: skip
+            first.setdefault(block.name, len(rows))
+            joins = block.shortcut == "identity" and (row is block.rows[-1] or row.name.endswith(".project"))
+            shapes = {"inputShape": list(row.input_shape), "outputShape": list(row.output_shape)}
+            costs = {"macs": row.macs, "params": row.params, "live": row.live_activations}
+            form = {"name": row.name, "kind": row.kind, "stride": row.stride, "kernel": row.kernel_size}
+            rows.append({**form, **shapes, **costs, "shortcut": first[block.name] if joins else None})
     for row, field in zip(rows, table.receptive_fields, strict=True):
         row["field"] = field
     return rows
 
 
-def test_javascript_counts_whole_networks_exactly_as_the_ledger(mount, page):
+def test_javascript_counts_whole_networks_exactly_as_python(mount, page):
     mount(widgets.architecture_explorer())
     networks = _random_networks(NETWORKS)
     counted = page.evaluate(
@@ -139,7 +135,7 @@ def test_a_kind_of_layer_is_told_by_its_pattern_and_by_name(mount):
     expect(view.locator(".mnx-legend")).to_contain_text("depthwise")
 
 
-def test_a_slider_gives_the_papers_point_and_the_ledgers_total(mount, page):
+def test_a_slider_gives_the_papers_point_and_the_tables_total(mount, page):
     view = mount(widgets.architecture_explorer())
     expect(view.locator(".mnx-verdict")).to_contain_text("568.7 M MACs, 4.21 M weights. Table 6 prints 569 M MACs")
     page.get_by_label("Width multiplier").focus()
@@ -147,7 +143,7 @@ def test_a_slider_gives_the_papers_point_and_the_ledgers_total(mount, page):
     total = architectures.mobilenet_v1(0.75).macs / 1e6
     expect(view.locator(".mnx-verdict")).to_contain_text(f"{total:.1f} M MACs")
     expect(view.locator(".mnx-verdict")).to_contain_text("prints 325 M MACs, 68.4 % accuracy")
-    page.get_by_label("Picture (pixels").focus()
+    page.get_by_label("Image (pixels").focus()
     page.keyboard.press("ArrowLeft")  # 192
     expect(view.locator(".mnx-verdict")).to_contain_text("The paper prints no figures for this one.")
 
@@ -191,7 +187,7 @@ def test_each_layer_can_be_looked_at_by_key_and_by_pointer(mount, page):
     about = view.locator(".mnx-about")
     expect(about).to_contain_text("Layer 3 of 29, separable1.pointwise: 1×1 convolution, stride 1")
     expect(about).to_contain_text("25,690,112 MACs (4.5 % of all), 2,048 weights")
-    expect(about).to_contain_text("1,204,224 numbers in memory. One number of its output sees 7×7 pixels")
+    expect(about).to_contain_text("1,204,224 numbers of activation memory. One number of its output sees 7×7 pixels")
     box = view.locator(".mnx-net").bounding_box()
     view.locator(".mnx-net").click(position={"x": box["width"] - 3, "y": 50})
     expect(about).to_contain_text("Layer 29 of 29, classifier")
@@ -203,7 +199,7 @@ def test_where_the_memory_peaks_is_marked_and_said(mount):
         explorer = widgets.architecture_explorer(family)
         view = mount(explorer)
         peak = max(explorer.table.rows, key=lambda row: row.live_activations)
-        lane = view.get_by_role("img", name="Numbers in memory")
+        lane = view.get_by_role("img", name="Activation memory")
         assert f"{peak.live_activations / 1e6:.2f} M" in lane.get_attribute("aria-label")
         assert lane.get_attribute("aria-label").endswith(f"in {peak.name}")
         marked = lane.locator(".mnx-bar").evaluate_all("(all) => all.findIndex((bar) => bar.matches('.mnx-peak'))")
@@ -213,7 +209,7 @@ def test_where_the_memory_peaks_is_marked_and_said(mount):
 
 def test_a_map_of_one_pixel_is_pointed_out(mount):
     view = mount(widgets.architecture_explorer(resolution=32))
-    expect(view.locator(".mnx-note")).to_contain_text("From separable13.depthwise on the map is 1×1")
+    expect(view.locator(".mnx-note")).to_contain_text("From separable13.depthwise on the feature map is 1×1")
 
 
 def test_python_and_the_controls_keep_the_same_settings(notebooks: Path, open_lesson, page):

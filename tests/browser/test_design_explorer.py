@@ -1,4 +1,4 @@
-"""The live design explorer in a real browser: counts, titles and front against Python's, its controls and narrow pages."""
+"""The live design explorer in a real browser: counts, titles and front against Python's, controls, narrow pages."""
 
 from __future__ import annotations
 
@@ -34,13 +34,16 @@ def test_javascript_counts_names_and_ranks_as_python(explorer, mount, page):
         family = rng.choice(("v1", "v2"))
         strides = [rng.choice((1, 2)) for _ in range({"v1": 13, "v2": 7}[family])]
         width = rng.choice((0.1, 0.35, round(rng.uniform(0.1, 1.4), 2)))
-        designs.append(Design(family, width, rng.randint(8, 64), rng.randint(1, 6), rng.choice((1, 2)), tuple(strides)))  # fmt: skip
+        numbers = (rng.randint(8, 64), rng.randint(1, 6), rng.choice((1, 2)))
+        designs.append(Design(family, width, *numbers, tuple(strides)))
     settings = [widgets.design_explorer(one).settings for one in designs]
-    counted = page.evaluate("(all) => all.map((one) => [window.module.titleOf(one), window.module.costsOf(one)])", settings)  # fmt: skip
+    count = "(all) => all.map((one) => [window.module.titleOf(one), window.module.costsOf(one)])"
+    counted = page.evaluate(count, settings)
     assert counted == [[one.title, {cost: getattr(one.table, cost) for cost in COSTS}] for one in designs]
     frame = made_up()
     for cost in COSTS:
-        found = page.evaluate("([points, cost]) => window.module.frontOf(points, cost).map(({ name }) => name)", [explorer.points, cost])  # fmt: skip
+        ranked = "([points, cost]) => window.module.frontOf(points, cost).map(({ name }) => name)"
+        found = page.evaluate(ranked, [explorer.points, cost])
         assert found == design.front(frame, cost)
 
 

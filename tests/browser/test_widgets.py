@@ -82,16 +82,14 @@ def _camel(name: str) -> str:
 
 def _as_javascript(layer: cost.Cost | cost.SeparableCost) -> dict:
     """A cost as the JavaScript functions return it."""
-    written = {
-        "macs": layer.macs, "flops": layer.flops, "params": layer.params,
-        "outputShape": list(layer.output_shape), "activations": layer.activations,
-    }  # fmt: skip
+    counts = {"macs": layer.macs, "flops": layer.flops, "params": layer.params, "activations": layer.activations}
+    written = {**counts, "outputShape": list(layer.output_shape)}
     if isinstance(layer, cost.SeparableCost):
         written |= {part: _as_javascript(getattr(layer, part)) for part in ("depthwise", "pointwise")}
     return written
 
 
-def test_javascript_counts_exactly_what_the_ledger_counts(mount, page):
+def test_javascript_counts_exactly_what_python_counts(mount, page):
     mount(widgets.cost_explorer())
     layers = _random_layers(200)
     arguments = [{_camel(name): value for name, value in layer.items()} for layer in layers]
@@ -112,10 +110,8 @@ def test_javascript_steps_through_the_same_numbers_as_python(mount, page):
         sizes = {name: rng.randint(*ends) for name, ends in widgets.ConvolutionStepper.limits.items()}
         if sizes["kernel_size"] <= sizes["input_size"] + 2 * sizes["padding"]:
             cases.append((rng.choice(KINDS), widgets.convolution_stepper(**sizes).settings))
-    own = widgets.convolution_stepper(
-        input_size=3, in_channels=1, out_channels=1, kernel_size=2, picture=[[1, 2, 3], [4, 5, 6], [7, 8, 9]],
-        kernel=[[1, 0], [-1, 2]],
-    )  # fmt: skip
+    planes = {"image": [[1, 2, 3], [4, 5, 6], [7, 8, 9]], "kernel": [[1, 0], [-1, 2]]}
+    own = widgets.convolution_stepper(input_size=3, in_channels=1, out_channels=1, kernel_size=2, **planes)
     cases += [(kind, own.settings) for kind in KINDS]
 
     run = """(cases) => cases.map(([kind, settings]) => {
@@ -186,16 +182,19 @@ _LOWEST_CONTRAST = """
     canvas.clearRect(0, 0, 1, 1);
     for (const colour of colours) { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); }
     const [r, g, b] = Array.from(canvas.getImageData(0, 0, 1, 1).data)
-      .map((value) => value / 255).map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+      .map((value) => value / 255)
+      .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const behind = (element) => (element ? [...behind(element.parentElement), getComputedStyle(element).backgroundColor] : ["white"]);
+  const behind = (element) => (
+    element ? [...behind(element.parentElement), getComputedStyle(element).backgroundColor] : ["white"]);
   const texts = Array.from(document.querySelectorAll(".mnx *")).filter((element) => (
     Array.from(element.childNodes).some((node) => node.nodeType === 3 && node.textContent.trim())));
   return texts.map((element) => {
     const style = getComputedStyle(element);
     const back = behind(element);
-    const [low, high] = [luminance(...back), luminance(...back, element.closest("svg") ? style.fill : style.color)].sort((a, b) => a - b);
+    const ink = element.closest("svg") ? style.fill : style.color;
+    const [low, high] = [luminance(...back), luminance(...back, ink)].sort((a, b) => a - b);
     return [(high + 0.05) / (low + 0.05), element.textContent];
   }).sort(([a], [b]) => a - b)[0];
 }

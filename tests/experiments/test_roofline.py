@@ -13,7 +13,7 @@ from mobilenet_lib.experiments.speed.roofline import Limits
 
 
 def touched(channels_in, channels_out, kernel, size, stride, groups):
-    """How many inputs, weights and outputs the loops of a convolution touch (no padding), and how often they multiply."""
+    """Inputs, weights and outputs that the loops of a convolution touch (no padding), and how often they multiply."""
     pad, out_size = kernel // 2, -(-size // stride)
     inputs, weights, outputs, macs = set(), set(), set(), 0
     share_in, share_out = channels_in // groups, channels_out // groups

@@ -1,4 +1,4 @@
-"""The architecture explorer without a browser: its table against the ledger, its points, refusals, and the static twin."""
+"""The architecture explorer without a browser: its table, its points, refusals, and the static twin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 
 import pytest
 import traitlets
-from explorers import asked_for, assert_immediate, displayed
+from explorers import NARROW_V2, asked_for, assert_immediate, displayed
 
 from mobilenet_lib import architectures, papers, widgets
 from mobilenet_lib.widgets._architecture import paper_points
@@ -40,21 +40,19 @@ V1_WITH_THE_MISPRINT = [*(stride for stride, _ in architectures.V1_SEPARABLE[:-1
         ({"family": "v2", "width_multiplier": 1.4}, architectures.mobilenet_v2(1.4)),
         (
             {"family": "v2", "expansion": 3, "strides": [1, 1, 1, 1, 1, 1, 2]},
-            architectures.mobilenet_v2(
-                bottlenecks=[(1, 16, 1, 1), *((3, c, n, 1) for _, c, n, _ in architectures.V2_BOTTLENECKS[1:-1]), (3, 320, 1, 2)]
-            ),
+            architectures.mobilenet_v2(bottlenecks=NARROW_V2),
         ),
     ],
     ids=str,
-)  # fmt: skip
-def test_its_table_is_the_ledgers(settings, table):
+)
+def test_its_table_is_that_of_architectures(settings, table):
     explorer = widgets.architecture_explorer(**settings)
     assert explorer.table.blocks == table.blocks
     frame = explorer.frame()
     assert frame.loc["total", "MACs"] == table.macs == sum(frame["MACs"][:-1])
     assert frame.loc["total", "weights"] == table.params == sum(frame["weights"][:-1])
-    assert frame.loc["total", "numbers in memory"] == table.peak_activations
-    assert max(frame["numbers in memory"][:-1]) == table.peak_activations
+    assert frame.loc["total", "activation memory"] == table.peak_activations
+    assert max(frame["activation memory"][:-1]) == table.peak_activations
     assert list(frame.index[:-1]) == [block.name for block in table.blocks]
     assert frame["receptive field"].iloc[-2] == table.receptive_fields[-1]
 
@@ -185,7 +183,7 @@ def test_the_words_of_the_figure_say_the_totals_and_where_the_peak_is(settings):
     assert len(figure.axes) == 6
     assert f"{table.macs:,} in all" in alt
     peak = max(table.rows, key=lambda row: row.live_activations)
-    assert f"at most {table.peak_activations:,}, in {peak.name}" in alt
+    assert f"at most {table.peak_activations:,} numbers, in {peak.name}" in alt
     low, high = figure.axes[-1].get_xlim()
     assert low < table.macs / 1e6 < high
 

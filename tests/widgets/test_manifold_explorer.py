@@ -1,4 +1,4 @@
-"""The manifold explorer without a browser: its random matrices, its table against the library, refusals, the static twin."""
+"""The manifold explorer without a browser: its random matrices, its table, refusals, the static twin."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_more_channels_add_rows_to_the_same_matrix_and_seeds_differ():
 
 
 def test_the_rows_are_normal_numbers_and_point_everywhere():
-    """All 900 rows that the explorer can draw: mean 0, deviation 1, uncorrelated, each quarter of the plane equally often."""
+    """All 900 rows that it can draw: mean 0, deviation 1, uncorrelated, each quarter of the plane equally often."""
     rows = np.concatenate([random_rows(30, seed) for seed in SEEDS])
     assert abs(rows.mean(axis=0)).max() < 0.15
     assert rows.std(axis=0) == pytest.approx([1, 1], abs=0.1)
@@ -63,7 +63,7 @@ def test_the_table_is_that_of_the_experiment():
     ]
 
 
-def test_the_picture_follows_the_scale():
+def test_the_figure_follows_the_scale():
     """Many channels: as read back the spiral has half of its size, at the best scale all of it."""
     reach = {}
     for scaled in (False, True):

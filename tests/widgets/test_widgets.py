@@ -1,4 +1,4 @@
-"""The explorers without a browser: settings, numbers against the ledger's loops, and the static twins.
+"""The explorers without a browser: settings, numbers against plain loops, and the static twins.
 
 What the live views show is tested in browser/test_widgets.py.
 """
@@ -78,33 +78,33 @@ def test_stepper_frame_counts_what_the_loops_count(sizes, kind):
     row = widgets.convolution_stepper(kind, **sizes).frame().loc[kind]
     counted = [
         cost.brute_force(
-            len(layer.inputs), len(layer.weights), layer.weights.shape[2:], layer.inputs.shape[1:],
-            layer.stride, layer.padding, groups=len(layer.inputs) // layer.weights.shape[1],
+            *(len(layer.inputs), len(layer.weights), layer.weights.shape[2:], layer.inputs.shape[1:]),
+            *(layer.stride, layer.padding),
+            groups=len(layer.inputs) // layer.weights.shape[1],
         )
         for layer in layers
-    ]  # fmt: skip
+    ]
     assert row["MACs"] == sum(one.macs for one in counted)
     assert row["parameters"] == sum(one.params for one in counted) == sum(one.weights.size for one in layers)
     assert row["numbers computed"] == sum(one.outputs.size for one in layers)
     assert row["output"] == layers[-1].outputs.shape
 
 
-def test_stepper_of_the_seed_sizes_in_miniature():
+def test_stepper_of_the_articles_sizes_in_miniature():
     macs = widgets.convolution_stepper().frame()["MACs"]
-    assert dict(macs) == {
-        "standard": 9 * 4 * 27, "depthwise": 9 * 3 * 9, "pointwise": 25 * 4 * 3,
-        "depthwise separable": 243 + 9 * 4 * 3, "spatially separable": 15 * 12 * 3 + 9 * 4 * 9,
-    }  # fmt: skip
+    one_pass = {"standard": 9 * 4 * 27, "depthwise": 9 * 3 * 9, "pointwise": 25 * 4 * 3}
+    two_passes = {"depthwise separable": 243 + 9 * 4 * 3, "spatially separable": 15 * 12 * 3 + 9 * 4 * 9}
+    assert dict(macs) == one_pass | two_passes
 
 
-def test_stepper_shows_a_picture_and_a_kernel_of_ones_own_while_the_sizes_are_theirs():
-    picture = np.array([[1, 2, 0, 1], [3, 1, 1, 0], [0, 2, 4, 1], [1, 0, 2, 3]])
+def test_stepper_shows_an_image_and_a_kernel_of_ones_own_while_the_sizes_are_theirs():
+    image = np.array([[1, 2, 0, 1], [3, 1, 1, 0], [0, 2, 4, 1], [1, 0, 2, 3]])
     kernel = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]])
-    stepper = widgets.convolution_stepper(input_size=4, in_channels=1, out_channels=1, picture=picture, kernel=kernel)
+    stepper = widgets.convolution_stepper(input_size=4, in_channels=1, out_channels=1, image=image, kernel=kernel)
     (layer,) = stepper.passes
-    assert np.array_equal(layer.inputs, picture[None])
+    assert np.array_equal(layer.inputs, image[None])
     assert np.array_equal(layer.weights, kernel[None, None])
-    assert layer.outputs[0, 0, 0] == (picture[:3, :3] * kernel).sum()
+    assert layer.outputs[0, 0, 0] == (image[:3, :3] * kernel).sum()
     stepper.input_size = 5
     assert stepper.passes[0].inputs.shape == (1, 5, 5)
     stepper.in_channels = 2
@@ -115,31 +115,18 @@ def test_cost_explorer_follows_its_sliders():
     explorer = widgets.cost_explorer()
     assert explorer.cost == cost.conv2d(64, 128, 3, 112)
     # What the browser sends when several sliders moved: all at once.
-    explorer.set_state(
-        {
-            "in_channels": 12,
-            "out_channels": 18,
-            "groups": 6,
-            "kernel_size": 5,
-            "input_size": 9,
-            "stride": 2,
-        }
-    )
+    channels = {"in_channels": 12, "out_channels": 18, "groups": 6}
+    explorer.set_state({**channels, "kernel_size": 5, "input_size": 9, "stride": 2})
     assert explorer.cost == cost.brute_force(12, 18, 5, 9, 2, groups=6)
     frame = explorer.frame()
-    standard, separable = (
-        cost.brute_force(12, 18, 5, 9, 2),
-        cost.depthwise_separable(12, 18, 5, 9, 2),
-    )
-    for name, layer in {
-        "standard": standard, "grouped, groups=6": explorer.cost, "depthwise separable": separable,
-        "· depthwise part": separable.depthwise, "· pointwise part": separable.pointwise,
-    }.items():  # fmt: skip
-        assert list(frame.loc[name]) == [
-            layer.output_shape, layer.macs, layer.flops, layer.params, layer.activations,
-            round(layer.activations * 4 / 1000, 1),
-        ]  # fmt: skip
-    assert len(frame) == 5
+    standard, separable = cost.brute_force(12, 18, 5, 9, 2), cost.depthwise_separable(12, 18, 5, 9, 2)
+    parts = {"· depthwise part": separable.depthwise, "· pointwise part": separable.pointwise}
+    layers = {"standard": standard, "grouped, groups=6": explorer.cost, "depthwise separable": separable, **parts}
+    for name, one in layers.items():
+        kilobytes = round(one.activations * 4 / 1000, 1)
+        costs = [one.output_shape, one.macs, one.flops, one.params, one.activations, kilobytes]
+        assert list(frame.loc[name]) == costs
+    assert list(frame.index) == list(layers)
 
 
 @given(st.integers(1, 12), st.integers(1, 12))
@@ -187,11 +174,11 @@ def test_groups_explorer_knows_every_possible_number_of_groups(in_channels, out_
         (widgets.convolution_stepper, {"position": 0}, "position"),
         (widgets.convolution_stepper, {"kind": "deep"}, "kind must be one of standard, depthwise"),
         (widgets.convolution_stepper, {"beside": "deep"}, "beside must be one of"),
-        (widgets.convolution_stepper, {"picture": [[1] * 5] * 5}, "needs in_channels=1"),
+        (widgets.convolution_stepper, {"image": [[1] * 5] * 5}, "needs in_channels=1"),
         (
             widgets.convolution_stepper,
-            {"in_channels": 1, "out_channels": 1, "picture": [[1, 2]]},
-            "picture must be 5 rows of 5",
+            {"in_channels": 1, "out_channels": 1, "image": [[1, 2]]},
+            "image must be 5 rows of 5",
         ),
         (
             widgets.convolution_stepper,
@@ -268,7 +255,7 @@ def test_the_figure_follows_the_position(kind):
         alts.append(alt)
     assert len(set(alts)) == 3
     last = stepper.passes[-1].outputs
-    assert f"their sum {last[-1, -1, -1]} is the number in output map {len(last) - 1}" in alts[-1]
+    assert f"their sum {last[-1, -1, -1]} is the number in output feature map {len(last) - 1}" in alts[-1]
 
 
 def test_groups_figure_says_who_feeds_whom():

@@ -32,7 +32,10 @@ def trade_off(
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.rename_axis("name").reset_index().assign(series=frame["family"].str.upper().to_numpy())
+    """With the columns that `plots.trade_offs` asks for; the signs are those of the live explorer."""
+    family = frame["family"]
+    named = frame.assign(series=family.str.upper(), marker=family.map({"v1": "o", "v2": "^"}))
+    return named.rename_axis("name").reset_index()
 
 
 def write_card(
