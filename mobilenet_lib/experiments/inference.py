@@ -13,7 +13,6 @@ import contextlib
 import importlib.util
 import inspect
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -139,9 +138,12 @@ def export_onnx(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path:
             Path(folder, "known"),
             Path(folder, "onnx"),
         )
-        # In a process of its own: an operation that paddle2onnx does not know aborts the process without an exception.
+        # In a process of its own: an operation that paddle2onnx does not know ends the process without an exception.
+        # And in a folder of its own, where no file of a learner takes the place of a module.
         arguments = (str(graph), str(graph.with_suffix(".pdiparams")), str(made), str(known))
-        done = subprocess.run([sys.executable, "-c", _CONVERT, *arguments], capture_output=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", _CONVERT, *arguments], cwd=folder, capture_output=True, check=False
+        )
         if done.returncode or not made.is_file():
             raise ValueError(
                 f"{type(model).__name__} cannot be converted to ONNX: {_why_not(graph, known, done.stderr)}"
@@ -234,7 +236,7 @@ def load_predictor(
         config.enable_onednn()
     else:
         config.disable_onednn()
-    with _whole(graph), _silence(), held():
+    with _whole(graph), held():
         runtime = inference.create_predictor(config)
     source = runtime.get_input_handle(runtime.get_input_names()[0])
     result = runtime.get_output_names()[0]
@@ -291,26 +293,3 @@ def _whole(path: Path) -> Iterator[None]:
 
 def _threads(threads: int | None) -> int:
     return environment.machine()["threads"] if threads is None else whole_number("threads", threads)
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """What libraries write past Python, straight to the process's outputs, is thrown away."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 1)
-        os.dup2(nothing, 2)
-        with (
-            open(os.devnull, "w") as sink,
-            contextlib.redirect_stdout(sink),
-            contextlib.redirect_stderr(sink),
-        ):
-            yield
-    finally:
-        os.dup2(kept[0], 1)
-        os.dup2(kept[1], 2)
-        for file in (*kept, nothing):
-            os.close(file)

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import nbformat
 import pytest
+from explorers import made_up
 from playwright.sync_api import Locator, Page, expect
 
 from mobilenet_lib import cost, widgets
+from mobilenet_lib.experiments.design import Budget, Design
 from mobilenet_lib.widgets._explorer import Explorer
 from mobilenet_lib.widgets._passes import KINDS, passes
 
-EXPLORERS = (widgets.convolution_stepper, widgets.cost_explorer, widgets.groups_explorer)
+# Each kind of explorer, also with its widest and its least usual contents.
+VIEWS: dict[str, Callable[[], Explorer]] = {
+    "stepper": widgets.convolution_stepper,
+    "stepper, wide": partial(
+        widgets.convolution_stepper, "spatially separable", 8, 4, 6, 5, padding=2, beside="standard"
+    ),
+    "stepper, padded": partial(widgets.convolution_stepper, "depthwise", padding=1, position=30),
+    "costs": widgets.cost_explorer,
+    "groups": widgets.groups_explorer,
+    "V1": widgets.architecture_explorer,
+    "V1, with a note": partial(widgets.architecture_explorer, resolution=32),
+    "V2": partial(widgets.architecture_explorer, "v2", width_multiplier=1.4),
+    "manifold": partial(widgets.manifold_explorer, channels=2, seed=16),
+    "manifold, many channels": partial(widgets.manifold_explorer, channels=30),
+    "design": partial(widgets.design_explorer, Design("v2", 0.25, expansion=3), Budget(params=150_000), made_up()),
+}
 
 _IMPORT = """
 async (code) => { window.module = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" }))); }
@@ -138,35 +156,35 @@ def test_the_stepper_offers_what_python_allows(mount, page):
 # --- Controls ---
 
 
-@pytest.mark.parametrize("make", EXPLORERS)
-def test_every_control_has_a_name_and_the_tab_key_reaches_it(make, mount, page):
-    view = mount(make())
-    controls = view.locator("button, select, input")
-    names = controls.evaluate_all("(all) => all.map((one) => one.getAttribute('aria-label') ?? one.textContent)")
+_NAMES = """
+(all) => all.filter((one) => one.offsetParent && !one.disabled)
+  .map((one) => one.getAttribute("aria-label") ?? one.textContent)
+"""
+_FOCUSED = "() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_control_has_a_name_of_its_own_and_the_tab_key_reaches_it_in_order(name, mount, page):
+    view = mount(VIEWS[name]())
+    names = view.locator("button, select, input, summary").evaluate_all(_NAMES)
     assert all(name.strip() for name in names)
+    assert len(set(names)) == len(names)
     reached = []
-    for _ in range(len(names) + 5):
+    for _ in range(len(names) + 5):  # boxes that scroll are reached too
         page.keyboard.press("Tab")
-        reached.append(
-            page.evaluate(
-                "() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"
-            )
-        )
-    usable = controls.evaluate_all(
-        "(all) => all.filter((one) => !one.disabled).map((one) => one.getAttribute('aria-label') ?? one.textContent)"
-    )
-    assert [name for name in reached if name in usable][: len(usable)] == usable
+        reached.append(page.evaluate(_FOCUSED))
+    assert [name for name in reached if name in names][: len(names)] == names
 
 
-@pytest.mark.parametrize("make", EXPLORERS)
+@pytest.mark.parametrize("name", VIEWS)
 @pytest.mark.parametrize("width", [360, 700, 1200])
-def test_nothing_makes_the_page_wider_than_the_window(make, width, mount, page):
+def test_nothing_makes_the_page_wider_than_the_window(name, width, mount, page):
     page.set_viewport_size({"width": width, "height": 800})
-    mount(make())
+    view = mount(VIEWS[name]())
     assert page.evaluate("() => document.documentElement.scrollWidth") == width
-    if make is widgets.convolution_stepper:
-        mount(make("spatially separable", 8, 4, 6, 5, padding=2, beside="standard"))
-        assert page.evaluate("() => document.documentElement.scrollWidth") == width
+    for folded in view.locator("summary").all():  # a table that scrolls in a box of its own
+        folded.click()
+    assert page.evaluate("() => document.documentElement.scrollWidth") == width
 
 
 # The text and page colours of JupyterLab's two themes.
@@ -202,15 +220,11 @@ _LOWEST_CONTRAST = """
 
 
 @pytest.mark.parametrize("theme", _THEMES)
-@pytest.mark.parametrize("make", EXPLORERS)
-def test_every_text_stands_out_from_what_lies_behind_it(make, theme, mount, page):
-    mount(make(), _THEMES[theme])
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_text_stands_out_from_what_lies_behind_it(name, theme, mount, page):
+    mount(VIEWS[name](), _THEMES[theme])
     contrast, text = page.evaluate(_LOWEST_CONTRAST)
     assert contrast >= 4.5, text
-    if make is widgets.convolution_stepper:
-        mount(make("depthwise", padding=1, position=30), _THEMES[theme])
-        contrast, text = page.evaluate(_LOWEST_CONTRAST)
-        assert contrast >= 4.5, text
 
 
 def test_stepping_writes_the_products_and_counts_the_macs(mount, page):

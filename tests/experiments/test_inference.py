@@ -48,7 +48,7 @@ def modes(model):
 
 
 @pytest.mark.parametrize("onednn", [True, False])
-def test_paddle_inference_gives_the_same_outputs(model, expected, onednn):
+def test_paddle_inference_gives_the_same_outputs(model, expected, onednn, capfd):
     before = modes(model)
     runtime = inference.predictor(model, SHAPE, threads=1, onednn=onednn)
     assert np.allclose(runtime(IMAGES), expected, atol=1e-4)
@@ -56,6 +56,7 @@ def test_paddle_inference_gives_the_same_outputs(model, expected, onednn):
     assert (runtime.runtime, runtime.threads) == ("paddle.inference", 1)
     assert not runtime.fused or onednn
     assert modes(model) == before
+    assert capfd.readouterr() == ("", ""), "a lesson must not show the runtime's notes"
 
 
 @needs_onnx

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 
 import pytest
 import traitlets
-from explorers import NARROW_V2, asked_for, assert_immediate, displayed
+from explorers import NARROW_V2
 
 from mobilenet_lib import architectures, papers, widgets
 from mobilenet_lib.widgets._architecture import paper_points
-from mobilenet_lib.widgets._explorer import module
 
 V1_WITH_THE_MISPRINT = [*(stride for stride, _ in architectures.V1_SEPARABLE[:-1]), 2]
 
@@ -150,27 +148,6 @@ def test_an_impossible_change_is_refused_and_leaves_the_explorer_as_it_was():
 # --- What is displayed ---
 
 
-@pytest.mark.parametrize("family", ["v1", "v2"])
-def test_without_a_learner_a_figure_and_a_table_are_shown(family, monkeypatch):
-    explorer = widgets.architecture_explorer(family)
-    (figure, about_figure), (table, _) = displayed(explorer, monkeypatch, interactive=False)
-    assert about_figure["image/png"]["alt"] == figure["text/plain"]
-    settings = html.unescape(re.search('data-settings="([^"]*)"', table["text/html"])[1])
-    assert json.loads(settings) == explorer.settings
-    assert f"<td>{explorer.table.macs:,}</td>" in table["text/html"]
-    for block in explorer.table.blocks:
-        assert block.name in table["text/plain"]
-    again = displayed(widgets.architecture_explorer(family), monkeypatch, interactive=False)
-    assert again == [(figure, about_figure), (table, {})]
-
-
-def test_a_learner_gets_the_live_view_alone(monkeypatch):
-    explorer = widgets.architecture_explorer()
-    ((data, _),) = displayed(explorer, monkeypatch, interactive=True)
-    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
-    assert "image/png" not in data
-
-
 @pytest.mark.parametrize(
     "settings",
     [{}, {"family": "v2", "width_multiplier": 0.35}, {"strides": [1] * 13, "stem_stride": 1}],
@@ -186,23 +163,3 @@ def test_the_words_of_the_figure_say_the_totals_and_where_the_peak_is(settings):
     assert f"at most {table.peak_activations:,} numbers, in {peak.name}" in alt
     low, high = figure.axes[-1].get_xlim()
     assert low < table.macs / 1e6 < high
-
-
-# --- The browser's side ---
-
-
-def test_the_module_is_one_file_that_asks_no_host_for_anything():
-    script = widgets.architecture_explorer()._esm
-    assert script == module("architecture_explorer")
-    assert asked_for(script) == []
-    assert "://" not in script
-
-
-def test_python_answers_a_slider_within_50_ms():
-    explorer = widgets.architecture_explorer("v2")
-
-    def update(step: int) -> None:
-        explorer.set_state({"width_multiplier": 0.5 + 0.5 * (step % 2), "resolution": 160 + 32 * (step % 2)})
-        explorer.table, explorer.frame()
-
-    assert_immediate(update)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import html
-import json
 import re
 import statistics
 
 import numpy as np
 import pytest
 import traitlets
-from explorers import asked_for, assert_immediate, displayed
 
 from mobilenet_lib import widgets
 from mobilenet_lib.experiments import manifold
-from mobilenet_lib.widgets._explorer import module
 from mobilenet_lib.widgets._manifold import random_rows
 
 SEEDS = range(1, 31)
@@ -110,50 +106,9 @@ def test_an_impossible_change_is_refused_and_leaves_the_explorer_as_it_was():
 # --- What is displayed ---
 
 
-def test_without_a_learner_a_figure_and_a_table_are_shown(monkeypatch):
-    explorer = widgets.manifold_explorer(5, 3)
-    (figure, about_figure), (table, _) = displayed(explorer, monkeypatch, interactive=False)
-    assert about_figure["image/png"]["alt"] == figure["text/plain"]
-    settings = html.unescape(re.search('data-settings="([^"]*)"', table["text/html"])[1])
-    assert json.loads(settings) == {"channels": 5, "seed": 3, "scaled": False}
-    for lost in explorer.frame()["points lost"]:
-        assert f"<td>{lost}</td>" in table["text/html"]
-    assert displayed(widgets.manifold_explorer(5, 3), monkeypatch, interactive=False) == [
-        (figure, about_figure),
-        (table, {}),
-    ]
-
-
-def test_a_learner_gets_the_live_view_alone(monkeypatch):
-    explorer = widgets.manifold_explorer()
-    ((data, _),) = displayed(explorer, monkeypatch, interactive=True)
-    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
-    assert "image/png" not in data
-    assert "manifold_explorer(channels=3, seed=1" in data["text/plain"]
-
-
 def test_the_words_of_the_figure_say_what_is_lost():
     explorer = widgets.manifold_explorer(3, 1)
     alt = explorer.figure()[1]
     lost = explorer.frame().loc[3, "points lost"]
     assert f"{lost} of 300 points are lost" in alt
     assert 0 < lost < 300
-
-
-# --- The browser's side ---
-
-
-def test_the_module_is_one_file_that_asks_no_host_for_anything():
-    script = widgets.manifold_explorer()._esm
-    assert script == module("manifold_explorer")
-    assert asked_for(script) == []
-
-
-def test_python_answers_a_slider_within_50_ms():
-    explorer = widgets.manifold_explorer()
-
-    def update(step: int) -> None:
-        explorer.set_state({"channels": 2 + step % 29, "seed": 1 + step % 30})
-        explorer.frame()
-
-    assert_immediate(update)

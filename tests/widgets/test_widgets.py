@@ -8,19 +8,30 @@ from __future__ import annotations
 import html
 import json
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 import traitlets
-from explorers import asked_for, assert_immediate, displayed
+from explorers import asked_for, assert_immediate, displayed, made_up
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mobilenet_lib import cost, widgets
+from mobilenet_lib.experiments.design import Budget
 from mobilenet_lib.widgets._explorer import module
 from mobilenet_lib.widgets._passes import KINDS, passes
 
-EXPLORERS = (widgets.convolution_stepper, widgets.cost_explorer, widgets.groups_explorer)
+EXPLORERS = {
+    "stepper": widgets.convolution_stepper,
+    "costs": widgets.cost_explorer,
+    "groups": widgets.groups_explorer,
+    "V1": widgets.architecture_explorer,
+    "V2": partial(widgets.architecture_explorer, "v2"),
+    "manifold": partial(widgets.manifold_explorer, 5, 3),
+    "design": partial(widgets.design_explorer, budget=Budget(macs=10**6), trained=made_up()),
+}
+of_every_kind = pytest.mark.parametrize("make", EXPLORERS.values(), ids=list(EXPLORERS))
 
 
 @st.composite
@@ -213,7 +224,7 @@ def test_an_impossible_change_is_refused_and_leaves_the_explorer_as_it_was():
 # --- What is displayed ---
 
 
-@pytest.mark.parametrize("make", EXPLORERS)
+@of_every_kind
 def test_without_a_learner_a_figure_and_a_table_are_shown(make, monkeypatch):
     (figure, about_figure), (table, _) = displayed(make(), monkeypatch, interactive=False)
     assert about_figure["image/png"]["alt"] == figure["text/plain"]
@@ -221,24 +232,28 @@ def test_without_a_learner_a_figure_and_a_table_are_shown(make, monkeypatch):
     assert "<table" in table["text/html"]
     settings = html.unescape(re.search('data-settings="([^"]*)"', table["text/html"])[1])
     assert json.loads(settings) == make().settings
-    for value in (macs for macs in make().frame()["MACs"] if macs != ""):
-        assert f"{value:,}" in table["text/plain"]
-        assert f"<td>{value:,}</td>" in table["text/html"]
+    frame = make().frame()
+    for value in frame.to_numpy().ravel():
+        if isinstance(value, int):
+            assert f"{value:,}" in table["text/plain"]
+            assert f"<td>{value:,}</td>" in table["text/html"]
+    assert all(str(name) in table["text/plain"] for name in frame.index)
 
 
-@pytest.mark.parametrize("make", EXPLORERS)
+@of_every_kind
 def test_two_runs_show_the_same(make, monkeypatch):
     first, second = (displayed(make(), monkeypatch, interactive=False) for _ in range(2))
     assert first == second
     assert not any("widget-view" in kind or "model_id" in str(data) for data, _ in first for kind in data)
 
 
-@pytest.mark.parametrize("make", EXPLORERS)
+@of_every_kind
 def test_a_learner_gets_the_live_view_alone(make, monkeypatch):
     explorer = make()
     ((data, _),) = displayed(explorer, monkeypatch, interactive=True)
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
     assert "Run this cell" in data["text/plain"]
+    assert f"{explorer.name}(" in data["text/plain"]
     assert explorer.model_id not in data["text/plain"]
     assert "image/png" not in data
 
@@ -267,20 +282,28 @@ def test_groups_figure_says_who_feeds_whom():
 # --- The browser's side ---
 
 
-@pytest.mark.parametrize("make", EXPLORERS)
+@of_every_kind
 def test_the_module_is_one_file_that_asks_no_host_for_anything(make):
     script, style = make()._esm, make()._css
-    assert script == module(make.__name__)
+    assert script == module(make().name)
     assert asked_for(f"{script}\n{style}") == []
     assert "url(" not in style
     assert "@import" not in style
 
 
-def test_python_answers_a_slider_within_50_ms():
-    explorer = widgets.cost_explorer()
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("costs", [{"in_channels": 32, "kernel_size": 3}, {"in_channels": 64, "kernel_size": 5}]),
+        ("V2", [{"width_multiplier": 0.5, "resolution": 160}, {"width_multiplier": 1.0, "resolution": 192}]),
+        ("manifold", [{"channels": 2 + step, "seed": 1 + step} for step in range(29)]),
+    ],
+)
+def test_python_answers_a_slider_within_50_ms(name, settings):
+    explorer = EXPLORERS[name]()
 
     def update(step: int) -> None:
-        explorer.set_state({"in_channels": 32 + 32 * (step % 2), "kernel_size": 3 + 2 * (step % 2)})
-        explorer.cost, explorer.frame()
+        explorer.set_state(settings[step % len(settings)])
+        explorer.frame()
 
     assert_immediate(update)
