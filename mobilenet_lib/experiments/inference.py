@@ -188,11 +188,7 @@ def why_no_onnx() -> str:
 
 
 def predictor(
-    model: paddle.nn.Layer,
-    image_shape: tuple[int, int, int],
-    *,
-    threads: int | None = None,
-    onednn: bool = True,
+    model: paddle.nn.Layer, image_shape: tuple[int, int, int], *, threads: int | None = None, onednn: bool = True
 ) -> Predictor:
     """`model` in eval mode in `paddle.inference`. image_shape: (channels, height, width) of one image.
 
@@ -205,11 +201,7 @@ def predictor(
 
 
 def load_predictor(
-    graph: str | Path,
-    image_shape: tuple[int, int, int],
-    *,
-    threads: int | None = None,
-    onednn: bool = True,
+    graph: str | Path, image_shape: tuple[int, int, int], *, threads: int | None = None, onednn: bool = True
 ) -> Predictor:
     """A network that `save` wrote, in `paddle.inference`; arguments as `predictor`. graph: what `save` returned.
 

@@ -101,12 +101,7 @@ def accuracies(summary: pd.DataFrame) -> tuple[Figure, str]:
 
 
 def trade_offs(
-    frame: pd.DataFrame,
-    costs: dict[str, str],
-    told: str,
-    *,
-    front: Sequence[str] = (),
-    own: pd.DataFrame | None = None,
+    frame: pd.DataFrame, costs: dict[str, str], told: str, *, front: Sequence[str] = (), own: pd.DataFrame | None = None
 ) -> tuple[Figure, str]:
     """The accuracy of each network, with its 95 % confidence interval, against its costs: a panel with a log axis each.
 

@@ -89,13 +89,9 @@ def as_data(fig: Figure, alt: str) -> dict[str, str]:
         )
     # JupyterLab's own image output has no alternative text, so the page gets an <img> of ours; the bare image is there
     # for exports that need one (PDF, slides).
-    drawn = base64.b64encode(png(fig)).decode()
-    return {"image/png": drawn, "text/html": img(drawn, alt, "max-width: 100%; background: white"), "text/plain": alt}
-
-
-def img(drawn: str, alt: str, style: str) -> str:
-    """An <img> of a PNG in base64 with its alternative text."""
-    return f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/png;base64,{drawn}">'
+    drawn, style = base64.b64encode(png(fig)).decode(), "max-width: 100%; background: white"
+    page = f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/png;base64,{drawn}">'
+    return {"image/png": drawn, "text/html": page, "text/plain": alt}
 
 
 def png(fig: Figure) -> bytes:

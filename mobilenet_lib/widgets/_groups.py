@@ -113,11 +113,7 @@ class GroupsExplorer(LayerExplorer):
 
 
 def groups_explorer(
-    in_channels: int = 6,
-    out_channels: int = 6,
-    groups: int = 1,
-    kernel_size: int = 3,
-    input_size: int = 8,
+    in_channels: int = 6, out_channels: int = 6, groups: int = 1, kernel_size: int = 3, input_size: int = 8
 ) -> GroupsExplorer:
     """Which channels feed which for a number of groups, the weights that are left, and their cost.
 

@@ -182,11 +182,7 @@ def _shared_window(browser: Browser, server: Server) -> Iterator[Page]:
 
 @pytest.fixture
 def open_next(
-    _shared_window: Page,
-    server: Server,
-    notebooks: Path,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
+    _shared_window: Page, server: Server, notebooks: Path, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Callable[[str], Lesson]]:
     """As `open_lesson`, but in a window for all tests of a file: JupyterLab's start takes longer than most tests."""
 

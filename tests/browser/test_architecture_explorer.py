@@ -61,8 +61,7 @@ def test_javascript_counts_whole_networks_exactly_as_python(mount, page):
     mount(widgets.architecture_explorer())
     networks = _random_networks(NETWORKS)
     counted = page.evaluate(
-        "(all) => all.map((settings) => window.module.layers(settings))",
-        [one.settings for one in networks],
+        "(all) => all.map((settings) => window.module.layers(settings))", [one.settings for one in networks]
     )
     for one, rows in zip(networks, counted, strict=True):
         assert rows == _as_javascript(one.table), one

@@ -29,10 +29,7 @@ def test_lesson_01_runs_and_shows_its_figures(open_lesson):
 def test_an_error_in_a_lesson_is_seen(open_lesson, notebooks):
     """Without this, the test above could pass because it looks in the wrong place."""
     broken = nbformat.v4.new_notebook(metadata=NOTEBOOK_METADATA)
-    broken.cells = [
-        nbformat.v4.new_code_cell("1 / 0"),
-        nbformat.v4.new_code_cell("print('not reached')"),
-    ]
+    broken.cells = [nbformat.v4.new_code_cell("1 / 0"), nbformat.v4.new_code_cell("print('not reached')")]
     nbformat.write(broken, notebooks / "99_broken.ipynb")
     lesson = open_lesson("99")
     lesson.run_all()

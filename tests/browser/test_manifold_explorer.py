@@ -25,8 +25,7 @@ def test_javascript_runs_the_experiment_as_python_does(mount, page):
         drawn = page.evaluate("([n, seed]) => window.module.randomRows(n, seed)", [channels, seed])
         np.testing.assert_allclose(drawn, matrix, rtol=1e-12)
         found = page.evaluate(
-            "(settings) => window.module.experiment(settings)",
-            {"channels": channels, "seed": seed, "scaled": False},
+            "(settings) => window.module.experiment(settings)", {"channels": channels, "seed": seed, "scaled": False}
         )
         activated, recovered = manifold.round_trip(spiral, matrix)
         scale = manifold.best_scale(spiral, recovered)

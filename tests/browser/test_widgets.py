@@ -270,11 +270,7 @@ def test_a_kernel_that_no_longer_fits_is_made_smaller_and_that_is_said(mount, pa
     page.get_by_label("Input size").select_option("3")
     expect(view.get_by_role("status")).to_contain_text("A kernel of 5 does not fit into 3 numbers")
     assert page.get_by_label("Kernel size").input_value() == "3"
-    assert page.get_by_label("Kernel size").locator("option:not(:disabled)").all_inner_texts() == [
-        "1",
-        "2",
-        "3",
-    ]
+    assert page.get_by_label("Kernel size").locator("option:not(:disabled)").all_inner_texts() == ["1", "2", "3"]
 
 
 def test_a_slider_changes_the_costs_beside_the_law(mount, page):
@@ -283,10 +279,7 @@ def test_a_slider_changes_the_costs_beside_the_law(mount, page):
     expect(view).to_contain_text("1/128 + 1/9 = 0.0078 + 0.1111 = 0.1189")
     page.get_by_label("Output channels N").focus()
     page.keyboard.press("Home")
-    separable, standard = (
-        cost.depthwise_separable(64, 1, 3, 112).macs,
-        cost.conv2d(64, 1, 3, 112).macs,
-    )
+    separable, standard = (cost.depthwise_separable(64, 1, 3, 112).macs, cost.conv2d(64, 1, 3, 112).macs)
     expect(view).to_contain_text(f"{separable:,} ÷ {standard:,} = {separable / standard:.4f}")
     expect(view).to_contain_text("saves nothing here: it needs 1.11 times the MACs")
 
@@ -336,10 +329,7 @@ def test_sliders_and_python_keep_the_same_settings(notebooks: Path, open_lesson,
         notebooks / "explorers.ipynb",
     )
     foreign = []
-    page.on(
-        "request",
-        lambda request: foreign.append(request.url) if "//127.0.0.1" not in request.url else None,
-    )
+    page.on("request", lambda request: foreign.append(request.url) if "//127.0.0.1" not in request.url else None)
     lesson = open_lesson("explorers")
     lesson.run_all()
     explorer, stepper = page.locator(".mnx").first, page.locator(".mnx").last

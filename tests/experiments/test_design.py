@@ -39,13 +39,7 @@ def a_run(accuracy: float = 0.5) -> runs.Run:
         (Design("v1", 0.25, expansion=3), architectures.mobilenet_v1(0.25, 32, 10, 1)),
         (
             Design("v2", 0.25, 24, 3, strides=(1, 1, 1, 1, 1, 1, 2)),
-            architectures.mobilenet_v2(
-                0.25,
-                24,
-                10,
-                1,
-                bottlenecks=NARROW_V2,
-            ),
+            architectures.mobilenet_v2(0.25, 24, 10, 1, bottlenecks=NARROW_V2),
         ),
     ],
     ids=lambda one: getattr(one, "title", ""),

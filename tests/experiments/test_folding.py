@@ -78,8 +78,7 @@ def test_the_trained_network_of_lesson_03_folds_to_the_same_predictions():
     images = data.load("fashion_mnist", "test").sample(50)
     folded = folding.fold(model)
     np.testing.assert_array_equal(
-        training.evaluate(folded, images).predictions,
-        training.evaluate(model, images).predictions,
+        training.evaluate(folded, images).predictions, training.evaluate(model, images).predictions
     )
     assert counting.count(folded, (3, 32, 32)).macs == counting.count(model, (3, 32, 32)).macs
 

@@ -73,9 +73,7 @@ def test_onnx_runtime_gives_the_same_outputs(model, expected, capfd):
 def test_without_the_converter_the_reason_is_told(model, monkeypatch, tmp_path):
     found = inference.importlib.util.find_spec
     monkeypatch.setattr(
-        inference.importlib.util,
-        "find_spec",
-        lambda name: None if name == "paddle2onnx" else found(name),
+        inference.importlib.util, "find_spec", lambda name: None if name == "paddle2onnx" else found(name)
     )
     assert "paddle2onnx is not installed" in inference.why_no_onnx()
     with pytest.raises(RuntimeError, match=r"Python 3\.\d+: it has wheels for Python up to 3.12"):

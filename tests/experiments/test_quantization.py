@@ -161,10 +161,7 @@ def test_hooks_are_taken_away_after_an_error():
 
 
 def test_a_model_without_activation_layers_is_refused():
-    with (
-        pytest.raises(ValueError, match="no ReLU or ReLU6"),
-        quantization.rounded_activations(nn.Linear(2, 2), 8, 6.0),
-    ):
+    with pytest.raises(ValueError, match="no ReLU or ReLU6"), quantization.rounded_activations(nn.Linear(2, 2), 8, 6.0):
         pass
 
 

@@ -117,11 +117,9 @@ def test_questions_and_exercises_fit_the_network(network):
     numbers = sum(int(value.size) for value in network.state_dict().values())
     assert QUESTIONS["10.weights_file"].truth() == pytest.approx(4 * numbers / 1e3)
     assert EXERCISES["stored_bytes"].reference(210_160, 10, 2_736, 32) == 4 * numbers
-    picture = data.load("fashion_mnist", "test").images[0]
+    image = data.load("fashion_mnist", "test").images[0]
     np.testing.assert_allclose(
-        EXERCISES["network_input"].reference(picture.transpose(1, 2, 0)),
-        data.normalise(picture[np.newaxis]),
-        atol=1e-6,
+        EXERCISES["network_input"].reference(image.transpose(1, 2, 0)), data.normalise(image[np.newaxis]), atol=1e-6
     )
     some = np.random.default_rng(0).normal(scale=5, size=(4, 10))
     np.testing.assert_allclose(EXERCISES["probabilities"].reference(some).max(axis=1), shipped.confidence(some))

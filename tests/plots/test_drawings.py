@@ -1,4 +1,4 @@
-"""A drawn block says what its table says, in the picture and in words."""
+"""A drawn block says what its table says, in the drawing and in words."""
 
 from __future__ import annotations
 

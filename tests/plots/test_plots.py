@@ -20,10 +20,7 @@ ALT = 'Two bars: "standard" is longer than separable & smaller than nothing.'
 def shown(monkeypatch):
     """Shows a figure and returns what a front end gets: the data of each kind, and the metadata."""
     outputs = []
-    monkeypatch.setattr(
-        "IPython.display.publish_display_data",
-        lambda data, metadata: outputs.append((data, metadata)),
-    )
+    monkeypatch.setattr("IPython.display.publish_display_data", lambda data, metadata: outputs.append((data, metadata)))
 
     def show(fig, alt):
         plots.show(fig, alt)

@@ -22,18 +22,12 @@ V1_WITH_THE_MISPRINT = [*(stride for stride, _ in architectures.V1_SEPARABLE[:-1
     ("settings", "table"),
     [
         ({}, architectures.mobilenet_v1()),
-        (
-            {"width_multiplier": 0.5, "resolution": 160, "num_classes": 10},
-            architectures.mobilenet_v1(0.5, 160, 10),
-        ),
+        ({"width_multiplier": 0.5, "resolution": 160, "num_classes": 10}, architectures.mobilenet_v1(0.5, 160, 10)),
         (
             {"strides": V1_WITH_THE_MISPRINT},
             architectures.mobilenet_v1(pairs=[*architectures.V1_SEPARABLE[:-1], (2, 1024)]),
         ),
-        (
-            {"resolution": 32, "stem_stride": 1},
-            architectures.mobilenet_v1(resolution=32, stem_stride=1),
-        ),
+        ({"resolution": 32, "stem_stride": 1}, architectures.mobilenet_v1(resolution=32, stem_stride=1)),
         ({"family": "v2"}, architectures.mobilenet_v2()),
         ({"family": "v2", "width_multiplier": 1.4}, architectures.mobilenet_v2(1.4)),
         (
@@ -78,10 +72,7 @@ def test_the_points_are_the_papers():
             for figure in papers.figures(point["family"], point["table"])
             if figure.row == point["row"]
         }
-        assert (point["macs"], point["accuracy"]) == (
-            printed["M MACs"],
-            printed["% ImageNet accuracy"],
-        )
+        assert (point["macs"], point["accuracy"]) == (printed["M MACs"], printed["% ImageNet accuracy"])
         if point["network"] is not None:
             explorer = widgets.architecture_explorer(point["family"], **point["network"])
             assert explorer.table.macs / 1e6 == pytest.approx(point["macs"], rel=0.01)
@@ -110,10 +101,7 @@ def test_a_network_that_the_paper_does_not_have_has_no_figures():
         ({"width_multiplier": 0}, "width_multiplier must be a number above 0"),
         ({"width_multiplier": "1"}, "width_multiplier must be a number above 0"),
         ({"width_multiplier": float("nan")}, "width_multiplier must be a number above 0"),
-        (
-            {"width_multiplier": 0.01},
-            "width_multiplier=0.01 leaves none of 32 channels: use at least 0.031",
-        ),
+        ({"width_multiplier": 0.01}, "width_multiplier=0.01 leaves none of 32 channels: use at least 0.031"),
         ({"width_multiplier": 5}, "width_multiplier can be at most 4"),
         ({"resolution": 0}, "resolution must be a whole number of at least 1"),
         ({"resolution": 224.5}, "resolution must be a whole number"),
@@ -149,9 +137,7 @@ def test_an_impossible_change_is_refused_and_leaves_the_explorer_as_it_was():
 
 
 @pytest.mark.parametrize(
-    "settings",
-    [{}, {"family": "v2", "width_multiplier": 0.35}, {"strides": [1] * 13, "stem_stride": 1}],
-    ids=str,
+    "settings", [{}, {"family": "v2", "width_multiplier": 0.35}, {"strides": [1] * 13, "stem_stride": 1}], ids=str
 )
 def test_the_words_of_the_figure_say_the_totals_and_where_the_peak_is(settings):
     explorer = widgets.architecture_explorer(**settings)

@@ -162,11 +162,7 @@ def test_groups_explorer_knows_every_possible_number_of_groups(in_channels, out_
 @pytest.mark.parametrize(
     ("make", "wrong", "said"),
     [
-        (
-            widgets.cost_explorer,
-            {"in_channels": 0},
-            "in_channels must be a whole number of at least 1",
-        ),
+        (widgets.cost_explorer, {"in_channels": 0}, "in_channels must be a whole number of at least 1"),
         (widgets.cost_explorer, {"kernel_size": -3}, "kernel_size"),
         (widgets.cost_explorer, {"stride": 1.5}, "stride"),
         (widgets.cost_explorer, {"out_channels": "many"}, "out_channels"),
@@ -174,11 +170,7 @@ def test_groups_explorer_knows_every_possible_number_of_groups(in_channels, out_
         (widgets.cost_explorer, {"in_channels": 10**12}, "at most 4096"),
         (widgets.groups_explorer, {"groups": 4}, "groups=4 must divide both"),
         (widgets.groups_explorer, {"in_channels": 13}, "at most 12"),
-        (
-            widgets.convolution_stepper,
-            {"kernel_size": 5, "input_size": 4},
-            "must fit into the padded input",
-        ),
+        (widgets.convolution_stepper, {"kernel_size": 5, "input_size": 4}, "must fit into the padded input"),
         (widgets.convolution_stepper, {"in_channels": 0}, "in_channels"),
         (widgets.convolution_stepper, {"input_size": 224}, "at most 8"),
         (widgets.convolution_stepper, {"padding": -1}, "padding"),

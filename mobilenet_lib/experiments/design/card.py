@@ -39,12 +39,7 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_card(
-    design: Design,
-    run: Run,
-    frame: pd.DataFrame,
-    budget: Budget,
-    folder: str | Path,
-    milliseconds: float | None = None,
+    design: Design, run: Run, frame: pd.DataFrame, budget: Budget, folder: str | Path, milliseconds: float | None = None
 ) -> list[Path]:
     """Write the design's card into `folder`: one page with figure and table (HTML), and the table alone (CSV).
 

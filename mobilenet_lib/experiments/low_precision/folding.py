@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 
 
 def fold_batch_norm(
-    weight: np.ndarray,
-    mean: np.ndarray,
-    variance: np.ndarray,
-    scale: np.ndarray,
-    shift: np.ndarray,
-    epsilon: float,
+    weight: np.ndarray, mean: np.ndarray, variance: np.ndarray, scale: np.ndarray, shift: np.ndarray, epsilon: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weight and bias of the one convolution that equals a convolution without bias and the batch norm behind it.
 

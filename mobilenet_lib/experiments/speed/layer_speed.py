@@ -37,11 +37,7 @@ COPIES = 8  # of a layer in a row, so that giving the images and fetching the re
 
 
 def by_layer(
-    model: paddle.nn.Layer,
-    image_shape: tuple[int, int, int] = (3, 224, 224),
-    *,
-    warm_up: int = 2,
-    repeats: int = 5,
+    model: paddle.nn.Layer, image_shape: tuple[int, int, int] = (3, 224, 224), *, warm_up: int = 2, repeats: int = 5
 ) -> pd.DataFrame:
     """Milliseconds of each layer without sub-layers in the dynamic graph on a CPU: its median over `repeats` calls.
 
