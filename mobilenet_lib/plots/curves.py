@@ -131,7 +131,10 @@ def trade_offs(
         _draw_points(axes, frame, column)
         _draw_front(axes, best, column)
         for row in [] if own is None else own.to_dict("records"):
-            star = {"marker": "*", "markersize": 16, "color": PALETTE[2], "markeredgecolor": "black", "linestyle": ""}
+            star = {"marker": "*", "markersize": 16, "color": PALETTE[2], "markeredgecolor": "black"} | {
+                "linestyle": "",
+                "capsize": 4,
+            }
             axes.errorbar(row[column], 100 * row["accuracy"], _spread([row]), label=f"yours: {row['name']}", **star)
         log_axis(axes, label, frame[column])
     for axes in panels[:, 0]:

@@ -143,7 +143,7 @@ def log_axis(axes: Axes, label: str, costs: Sequence[float]) -> None:
     """A logarithmic x axis for `costs`, with plain numbers: 1 M, 3 M, 10 M."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-    axes.set(xscale="log", xlabel=label)
+    axes.set(xscale="log", xlabel=f"{label} (log scale)")
     near = max(costs) < 10 * min(costs)  # within a decade LogLocator would crowd the axis
     axes.xaxis.set_major_locator(MaxNLocator(4) if near else LogLocator(subs=(1, 3)))
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -310,7 +310,7 @@ def test_the_explorer_starts_and_counts_as_it_is_told():
     assert "weights 157 % of the limit, too much" in alt
     explorer.set_state({"family": "v1", "max_macs": 0, "max_params": 0, "cost": "params"})
     assert (explorer.design.family, explorer.budget) == ("v1", None)
-    assert "against weights (log scale)" in explorer.figure()[1]
+    assert "against weights, logarithmic" in explorer.figure()[1]
     with pytest.raises(traitlets.TraitError, match="max_macs must be a whole number of at least 0"):
         explorer.max_macs = -1
 

@@ -154,7 +154,7 @@ def test_train_and_test_draws_both_sides_of_each_run():
 def test_trade_offs_have_a_panel_per_cost_and_every_interval():
     frame = statistics.summary([run("recorded")]).assign(macs=2000.0, seconds=3.0)
     fig, alt = plots.trade_offs(frame, {"macs": "MACs", "seconds": "s"}, "mode: recorded")
-    assert [axes.get_xlabel() for axes in fig.axes] == ["MACs", "s"]
+    assert [axes.get_xlabel() for axes in fig.axes] == ["MACs (log scale)", "s (log scale)"]
     for axes, cost in zip(fig.axes, (2000, 3), strict=True):
         (bar,) = axes.containers[0].lines[2]
         (start, end) = bar.get_segments()[0]

@@ -28,7 +28,7 @@ def trade_off(
 
     best = front(frame, cost)
     named, own = (_named(one) if one is not None else None for one in (frame, own))
-    return plots.trade_offs(named, {cost: f"{COSTS[cost]} (log scale)"}, title, front=best, own=own)
+    return plots.trade_offs(named, {cost: COSTS[cost]}, title, front=best, own=own)
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
