@@ -17,7 +17,7 @@ V2_BLOCK = (74, 444, 444, 74)
 
 
 def _channels_for_one_percent() -> int:
-    return next(n for n in range(2, 100) if manifold.share_lost(n) < 0.01)
+    return next(n for n in range(2, 100) if manifold.fraction_lost(n) < 0.01)
 
 
 def _raw_error_of_many_channels() -> str:
@@ -73,7 +73,7 @@ QUESTIONS = (
         "05.untouched",
         "Points with two numbers lie evenly all around zero. For which fraction of them does ReLU leave both numbers "
         "as they were?",
-        lambda: 100 * (1 - manifold.share_lost(2)),
+        lambda: 100 * (1 - manifold.fraction_lost(2)),
         default=50,
         unit="%",
         why="Both numbers must be positive, which holds in one of the four quarters of the plane.",
@@ -81,7 +81,7 @@ QUESTIONS = (
     Question(
         "05.all_zero",
         "A point is turned into 5 channels by random weights. How often does ReLU set all five to zero?",
-        lambda: 100 * manifold.share_zeroed(5),
+        lambda: 100 * manifold.fraction_zeroed(5),
         default=20,
         unit="%",
         why="Each channel is negative half of the time, whatever the others are: ½ five times over.",
@@ -109,7 +109,7 @@ QUESTIONS = (
         "05.twice_as_many",
         "A point has 24 numbers and is expanded to 48 channels (t = 2) with random weights. How often are fewer than "
         "24 of them active?",
-        lambda: 100 * manifold.share_lost(48, dimensions=24),
+        lambda: 100 * manifold.fraction_lost(48, dimensions=24),
         default=1,
         unit="%",
         why="Half of the channels are active on average, which is 24: so it is nearly as often too few as enough.",

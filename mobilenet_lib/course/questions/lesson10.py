@@ -29,7 +29,7 @@ def _what_the_runtime_changes() -> str:
     found = shipped.record()["agreement"]["paddle.inference"]
     if found["largest_difference"] == 0:
         return _EXACT
-    return _DIGITS if found["same_class"] == found["pictures"] else _CLASSES
+    return _DIGITS if found["same_class"] == found["images"] else _CLASSES
 
 
 def _right_with_the_wrong_range() -> float:

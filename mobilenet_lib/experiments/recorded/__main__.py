@@ -106,7 +106,7 @@ _DESIGNS = {
         seed=seed,
         batch_size=how["batch_size"],
         learning_rate=how["learning_rate"],
-        images=how["pictures"],
+        images=how["images"],
     )
     for training_name, how in design.TRAININGS.items()
     for name, run_names in design.run_names(training_name).items()
