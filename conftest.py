@@ -49,8 +49,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Let matplotlib list the fonts once, here: in a lesson it may write to stderr while it does so."""
     if any(item.path.suffix == ".ipynb" for item in session.items) and not session.config.option.collectonly:
-        subprocess.run(
-            [sys.executable, "-c", "import matplotlib.font_manager"],
-            check=True,
-            capture_output=True,
-        )
+        subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], check=True, capture_output=True)

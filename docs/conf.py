@@ -59,10 +59,7 @@ if _repository:
         "repository_url": _repository,
         "repository_branch": os.environ.get("COURSE_BRANCH", "main"),
         "use_repository_button": True,
-        "launch_buttons": {
-            "binderhub_url": "https://mybinder.org",
-            "notebook_interface": "jupyterlab",
-        },
+        "launch_buttons": {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"},
     }
 
 

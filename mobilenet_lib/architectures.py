@@ -24,17 +24,7 @@ if TYPE_CHECKING:
 
 # MobileNet V1 paper, Table 1: (stride of the depthwise part, output channels of the pointwise part). The paper prints
 # stride 2 in the last row; its own 569 M MACs need stride 1 there.
-V1_SEPARABLE = (
-    (1, 64),
-    (2, 128),
-    (1, 128),
-    (2, 256),
-    (1, 256),
-    (2, 512),
-    *[(1, 512)] * 5,
-    (2, 1024),
-    (1, 1024),
-)
+V1_SEPARABLE = ((1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512), *[(1, 512)] * 5, (2, 1024), (1, 1024))
 
 # MobileNet V2 paper, Table 2: t (expansion), c (output channels), n (repeats), s (stride of the first repeat).
 V2_BOTTLENECKS = (
@@ -48,13 +38,7 @@ V2_BOTTLENECKS = (
 )
 
 # What the seed article's V2 does differently from the paper's, in the order of its code.
-ARTICLE_DEVIATIONS = (
-    "stem of stride 1",
-    "expansion at t = 1",
-    "1×1 on the shortcut",
-    "biases",
-    "two pools",
-)
+ARTICLE_DEVIATIONS = ("stem of stride 1", "expansion at t = 1", "1×1 on the shortcut", "biases", "two pools")
 
 KINDS = {
     "conv": "standard convolution",
@@ -281,11 +265,7 @@ def mobilenet_v1(
     builder.add("classifier", "linear", num_classes, bias=True)
     form = ("" if separable else ", full convolutions") + (", shallow" if shallow else "")
     form += "" if activation == "relu" else f", {activation}"
-    return Table(
-        _title("MobileNet V1", width_multiplier, resolution) + form,
-        resolution,
-        tuple(builder.blocks),
-    )
+    return Table(_title("MobileNet V1", width_multiplier, resolution) + form, resolution, tuple(builder.blocks))
 
 
 def mobilenet_v2(
@@ -332,28 +312,15 @@ def mobilenet_v2(
                 linear=linear,
                 shortcut="identity" if shortcuts and same_shape else "none",
             )
-    builder.add(
-        "head",
-        "conv",
-        make_divisible(1280 * max(1.0, width_multiplier)),
-        kernel_size=1,
-        activation="relu6",
-    )
+    builder.add("head", "conv", make_divisible(1280 * max(1.0, width_multiplier)), kernel_size=1, activation="relu6")
     builder.add("pool", "pool", builder.channels)
     builder.add("classifier", "linear", num_classes, bias=True)
     form = ("" if linear else ", ReLU6 projections") + ("" if shortcuts else ", no shortcuts")
-    return Table(
-        _title("MobileNet V2", width_multiplier, resolution) + form,
-        resolution,
-        tuple(builder.blocks),
-    )
+    return Table(_title("MobileNet V2", width_multiplier, resolution) + form, resolution, tuple(builder.blocks))
 
 
 def article_mobilenet_v2(
-    resolution: int = 224,
-    num_classes: int = 10,
-    *,
-    deviations: Collection[str] = ARTICLE_DEVIATIONS,
+    resolution: int = 224, num_classes: int = 10, *, deviations: Collection[str] = ARTICLE_DEVIATIONS
 ) -> Table:
     """The MobileNet V2 of the article this course started from, which is not the paper's.
 
@@ -464,15 +431,7 @@ def _bottleneck_rows(block: Block) -> Iterator[Row]:
         expand = _row(block, ".expand", "pointwise", shape, block.hidden_channels)
         yield expand
         shape, held = expand.output_shape, kept
-    depthwise = _row(
-        block,
-        ".depthwise",
-        "depthwise",
-        shape,
-        block.hidden_channels,
-        stride=block.stride,
-        held=held,
-    )
+    depthwise = _row(block, ".depthwise", "depthwise", shape, block.hidden_channels, stride=block.stride, held=held)
     yield depthwise
     project = _row(
         block,

@@ -61,12 +61,7 @@ class DepthwiseSeparable(nn.Layer):
     """MobileNet V1's block: a depthwise 3×3, then a pointwise 1×1, each with batch norm and ReLU (V1 paper, figure 3)."""
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        stride: int = 1,
-        kernel_size: int = 3,
-        activation: str = "relu",
+        self, in_channels: int, out_channels: int, stride: int = 1, kernel_size: int = 3, activation: str = "relu"
     ) -> None:
         super().__init__()
         self.depthwise = ConvBNReLU(

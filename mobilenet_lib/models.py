@@ -122,15 +122,7 @@ def layer_of(block: Block) -> nn.Layer:
     raise ValueError(f"no layer for a block of kind {block.kind!r}")
 
 
-NAMES = (
-    "mobilenet_v1",
-    "mobilenet_v2",
-    "article_mobilenet_v2",
-    "resnet50",
-    "resnet152",
-    "vgg16",
-    "vgg19",
-)
+NAMES = ("mobilenet_v1", "mobilenet_v2", "article_mobilenet_v2", "resnet50", "resnet152", "vgg16", "vgg19")
 
 
 def build(

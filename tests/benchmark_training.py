@@ -28,12 +28,7 @@ import sys
 import time
 from pathlib import Path
 
-NETWORKS = (
-    ("mobilenet_v1", 1.0),
-    ("mobilenet_v1", 0.5),
-    ("mobilenet_v1", 0.25),
-    ("mobilenet_v2", 1.0),
-)
+NETWORKS = (("mobilenet_v1", 1.0), ("mobilenet_v1", 0.5), ("mobilenet_v1", 0.25), ("mobilenet_v2", 1.0))
 WAYS = ("plain", "dynamic", "static", "torch")
 BATCH, WARM_UP, STEPS = 64, 3, 8
 
@@ -156,9 +151,7 @@ def inputs(name: str, width: float, rounds: int) -> dict[str, float]:
             step(*ready)
             measured["ready"].append(time.perf_counter() - started)
         batches = training.fitting._batches(
-            train,
-            itertools.islice(orders, STEPS + 1),
-            lambda images, part: data.augment(images, generator, part=part),
+            train, itertools.islice(orders, STEPS + 1), lambda images, part: data.augment(images, generator, part=part)
         )
         next(batches)
         for _ in range(STEPS):

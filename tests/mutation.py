@@ -115,14 +115,7 @@ def _try(module: str, path: Path, source: str, tests: list[str]) -> None:
     code = 1
     try:
         code = pytest.main(
-            [
-                "-x",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                "--numprocesses=0",
-                *(f"tests/{name}" for name in tests),
-            ]
+            ["-x", "-q", "-p", "no:cacheprovider", "--numprocesses=0", *(f"tests/{name}" for name in tests)]
         )
     finally:
         os._exit(int(code))

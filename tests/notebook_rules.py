@@ -177,11 +177,7 @@ def no_absolute_paths(lesson: Lesson) -> list[str]:
         "its name"
         for place, text in texts
         for found in [
-            re.search(
-                r"(?:(?<=^)|(?<=[\s'\"`(=]))/(?:[\w.-]+/)+[\w.-]*|\b[A-Za-z]:\\\w+",
-                text,
-                re.MULTILINE,
-            )
+            re.search(r"(?:(?<=^)|(?<=[\s'\"`(=]))/(?:[\w.-]+/)+[\w.-]*|\b[A-Za-z]:\\\w+", text, re.MULTILINE)
         ]
         if found
     ]

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from mobilenet_lib import architectures, cost
 from mobilenet_lib.architectures import (
     ARTICLE_DEVIATIONS,
+    article_mobilenet_v2,
     make_divisible,
     mobilenet_v1,
     mobilenet_v2,
-    article_mobilenet_v2,
     vgg16,
 )
 
@@ -110,10 +110,7 @@ def test_receptive_fields_of_the_papers_networks():
 
 
 @settings(max_examples=20, deadline=None)
-@given(
-    st.sampled_from([mobilenet_v1(0.25, 288), mobilenet_v2(0.35, 288), vgg16(288)]),
-    st.integers(0, 200),
-)
+@given(st.sampled_from([mobilenet_v1(0.25, 288), mobilenet_v2(0.35, 288), vgg16(288)]), st.integers(0, 200))
 def test_receptive_fields_are_what_one_output_number_reaches_back_to(table, place):
     """From one number back to the picture, layer by layer: window (first to last) · stride. The border is not looked at."""
     place %= len(table.rows)
@@ -150,15 +147,7 @@ def test_an_unknown_deviation_is_refused():
 def test_frame_has_a_row_per_layer_and_the_same_totals():
     table = mobilenet_v2(0.5, 96, 10)
     frame = table.to_frame()
-    assert list(frame.columns[:7]) == [
-        "name",
-        "kind",
-        "input",
-        "output",
-        "stride",
-        "macs",
-        "params",
-    ]
+    assert list(frame.columns[:7]) == ["name", "kind", "input", "output", "stride", "macs", "params"]
     assert len(frame) == len(table.rows)
     assert frame["macs"].sum() == table.macs
     assert frame["params"].sum() == table.params
@@ -176,12 +165,7 @@ networks = st.sampled_from([mobilenet_v1, mobilenet_v2])
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    networks,
-    st.sampled_from([0.25, 0.35, 0.5, 0.75, 1.0, 1.4]),
-    st.integers(1, 256),
-    st.sampled_from([1, 2]),
-)
+@given(networks, st.sampled_from([0.25, 0.35, 0.5, 0.75, 1.0, 1.4]), st.integers(1, 256), st.sampled_from([1, 2]))
 def test_every_layer_begins_where_the_one_before_ends(network, width, resolution, stem_stride):
     table = network(width, resolution, 10, stem_stride)
     rows = table.rows

@@ -446,7 +446,7 @@ def test_bottlenecks_that_are_none_are_refused(wrong):
 
 
 def test_nothing_in_the_library_unpickles_or_unpacks():
-    """Pickles can run code: CIFAR-10's archive is Paddle's to read, when its MD5 is right; no other is."""
+    """Pickles can run code: of CIFAR-10, only the official archive is unpickled, or one that somebody says to trust."""
     ours = {"probe.py": "pickle.loads("}  # what the parent process wrote into the pipe
     dangerous = re.compile(
         r"pickle\.loads?\(|paddle\.load\(|allow_pickle=True|extract(all)?\(|(?<!\.)\beval\(|shell=True|torch\.load"

@@ -129,11 +129,7 @@ def test_lesson_04_writes_the_librarys_conv_bn_relu(v1, arguments):
 @pytest.mark.parametrize("stride", [1, 2])
 def test_lesson_04_writes_the_librarys_separable_block(v1, stride):
     assert v1["DepthwiseSeparable"] is not layers.DepthwiseSeparable
-    assert_same(
-        v1["DepthwiseSeparable"](6, 10, stride),
-        layers.DepthwiseSeparable(6, 10, stride),
-        [2, 6, 9, 9],
-    )
+    assert_same(v1["DepthwiseSeparable"](6, 10, stride), layers.DepthwiseSeparable(6, 10, stride), [2, 6, 9, 9])
 
 
 def test_lesson_04_begins_its_weights_as_the_library_does(v1):
@@ -226,9 +222,7 @@ def test_lesson_04_finds_small_kernels_and_silent_channels(v1):
 
 
 @pytest.mark.parametrize(
-    ("stride", "out_channels", "groups"),
-    [(2, 10, 1), (1, 6, 6)],
-    ids=["stride forgotten", "groups forgotten"],
+    ("stride", "out_channels", "groups"), [(2, 10, 1), (1, 6, 6)], ids=["stride forgotten", "groups forgotten"]
 )
 def test_another_layer_is_told_apart(v1, stride, out_channels, groups):
     """The comparison can fail: a layer without the stride, or without the groups, is not the same."""

@@ -76,14 +76,8 @@ def test_an_untrained_network_tells_pictures_apart():
     [
         ({"name": "mobilenet_v3"}, "name must be one of mobilenet_v1"),
         ({"name": "mobilenet_v1", "num_classes": 0}, "num_classes .* not 0"),
-        (
-            {"name": "mobilenet_v1", "width_multiplier": -1},
-            "width_multiplier must be a number above 0",
-        ),
-        (
-            {"name": "vgg16", "width_multiplier": 0.5},
-            "vgg16 has neither width_multiplier nor stem_stride",
-        ),
+        ({"name": "mobilenet_v1", "width_multiplier": -1}, "width_multiplier must be a number above 0"),
+        ({"name": "vgg16", "width_multiplier": 0.5}, "vgg16 has neither width_multiplier nor stem_stride"),
         ({"name": "article_mobilenet_v2", "resolution": 32}, "resolution=32 leaves a 2×2 map"),
     ],
 )
@@ -134,11 +128,7 @@ def test_impossible_layers_are_refused(make, says):
 
 
 def test_tables_and_layers_know_the_same_kinds():
-    tables = [
-        architectures.mobilenet_v1(),
-        architectures.mobilenet_v2(),
-        architectures.article_mobilenet_v2(),
-    ]
+    tables = [architectures.mobilenet_v1(), architectures.mobilenet_v2(), architectures.article_mobilenet_v2()]
     for table in tables:
         for block in table.blocks:
             models.layer_of(block)

@@ -81,27 +81,12 @@ def test_a_missing_field_is_named_with_the_file(tmp_path, field):
     [
         (lambda r: r["epochs"][1].pop("train_loss"), r"epochs\[1\].*'train_loss' is missing"),
         (lambda r: r["epochs"][1].update(epoch=5), r"epochs\[1\].*epoch should be 2, not 5"),
-        (
-            lambda r: r["epochs"][0].update(seconds="2 s"),
-            r"'seconds' should be a finite number, not '2 s'",
-        ),
-        (
-            lambda r: r["epochs"][0].update(train_loss=None),
-            "'train_loss' should be a finite number, not None",
-        ),
-        (
-            lambda r: r["epochs"][0].update(train_loss=True),
-            "'train_loss' should be a finite number, not True",
-        ),
+        (lambda r: r["epochs"][0].update(seconds="2 s"), r"'seconds' should be a finite number, not '2 s'"),
+        (lambda r: r["epochs"][0].update(train_loss=None), "'train_loss' should be a finite number, not None"),
+        (lambda r: r["epochs"][0].update(train_loss=True), "'train_loss' should be a finite number, not True"),
         (lambda r: r["data"].pop("source"), "data: the field 'source' is missing"),
-        (
-            lambda r: r.update(test={"loss": 1.0, "accuracy": 0.5, "total": 4}),
-            "test: the field 'correct' is missing",
-        ),
-        (
-            lambda r: r.update(mode="fast"),
-            "'mode' should be one of quick, recorded, full, not 'fast'",
-        ),
+        (lambda r: r.update(test={"loss": 1.0, "accuracy": 0.5, "total": 4}), "test: the field 'correct' is missing"),
+        (lambda r: r.update(mode="fast"), "'mode' should be one of quick, recorded, full, not 'fast'"),
         (lambda r: r.update(sede=3), "'sede' is unknown"),
         (lambda r: r.update(seed=1.0), "'seed' should be a whole number, not 1.0"),
         (lambda r: r["machine"].pop("threads"), "machine: the field 'threads' is missing"),

@@ -52,14 +52,7 @@ def test_wilson_interval_refuses(arguments, message):
 
 @pytest.mark.parametrize(
     ("confidence", "degrees", "quantile"),
-    [
-        (0.95, 1, 12.706),
-        (0.95, 2, 4.303),
-        (0.95, 9, 2.262),
-        (0.95, 30, 2.042),
-        (0.90, 5, 2.015),
-        (0.99, 60, 2.660),
-    ],
+    [(0.95, 1, 12.706), (0.95, 2, 4.303), (0.95, 9, 2.262), (0.95, 30, 2.042), (0.90, 5, 2.015), (0.99, 60, 2.660)],
 )
 def test_student_quantiles_are_those_of_the_printed_tables(confidence, degrees, quantile):
     assert statistics.student_t(degrees + 1, confidence) == pytest.approx(quantile, abs=5.1e-4)
@@ -84,11 +77,7 @@ def test_summary_has_a_row_per_model_with_students_interval_over_seeds():
     assert row["accuracy"] == pytest.approx(0.65)
     assert row["high"] - row["accuracy"] == pytest.approx(4.303 * 0.05 / math.sqrt(3), rel=1e-3)
     assert row["interval"] == "Student t, 3 seeds"
-    assert (row["measured_on"], row["seconds"], row["images_per_second"]) == (
-        "validation",
-        4.0,
-        45.0,
-    )
+    assert (row["measured_on"], row["seconds"], row["images_per_second"]) == ("validation", 4.0, 45.0)
     single = frame.iloc[1]
     assert (single["low"], single["high"]) == pytest.approx(statistics.wilson_interval(5, 10))
     assert single["interval"] == "Wilson, 10 images of one run"
@@ -118,10 +107,7 @@ def test_summary_without_any_measured_accuracy_says_so():
         ([], "at least one run"),
         ([run(finished=0)], "no finished epoch"),
         ([run(), run()], "2 runs named 'v1' have the seed 0"),
-        (
-            [run(), run(seed=1, settings={"epochs": 2, "batch_size": 16})],
-            "differ in batch_size: 8 and 16",
-        ),
+        ([run(), run(seed=1, settings={"epochs": 2, "batch_size": 16})], "differ in batch_size: 8 and 16"),
         ([run(), run(seed=1, data=DATA | {"train_size": 80})], "differ in train_size: 90 and 80"),
         ([run(), run(seed=1, finished=1)], "differ in finished epochs: 2 and 1"),
     ],
@@ -138,11 +124,7 @@ def test_confusion_counts_true_classes_in_rows():
 
 @pytest.mark.parametrize(
     ("labels", "predictions", "words"),
-    [
-        ([0, 1], [0], "equal length"),
-        ([0, 3], [0, 1], "from 0 to 2"),
-        ([0, 1], [-1, 1], "from 0 to 2"),
-    ],
+    [([0, 1], [0], "equal length"), ([0, 3], [0, 1], "from 0 to 2"), ([0, 1], [-1, 1], "from 0 to 2")],
 )
 def test_confusion_refuses_what_it_cannot_count(labels, predictions, words):
     with pytest.raises(ValueError, match=words):
@@ -150,13 +132,7 @@ def test_confusion_refuses_what_it_cannot_count(labels, predictions, words):
 
 
 def measured(right: str, source: str = "made here", **others) -> Run:
-    test = {
-        "loss": 1.0,
-        "accuracy": 0.5,
-        "correct": right.count("1"),
-        "total": len(right),
-        "right": right,
-    }
+    test = {"loss": 1.0, "accuracy": 0.5, "correct": right.count("1"), "total": len(right), "right": right}
     return run(test=test, data={**DATA, "test_source": source}, **others)
 
 
@@ -180,10 +156,7 @@ def test_runs_that_cannot_be_paired_are_refused(second, words):
 
 def test_what_was_counted_afterwards_does_not_part_runs():
     settings = {"epochs": 2, "batch_size": 8}
-    both = [
-        run(settings=settings),
-        run(seed=1, settings={**settings, "macs": 7, "step": "static"}),
-    ]
+    both = [run(settings=settings), run(seed=1, settings={**settings, "macs": 7, "step": "static"})]
     assert statistics.summary(both)["runs"].tolist() == [2]
 
 

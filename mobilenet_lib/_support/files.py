@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import psutil
 
 RECORDED = Path(__file__).parents[1] / "experiments" / "recorded"
 
@@ -28,8 +31,10 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     """
     path = expanded(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    ours = f"{path.name}.{platform.node()}"
+    _remove_dead(path.parent, ours)
     # Not by `tempfile`, whose files only their owner may read, whatever the umask says.
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+    partial = path.with_name(f"{ours}.{os.getpid()}.{secrets.token_hex(4)}.partial")
     try:
         with partial.open("xb") as file:
             yield file
@@ -41,6 +46,15 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _remove_dead(folder: Path, ours: str) -> None:
+    """Remove what writers on this machine left that were killed: a checkpoint can have a gigabyte."""
+    for path in folder.iterdir():
+        name = path.name.removeprefix(f"{ours}.").split(".")
+        if path.name.startswith(f"{ours}.") and len(name) == 3 and name[0].isdigit() and name[2] == "partial":
+            if not psutil.pid_exists(int(name[0])):
+                path.unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -12,7 +12,7 @@ from mobilenet_lib._support.paddle import paddle
 def eval_mode(model: paddle.nn.Layer) -> Iterator[paddle.nn.Layer]:
     """`model` in eval mode; afterwards every layer is again in the mode that it had, also after an error.
 
-    A layer with an `eval()` or a `train()` of its own changes by them: a program loaded by `paddle.jit.load` has such.
+    A layer with own methods `eval` and `train` changes by them: a program loaded by `paddle.jit.load` has such.
     Raises ValueError for what is no Layer.
     """
     if not isinstance(model, paddle.nn.Layer):

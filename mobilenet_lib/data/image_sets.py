@@ -115,10 +115,7 @@ class ImageSet:
 
 
 def load(
-    name: str,
-    split: str = "train",
-    path: str | os.PathLike[str] | None = None,
-    size: int | None = None,
+    name: str, split: str = "train", path: str | os.PathLike[str] | None = None, size: int | None = None
 ) -> ImageSet:
     """Load one split of a data set as bytes.
 

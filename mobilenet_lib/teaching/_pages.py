@@ -24,10 +24,7 @@ _LINK_TO_LESSON = re.compile(r'href="(\d\d_\w+)\.ipynb"')
 
 
 def page(
-    title: str,
-    cells: Iterable[str | nbformat.NotebookNode],
-    deck: bool = False,
-    lesson_link: str = "{}.html",
+    title: str, cells: Iterable[str | nbformat.NotebookNode], deck: bool = False, lesson_link: str = "{}.html"
 ) -> str:
     """A whole page: Markdown texts, and cells with their stored outputs.
 

@@ -114,7 +114,4 @@ def save(lesson: course.Lesson, times: Times) -> Path:
 def _environment(folder: Path) -> dict[str, str]:
     """This process's variables, with nobody at the keyboard, no progress file of anybody, and no CIFAR-10."""
     kept = {name: value for name, value in os.environ.items() if name != "MOBILENET_DATA"}
-    return kept | {
-        "MOBILENET_INTERACTIVE": "0",
-        "MOBILENET_PROGRESS": str(folder / "progress.sqlite"),
-    }
+    return kept | {"MOBILENET_INTERACTIVE": "0", "MOBILENET_PROGRESS": str(folder / "progress.sqlite")}

@@ -30,12 +30,7 @@ _PROBE_SECONDS = 180
 
 
 def choose(
-    wanted: str,
-    model: paddle.nn.Layer,
-    optimizer: str,
-    example: Callable[[], Batch],
-    learning_rate: float,
-    steps: int,
+    wanted: str, model: paddle.nn.Layer, optimizer: str, example: Callable[[], Batch], learning_rate: float, steps: int
 ) -> Step:
     """The engine for a run of `steps` steps on batches like the one that `example()` makes: images and labels.
 
@@ -67,12 +62,7 @@ class NotTrusted(Exception):
     """Why the fast engine is not taken, in words that follow a colon."""
 
 
-def _trusted(
-    model: paddle.nn.Layer,
-    optimizer: str,
-    batch: Batch,
-    learning_rate: float,
-) -> tuple[StaticStep, bool]:
+def _trusted(model: paddle.nn.Layer, optimizer: str, batch: Batch, learning_rate: float) -> tuple[StaticStep, bool]:
     """The static graph after both checks, and whether it is faster. Raises NotTrusted."""
     if platform.machine().lower() not in ("x86_64", "amd64"):
         raise NotTrusted(f"it needs an x86-64 processor, this is {platform.machine()}")

@@ -90,8 +90,7 @@ def _output(arguments: argparse.Namespace) -> Path:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="mobilenet-train",
-        description="Train a network of the course; the same command continues it.",
+        prog="mobilenet-train", description="Train a network of the course; the same command continues it."
     )
     add = parser.add_argument
     add("--model", default="mobilenet_v1", choices=models.NAMES)

@@ -139,8 +139,4 @@ def _state_errors(
         else:
             difference += float((apart**2).sum())
             change += float(((value.astype(np.float64) - before[name]) ** 2).sum())
-    return {
-        "update": float(np.sqrt(difference / max(change, 1e-30))),
-        "mean": mean,
-        "variance": variance,
-    }
+    return {"update": float(np.sqrt(difference / max(change, 1e-30))), "mean": mean, "variance": variance}

@@ -103,10 +103,7 @@ def _make_optimizer(name: str, parameters: list[paddle.Tensor]) -> paddle.optimi
         if group
     ]
     return paddle.optimizer.Momentum(
-        recipe["learning_rate"],
-        recipe["momentum"],
-        parameters=groups,
-        use_nesterov=recipe["nesterov"],
+        recipe["learning_rate"], recipe["momentum"], parameters=groups, use_nesterov=recipe["nesterov"]
     )
 
 

@@ -260,9 +260,7 @@ def _augmentation(history: Run, generator: np.random.Generator) -> Callable[[np.
 
 
 def _batches(
-    train: ImageSet,
-    chosen: Iterator[np.ndarray],
-    augmentation: Callable[[np.ndarray, slice], np.ndarray],
+    train: ImageSet, chosen: Iterator[np.ndarray], augmentation: Callable[[np.ndarray, slice], np.ndarray]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Normalised images and labels, batch after batch; a thread prepares one while the step before it runs.
 

@@ -79,11 +79,7 @@ def smaller_rate(settings: dict[str, Any]) -> float:
 
 
 def describe_settings(
-    epochs: int,
-    batch_size: int,
-    learning_rate: float | None,
-    options: Options,
-    validation: ImageSet | float | None,
+    epochs: int, batch_size: int, learning_rate: float | None, options: Options, validation: ImageSet | float | None
 ) -> dict[str, Any]:
     """The arguments that a run's figures depend on, checked, with the optimizer's constants beside them."""
     settings = {

@@ -54,11 +54,7 @@ class StaticStep:
     name = "static"
 
     def __init__(
-        self,
-        model: paddle.nn.Layer,
-        optimizer: str,
-        batch_size: int,
-        image_shape: tuple[int, int, int],
+        self, model: paddle.nn.Layer, optimizer: str, batch_size: int, image_shape: tuple[int, int, int]
     ) -> None:
         check_supported(model)
         _keep_freed_memory()
@@ -174,11 +170,7 @@ class _Network:
     """
 
     def __init__(
-        self,
-        blocks: tuple[Block, ...],
-        shapes: dict[str, tuple[int, ...]],
-        decays: dict[str, float],
-        training: bool,
+        self, blocks: tuple[Block, ...], shapes: dict[str, tuple[int, ...]], decays: dict[str, float], training: bool
     ) -> None:
         self._blocks, self._shapes, self._decays, self._training = blocks, shapes, decays, training
         self.trained: list[str] = []
@@ -305,10 +297,5 @@ def _keep_freed_memory() -> None:
     except (OSError, AttributeError, TypeError):
         return
     trim_threshold, top_pad, mmap_max, arena_max = -1, -2, -4, -8  # names and numbers of malloc.h
-    for option, value in (
-        (mmap_max, 0),
-        (trim_threshold, 2**31 - 1),
-        (top_pad, 64 << 20),
-        (arena_max, 1),
-    ):
+    for option, value in ((mmap_max, 0), (trim_threshold, 2**31 - 1), (top_pad, 64 << 20), (arena_max, 1)):
         mallopt(option, value)

@@ -92,13 +92,7 @@ def test_training_that_has_not_begun_ends_as_one_in_its_first_epoch(monkeypatch,
     monkeypatch.setattr("mobilenet_lib.training.choice.probe", lambda *_: None)
     monkeypatch.setattr("mobilenet_lib.training.choice.platform.machine", lambda: "x86_64")
     run = training.fit(
-        model,
-        pictures,
-        validation=None,
-        epochs=2,
-        batch_size=8,
-        step="static",
-        checkpoint=tmp_path / "c",
+        model, pictures, validation=None, epochs=2, batch_size=8, step="static", checkpoint=tmp_path / "c"
     )
     assert (run.interrupted, run.epochs, run.settings["step"]) == (True, [], "none")
     assert not model.training
@@ -108,13 +102,7 @@ def test_training_that_has_not_begun_ends_as_one_in_its_first_epoch(monkeypatch,
     )
     monkeypatch.undo()
     run = training.fit(
-        model,
-        pictures,
-        validation=None,
-        epochs=2,
-        batch_size=8,
-        step="dynamic",
-        checkpoint=tmp_path / "c",
+        model, pictures, validation=None, epochs=2, batch_size=8, step="dynamic", checkpoint=tmp_path / "c"
     )
     assert len(run.epochs) == 2
 

@@ -279,10 +279,7 @@ def test_report_counts_what_was_done(export, tmp_path):
     students = found.students().set_index("student")
     assert list(students.index) == ["Ada", "ben"]
     assert students["guesses"].tolist() == [2, 2]
-    assert students["points"].tolist() == [
-        EXERCISES["conv_macs"].points,
-        EXERCISES["conv_macs"].points // 2,
-    ]
+    assert students["points"].tolist() == [EXERCISES["conv_macs"].points, EXERCISES["conv_macs"].points // 2]
     assert students["median_off"].tolist() == [2, 2]
     of_lesson = sum(one.lesson == "01" for one in (*QUESTIONS.values(), *EXERCISES.values()))
     assert students["lesson 01"].tolist() == pytest.approx([3 / of_lesson] * 2)

@@ -73,10 +73,7 @@ def main(folder: Path) -> None:
     fit(interrupt_in_pass(small_net(), 6), epochs=3, checkpoint=checkpoint)
     parts = small_net(seed=99)
     history = fit(parts, epochs=3, checkpoint=checkpoint)
-    found |= {
-        "again": curves(history) == found["curves"],
-        "same": weights(parts) == weights(whole),
-    }
+    found |= {"again": curves(history) == found["curves"], "same": weights(parts) == weights(whole)}
     (folder / f"found{place}.json").write_text(json.dumps(found), encoding="utf-8")
 
 

@@ -28,10 +28,7 @@ def _model(name="mobilenet_v1", seed=0, **options):
 
 def _batch(size=16, seed=0):
     generator = np.random.default_rng(seed)
-    return (
-        generator.standard_normal((size, *SHAPE), dtype=np.float32),
-        generator.integers(0, 10, size),
-    )
+    return (generator.standard_normal((size, *SHAPE), dtype=np.float32), generator.integers(0, 10, size))
 
 
 def _compared(model, optimizer="sgd", change=None):
@@ -131,10 +128,7 @@ def test_a_network_that_amplifies_noise_gets_no_free_pass():
 def test_weight_decay_acts_on_the_same_weights():
     """Seen in the optimizer's memory, which holds the sum of gradient + decay · weight over the steps."""
     model = _model()
-    dynamic, static = (
-        training.DynamicStep(model, "sgd"),
-        training.StaticStep(model, "sgd", 16, SHAPE),
-    )
+    dynamic, static = (training.DynamicStep(model, "sgd"), training.StaticStep(model, "sgd", 16, SHAPE))
     images, labels = _batch()
     before = dynamic.model_state()
     model.train()
@@ -152,10 +146,7 @@ def test_weight_decay_acts_on_the_same_weights():
 
 def test_state_goes_both_ways():
     model, other = (_model("mobilenet_v2", seed, **SHORT["mobilenet_v2"]) for seed in (0, 1))
-    static, dynamic = (
-        training.StaticStep(model, "adam", 16, SHAPE),
-        training.DynamicStep(other, "adam"),
-    )
+    static, dynamic = (training.StaticStep(model, "adam", 16, SHAPE), training.DynamicStep(other, "adam"))
     static.step(*_batch(), 1e-3)
     dynamic.load_model_state(static.model_state())
     dynamic.load_optimizer_state(static.optimizer_state())
@@ -188,10 +179,7 @@ def test_a_batch_of_another_size_is_refused():
 
 def test_fewer_pictures_than_a_batch_are_evaluated_alone():
     model = _model()
-    static, dynamic = (
-        training.StaticStep(model, "sgd", 16, SHAPE),
-        training.DynamicStep(model, None),
-    )
+    static, dynamic = (training.StaticStep(model, "sgd", 16, SHAPE), training.DynamicStep(model, None))
     images, _ = _batch(5)
     np.testing.assert_allclose(static.logits(images), dynamic.logits(images), atol=1e-4)
 

@@ -35,14 +35,7 @@ def stripes(count: int = 96, seed: int = 0, size: int = 12) -> ImageSet:
     images = rng.integers(0, 100, (count, 3, size, size))
     for image, label in zip(images, labels, strict=True):
         image[0 if label < 2 else 2] += pattern[:, None] if label % 2 else pattern[None, :]
-    return ImageSet(
-        "stripes",
-        "train",
-        images.astype(np.uint8),
-        labels,
-        ("a", "b", "c", "d"),
-        "made in the test",
-    )
+    return ImageSet("stripes", "train", images.astype(np.uint8), labels, ("a", "b", "c", "d"), "made in the test")
 
 
 def small_net(seed: int = 0, classes: int = 4) -> nn.Layer:
@@ -766,7 +759,7 @@ def test_a_model_with_several_outputs_is_refused():
 def test_a_batch_beyond_memory_is_refused_before_it_is_made(monkeypatch):
     """The two convolutions and batch norms keep 3 + 16 + 16 + 16 maps of 12×12, the classifier 16 numbers."""
     kept = 4 * 16 * (51 * 144 + 16)
-    free = type("Memory", (), {"available": kept - 1})
+    free = type("Memory", (), {"available": kept - 1, "total": kept})
     monkeypatch.setattr(inputs.psutil, "virtual_memory", lambda: free)
     with pytest.raises(ValueError, match=r"a batch of 16 images needs 0\.0 GB .*smaller batch_size"):
         fit(small_net())
