@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from mobilenet_lib import architectures, cost
+from mobilenet_lib import baselines, cost
 from mobilenet_lib.architectures import Table
 
 if sys.version_info >= (3, 11):
@@ -145,11 +145,11 @@ def _compute(
     layer_name: str | None = None,
     **arguments: Any,
 ) -> float:
-    """One quantity of a network of `architectures` or of a layer of `cost`."""
+    """One quantity of a network of `baselines.TABLES` or of a layer of `cost`."""
     if layer is not None:
         price = getattr(cost, layer)(**arguments)
         return price.output_shape[1] if quantity == "output_height" else getattr(price, quantity)
-    table = getattr(architectures, network)(**arguments)
+    table = baselines.TABLES[network](**arguments)
     if quantity == "stride":
         return next(row.stride for row in table.rows if row.name == layer_name)
     if quantity == "blocks":
