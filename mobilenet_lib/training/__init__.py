@@ -1,7 +1,7 @@
 """Training that can be repeated, watched, stopped and continued, with a history of what happened.
 
 `fit` trains and returns a `mobilenet_lib.runs.Run`; `evaluate` measures a model on images. Two classes compute a step:
-`DynamicGraph` is Paddle as the lessons use it; it trains any model and is the reference. `StaticGraph` trains networks that
+`DynamicGraph` is Paddle as the lessons use it; it trains any model and is the reference. `StaticStep` trains networks that
 were built from a table, several times faster on a CPU. It relies on a path of Paddle that is still experimental, so `choose`
 takes it only after a comparison with the reference.
 
@@ -22,7 +22,7 @@ from mobilenet_lib.training.fitting import (
     scores,
     seed_everything,
 )
-from mobilenet_lib.training.static import NotSupported, StaticGraph
+from mobilenet_lib.training.static import NotSupported, StaticStep
 
 __all__ = [
     "ENGINES",
@@ -34,7 +34,7 @@ __all__ = [
     "Engine",
     "Evaluation",
     "NotSupported",
-    "StaticGraph",
+    "StaticStep",
     "TrainingDiverged",
     "choose",
     "compare",

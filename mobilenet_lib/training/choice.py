@@ -18,11 +18,11 @@ from mobilenet_lib._support import environment
 from mobilenet_lib._support.files import atomic_write
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.training.comparison import compare
-from mobilenet_lib.training.dynamic import DynamicGraph
-from mobilenet_lib.training.static import NotSupported, StaticGraph, check_supported
+from mobilenet_lib.training.dynamic import DynamicGraph as DynamicStep
+from mobilenet_lib.training.static import NotSupported, StaticStep, check_supported
 
 ENGINES = ("auto", "dynamic", "static")
-Engine = DynamicGraph | StaticGraph
+Engine = DynamicStep | StaticStep
 Batch = tuple[np.ndarray, np.ndarray]  # normalised float32 [N, 3, H, W], int64 [N]
 
 SHORT_RUN = 60  # steps; the checks would take longer than such a run can save
@@ -48,13 +48,13 @@ def choose(
     if wanted not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, not {wanted!r}")
     if wanted == "dynamic" or (wanted == "auto" and (steps < SHORT_RUN or not _has_form(model))):
-        return DynamicGraph(model, optimizer)
+        return DynamicStep(model, optimizer)
     try:
         engine, faster = _trusted(model, optimizer, example(), learning_rate)
     except NotTrusted as problem:
         _say(f"Training in the dynamic graph, as the fast engine is not trusted here: {problem}.")
-        return DynamicGraph(model, optimizer)
-    return engine if faster or wanted == "static" else DynamicGraph(model, optimizer)
+        return DynamicStep(model, optimizer)
+    return engine if faster or wanted == "static" else DynamicStep(model, optimizer)
 
 
 def _say(text: str) -> None:
@@ -72,7 +72,7 @@ def _trusted(
     optimizer: str,
     batch: Batch,
     learning_rate: float,
-) -> tuple[StaticGraph, bool]:
+) -> tuple[StaticStep, bool]:
     """The static graph after both checks, and whether it is faster. Raises NotTrusted."""
     if platform.machine().lower() not in ("x86_64", "amd64"):
         raise NotTrusted(f"it needs an x86-64 processor, this is {platform.machine()}")
@@ -80,7 +80,7 @@ def _trusted(
     try:
         check_supported(model)
         probe(model, optimizer, len(images), images.shape[1:])
-        engine = StaticGraph(model, optimizer, len(images), images.shape[1:])
+        engine = StaticStep(model, optimizer, len(images), images.shape[1:])
         comparison = compare(model, engine, optimizer, images, labels, learning_rate)
     except NotSupported as problem:
         raise NotTrusted(str(problem)) from problem

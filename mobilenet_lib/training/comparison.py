@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobilenet_lib._support.paddle import paddle
-from mobilenet_lib.training.dynamic import DynamicGraph
-from mobilenet_lib.training.static import StaticGraph
+from mobilenet_lib.training.dynamic import DynamicGraph as DynamicStep
+from mobilenet_lib.training.static import StaticStep
 
 # Two engines add the same numbers in another order. That alone changes the last digits of float32, and where a change
 # moves an activation across zero, a gradient by much more: how much, depends on the network. So the measure is the
@@ -55,7 +55,7 @@ class _Step:
 
 def compare(
     model: paddle.nn.Layer,
-    other: StaticGraph,
+    other: StaticStep,
     optimizer: str,
     images: np.ndarray,
     labels: np.ndarray,
@@ -69,12 +69,12 @@ def compare(
     memory = other.optimizer_state()
     batch = (images, labels, learning_rate)
     try:
-        reference = DynamicGraph(model, optimizer)
+        reference = DynamicStep(model, optimizer)
         expected = _step(reference, before, None, batch)
         found = _step(other, before, expected.state, batch)
         model.train()
         seconds = (_seconds(reference, batch), _seconds(other, batch))
-        noisy = _step(DynamicGraph(model, optimizer), _with_noise(before), _with_noise(expected.state), batch)
+        noisy = _step(DynamicStep(model, optimizer), _with_noise(before), _with_noise(expected.state), batch)
     finally:
         model.set_state_dict(before)
         other.load_model_state(before)
@@ -87,7 +87,7 @@ def compare(
 
 
 def _step(
-    engine: DynamicGraph | StaticGraph,
+    engine: DynamicStep | StaticStep,
     before: dict[str, np.ndarray],
     evaluated: dict[str, np.ndarray] | None,
     batch: tuple[np.ndarray, np.ndarray, float],
@@ -109,7 +109,7 @@ def _with_noise(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def _seconds(engine: DynamicGraph | StaticGraph, batch: tuple[np.ndarray, np.ndarray, float]) -> float:
+def _seconds(engine: DynamicStep | StaticStep, batch: tuple[np.ndarray, np.ndarray, float]) -> float:
     started = time.perf_counter()
     engine.step(*batch)
     return time.perf_counter() - started

@@ -11,12 +11,12 @@ import sys
 import numpy as np
 
 from mobilenet_lib import models
-from mobilenet_lib.training.static import StaticGraph
+from mobilenet_lib.training.static import StaticStep
 
 
 def main() -> None:
     table, optimizer, batch_size, image_shape = pickle.loads(sys.stdin.buffer.read())
-    engine = StaticGraph(models.TableNetwork(table), optimizer, batch_size, image_shape)
+    engine = StaticStep(models.TableNetwork(table), optimizer, batch_size, image_shape)
     generator = np.random.default_rng(0)
     images = generator.standard_normal((batch_size, *image_shape), dtype=np.float32)
     labels = generator.integers(0, table.num_classes, batch_size)

@@ -44,7 +44,7 @@ def check_supported(model: paddle.nn.Layer) -> None:
             raise NotSupported(f"there is no fast form for the block {block.name!r}")
 
 
-class StaticGraph:
+class StaticStep:
     """The same steps as `DynamicGraph`, on batches of one size: batch_size pictures of image_shape (3, height, width).
 
     It has weights of its own: `load_model_state` gives it some, `model_state` returns them. NotSupported for a

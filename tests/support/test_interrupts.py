@@ -11,7 +11,7 @@ from mobilenet_lib import data, models, training
 from mobilenet_lib._support.interrupts import held
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.experiments import inference
-from mobilenet_lib.training import StaticGraph, static
+from mobilenet_lib.training import StaticStep, static
 
 
 def interrupt() -> None:
@@ -77,11 +77,11 @@ def test_the_static_graph_is_built_to_its_end(monkeypatch):
     model = _small()
     monkeypatch.setattr(static._Network, "logits", interrupting(static._Network.logits))
     with pytest.raises(KeyboardInterrupt):
-        StaticGraph(model, "sgd", 8, (3, 16, 16))
+        StaticStep(model, "sgd", 8, (3, 16, 16))
     assert paddle.in_dynamic_mode()
     assert not paddle.get_flags("FLAGS_use_onednn")["FLAGS_use_onednn"]
     monkeypatch.undo()
-    StaticGraph(model, "sgd", 8, (3, 16, 16))
+    StaticStep(model, "sgd", 8, (3, 16, 16))
 
 
 def test_training_that_has_not_begun_ends_as_one_in_its_first_epoch(monkeypatch, capsys, tmp_path):

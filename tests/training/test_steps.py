@@ -35,7 +35,7 @@ def _batch(size=16, seed=0):
 
 
 def _compared(model, optimizer="sgd", change=None):
-    engine = training.StaticGraph(model, optimizer, 16, SHAPE)
+    engine = training.StaticStep(model, optimizer, 16, SHAPE)
     if change:
         change(engine)
     rate = training.RECIPES[optimizer]["learning_rate"]
@@ -68,7 +68,7 @@ def test_a_step_agrees_with_the_dynamic_graph(name, options, optimizer):
 
 def test_comparing_leaves_model_and_engine_as_they_were():
     model = _model()
-    engine = training.StaticGraph(model, "sgd", 16, SHAPE)
+    engine = training.StaticStep(model, "sgd", 16, SHAPE)
     before, memory = engine.model_state(), engine.optimizer_state()
     training.compare(model, engine, "sgd", *_batch(), 0.1)
     for name, value in model.state_dict().items():
@@ -133,7 +133,7 @@ def test_weight_decay_acts_on_the_same_weights():
     model = _model()
     dynamic, static = (
         training.DynamicGraph(model, "sgd"),
-        training.StaticGraph(model, "sgd", 16, SHAPE),
+        training.StaticStep(model, "sgd", 16, SHAPE),
     )
     images, labels = _batch()
     before = dynamic.model_state()
@@ -153,13 +153,13 @@ def test_weight_decay_acts_on_the_same_weights():
 def test_state_goes_both_ways():
     model, other = (_model("mobilenet_v2", seed, **SHORT["mobilenet_v2"]) for seed in (0, 1))
     static, dynamic = (
-        training.StaticGraph(model, "adam", 16, SHAPE),
+        training.StaticStep(model, "adam", 16, SHAPE),
         training.DynamicGraph(other, "adam"),
     )
     static.step(*_batch(), 1e-3)
     dynamic.load_model_state(static.model_state())
     dynamic.load_optimizer_state(static.optimizer_state())
-    again = training.StaticGraph(other, "adam", 16, SHAPE)
+    again = training.StaticStep(other, "adam", 16, SHAPE)
     again.load_optimizer_state(static.optimizer_state())
     assert again.optimizer_state().keys() == static.optimizer_state().keys()
     for engine in (static, again):
@@ -173,7 +173,7 @@ def test_state_goes_both_ways():
 
 def test_notebooks_are_in_the_dynamic_graph_afterwards():
     model = _model()
-    engine = training.StaticGraph(model, "sgd", 16, SHAPE)
+    engine = training.StaticStep(model, "sgd", 16, SHAPE)
     images, labels = _batch()
     with pytest.raises(Exception):  # noqa: B017, PT011 - whatever Paddle raises for a wrong shape
         engine.step(images[:, :, :8], labels, 0.1)
@@ -183,13 +183,13 @@ def test_notebooks_are_in_the_dynamic_graph_afterwards():
 
 def test_a_batch_of_another_size_is_refused():
     with pytest.raises(ValueError, match="built for 16 pictures at a time, not 7"):
-        training.StaticGraph(_model(), "sgd", 16, SHAPE).step(*_batch(7), 0.1)
+        training.StaticStep(_model(), "sgd", 16, SHAPE).step(*_batch(7), 0.1)
 
 
 def test_fewer_pictures_than_a_batch_are_evaluated_alone():
     model = _model()
     static, dynamic = (
-        training.StaticGraph(model, "sgd", 16, SHAPE),
+        training.StaticStep(model, "sgd", 16, SHAPE),
         training.DynamicGraph(model, None),
     )
     images, _ = _batch(5)
@@ -225,8 +225,8 @@ def test_a_crash_of_the_trial_is_survived_and_said(no_cache, capsys, monkeypatch
 
 def test_a_disagreement_is_said_and_the_dynamic_graph_taken(no_cache, capsys, monkeypatch):
     monkeypatch.setattr(choice, "probe", lambda *_: None)
-    right = training.StaticGraph.step
-    monkeypatch.setattr(training.StaticGraph, "step", lambda self, *batch: (right(self, *batch)[0] + 0.1, 0))
+    right = training.StaticStep.step
+    monkeypatch.setattr(training.StaticStep, "step", lambda self, *batch: (right(self, *batch)[0] + 0.1, 0))
     assert _chosen("auto", _model()).name == "dynamic"
     assert "not trusted here: its loss is off by" in capsys.readouterr().out
 
