@@ -85,7 +85,7 @@ def _paddle_step(way, table, batch):
     if way == "static":
         step = training.StaticStep(model, "sgd", batch, (3, table.resolution, table.resolution))
     else:
-        step = training.DynamicStep(model, "sgd")
+        step = training.DynamicGraph(model, "sgd")
     model.train()
     return lambda images, labels: step.step(images, labels, 0.05)
 
