@@ -9,7 +9,7 @@ Introduced in lesson 08.
 """
 
 from mobilenet_lib.training.checkpoints import CheckpointNotSaved
-from mobilenet_lib.training.choice import ENGINES, Engine, choose
+from mobilenet_lib.training.choice import STEPS, Step, choose
 from mobilenet_lib.training.comparison import Comparison, compare
 from mobilenet_lib.training.dynamic import RECIPES, DynamicGraph, cross_entropy
 from mobilenet_lib.training.fitting import (
@@ -25,16 +25,16 @@ from mobilenet_lib.training.fitting import (
 from mobilenet_lib.training.static import NotSupported, StaticStep
 
 __all__ = [
-    "ENGINES",
     "RECIPES",
     "SCHEDULES",
+    "STEPS",
     "CheckpointNotSaved",
     "Comparison",
     "DynamicGraph",
-    "Engine",
     "Evaluation",
     "NotSupported",
     "StaticStep",
+    "Step",
     "TrainingDiverged",
     "choose",
     "compare",

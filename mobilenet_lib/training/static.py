@@ -1,12 +1,14 @@
 """Training steps in Paddle's static graph with oneDNN, several times faster than the dynamic graph on a CPU.
 
 Paddle's dynamic graph computes a depthwise convolution channel by channel on one thread. Its static graph can hand
-all layers to oneDNN, which is fast as long as no layer falls back to oneDNN's reference code. This engine therefore
+all layers to oneDNN, which is fast as long as no layer falls back to oneDNN's reference code. `StaticStep` therefore
 builds a network of its own from the blocks of the same table, in a form that stays on the fast path:
 
-- activations are kept as [pictures · height · width, channels], one row per place;
+- activations are kept as [images · height · width, channels], one row per spatial position;
 - a 1×1 convolution is then one matrix product, and a batch norm works on columns;
-- only the k×k convolutions see [pictures, channels, height, width], between two transposes.
+- only the k×k convolutions see [images, channels, height, width], between two transposes;
+- max pooling is maxima of rows and of columns;
+- the running statistics of all batch norms are one vector, moved by one operation at the end of a step.
 
 Weights keep the names of the dynamic model and go both ways; 1×1 kernels are transposed on the way.
 """
@@ -23,6 +25,7 @@ import numpy as np
 from mobilenet_lib._support.interrupts import held
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.architectures import Block, Table
+from mobilenet_lib.models import TableNetwork
 from mobilenet_lib.training.dynamic import RECIPES, is_decayed
 
 F = paddle.nn.functional
@@ -35,18 +38,87 @@ class NotSupported(ValueError):
     """The static graph cannot be built for this model; the message says why."""
 
 
-def check_supported(model: paddle.nn.Layer) -> None:
-    """NotSupported for a model that no table describes, or whose table has a layer that this form lacks."""
+def check_supported(model: paddle.nn.Layer, image_shape: tuple[int, ...] | None = None) -> None:
+    """NotSupported unless the static step would train just this model, on images of this shape (channels, height, width).
+
+    The static step is built from the model's table. So the model must be what `models.TableNetwork` makes of it: the
+    same layers with the same settings, weights of the same shapes that are all trained, no `forward` of its own, no hook.
+    """
     table = getattr(model, "table", None)
-    if table is None:
+    if table is None or not isinstance(model, TableNetwork):
         raise NotSupported(f"{type(model).__name__} was not built from a table")
     for block in table.blocks:
         if block.kind not in _BLOCKS:
             raise NotSupported(f"there is no fast form for the block {block.name!r}")
+    if image_shape is not None and tuple(image_shape) != (3, table.resolution, table.resolution):
+        raise NotSupported(f"its table is for images of {table.resolution}×{table.resolution}, not {image_shape[1:]}")
+    _check_class(type(model))
+    # Without memory for its weights, without their random numbers, and without an effect on the names of later layers.
+    with paddle.LazyGuard(), paddle.utils.unique_name.guard():
+        expected = TableNetwork(table)
+    _check_layers(model, expected)
+    _check_weights(model, expected)
+
+
+def _check_class(own: type) -> None:
+    """A class derived from a network may build it otherwise, but not compute otherwise."""
+    harmless = {"__init__", "__doc__", "__module__", "__annotations__", "__static_attributes__", "__firstlineno__"}
+    for one in own.__mro__[: own.__mro__.index(TableNetwork)]:
+        for name in vars(one).keys() & set(dir(TableNetwork)) - harmless:
+            raise NotSupported(f"{own.__name__} has a {name} of its own")
+
+
+def _check_layers(model: paddle.nn.Layer, expected: paddle.nn.Layer) -> None:
+    """The same layers by name, with the same settings and the same mode, and nothing hung onto them."""
+    found, wanted = (dict(one.named_sublayers(include_self=True)) for one in (model, expected))
+    for name in sorted(found.keys() ^ wanted.keys()):
+        raise NotSupported(f"the layer {name!r} is {'not in its table' if name in found else 'missing'}")
+    for name, layer in found.items():
+        what, other = f"the layer {name!r}" if name else "the model", wanted[name]
+        if name and type(layer) is not type(other):
+            raise NotSupported(f"{what} is a {type(layer).__name__}, not a {type(other).__name__}")
+        if layer._forward_pre_hooks or layer._forward_post_hooks:
+            raise NotSupported(f"{what} has a hook")
+        for own in vars(layer).keys() & set(dir(type(layer))) - {"training"}:
+            if callable(getattr(type(layer), own)):
+                raise NotSupported(f"{what} has a {own} of its own")
+        if layer.training != model.training:
+            raise NotSupported(f"{what} is not in the mode of the others")
+        settings = _settings(layer)
+        for setting, value in _settings(other).items():
+            if settings.get(setting) != value:
+                raise NotSupported(f"{what} has {setting.strip('_')} {settings.get(setting)!r}, not {value!r}")
+
+
+def _settings(layer: paddle.nn.Layer) -> dict[str, object]:
+    """Numbers and words of a layer, such as stride, padding, epsilon or the probability of dropout."""
+    plain = (bool, int, float, str, tuple, list, type(None))
+    apart = {"training", "_full_name", "_name", "name", "_full_name_"}
+    return {name: value for name, value in vars(layer).items() if isinstance(value, plain) and name not in apart}
+
+
+def _check_weights(model: paddle.nn.Layer, expected: paddle.nn.Layer) -> None:
+    found, wanted = (dict(one.named_parameters(remove_duplicate=False)) for one in (model, expected))
+    for name in sorted(found.keys() ^ wanted.keys()):
+        raise NotSupported(f"the weight {name!r} is {'not in its table' if name in found else 'missing'}")
+    if len({id(weight) for weight in found.values()}) < len(found):
+        raise NotSupported("a weight stands at two places")
+    for name, weight in found.items():
+        other = wanted[name]
+        if (weight.shape, weight.dtype) != (other.shape, other.dtype):
+            raise NotSupported(f"the weight {name!r} is {weight.dtype} {weight.shape}, not {other.dtype} {other.shape}")
+        if weight.stop_gradient != other.stop_gradient:
+            raise NotSupported(f"the weight {name!r} is {'frozen' if weight.stop_gradient else 'trained'}")
+        for own in ("optimize_attr", "regularizer", "need_clip"):
+            if getattr(weight, own, None) != getattr(other, own, None):
+                raise NotSupported(f"the weight {name!r} has a setting of its own ({own})")
+    buffers = {name for name, _ in model.named_buffers()} ^ {name for name, _ in expected.named_buffers()}
+    if buffers:
+        raise NotSupported(f"the buffer {min(buffers)!r} is not as in its table")
 
 
 class StaticStep:
-    """The same steps as `DynamicGraph`, on batches of one size: batch_size pictures of image_shape (3, height, width).
+    """The same steps as `DynamicStep`, on batches of one size: batch_size images of image_shape (3, height, width).
 
     It has weights of its own: `load_model_state` gives it some, `model_state` returns them. NotSupported for a
     model that it cannot build.
@@ -61,7 +133,7 @@ class StaticStep:
         batch_size: int,
         image_shape: tuple[int, int, int],
     ) -> None:
-        check_supported(model)
+        check_supported(model, image_shape)
         _keep_freed_memory()
         self.model = model
         self._layout = _Layout({name: tuple(value.shape) for name, value in model.state_dict().items()})
@@ -76,9 +148,9 @@ class StaticStep:
         self.load_model_state({name: value.numpy() for name, value in model.state_dict().items()})
 
     def step(self, images: np.ndarray, labels: np.ndarray, learning_rate: float) -> tuple[float, int]:
-        """As `DynamicGraph.step`. ValueError for a batch of another size than the graph was built for."""
+        """As `DynamicStep.step`. ValueError for a batch of another size than the graph was built for."""
         if len(images) != self._batch_size:
-            raise ValueError(f"the static graph was built for {self._batch_size} pictures at a time, not {len(images)}")
+            raise ValueError(f"the static graph was built for {self._batch_size} images at a time, not {len(images)}")
         program, fetched = self._train
         self._rate.last_lr = float(learning_rate)  # the executor reads it from there
         with _static_mode(self._scope):
@@ -89,7 +161,7 @@ class StaticStep:
     def logits(self, images: np.ndarray) -> np.ndarray:
         """The outputs [N, classes] for normalised images, in eval mode; N at most the batch size."""
         count = len(images)
-        if count < self._batch_size:  # the graph knows one size only: fill up, and drop the answers
+        if count < self._batch_size:  # the graph knows one size only: fill up, and drop the outputs
             filling = np.zeros((self._batch_size - count, *self._image_shape), images.dtype)
             images = np.concatenate([images, filling])
         program, fetched = self._eval
@@ -102,7 +174,7 @@ class StaticStep:
         return self._layout.state(self._read)
 
     def load_model_state(self, state: dict[str, np.ndarray]) -> None:
-        """Take over what `model_state` gave, of this engine or of the dynamic one."""
+        """Take over what `model_state` gave, of this step or of the dynamic one."""
         for variable, value in self._layout.variables(state).items():
             self._write(variable, value)
 
