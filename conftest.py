@@ -16,7 +16,7 @@ import no_network
 import pytest
 from isolation import isolated_environment
 
-pytest_plugins = ["pictures"]  # nbval compares texts only
+pytest_plugins = ["comparing_images"]  # nbval compares texts only
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,8 +25,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # At the very end: IPython writes into it when the process ends.
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     no_network.refuse()
-    # A shell starts what it puts into the background with Ctrl-C ignored, and the tests of an interrupt would wait in vain.
-    # execnet runs the tests in a worker's main thread; elsewhere Python refuses to set it.
+    # A shell starts what it puts into the background with Ctrl-C ignored, and the tests of an interrupt would wait in
+    # vain. execnet runs the tests in a worker's main thread; elsewhere Python refuses to set it.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(isolated_environment(folder))
@@ -49,8 +49,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Let matplotlib list the fonts once, here: in a lesson it may write to stderr while it does so."""
     if any(item.path.suffix == ".ipynb" for item in session.items) and not session.config.option.collectonly:
-        subprocess.run(
-            [sys.executable, "-c", "import matplotlib.font_manager"],
-            check=True,
-            capture_output=True,
-        )
+        subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], check=True, capture_output=True)

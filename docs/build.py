@@ -37,7 +37,7 @@ def build(target: Path = HERE / "_build" / "html") -> Path:
 
     Raises RuntimeError where Sphinx warns, of a link to nowhere for instance; Sphinx has then printed about what.
     """
-    target = target.resolve()
+    target = target.expanduser().resolve()
     pages, memory = (target.parent / f"{target.name}-{part}" for part in ("pages", "doctrees"))
     _write(pages, staged())
     options = ["-b", "html", "-q", "-W", "--keep-going", "-d", str(memory)]
@@ -106,11 +106,12 @@ def static_forms() -> dict[str, tuple[course.Lesson, list[str]]]:
 
 
 def explorers_page() -> str:
-    """A page with every explorer of the lessons. Without JavaScript, and on paper, it shows their figures and tables."""
+    """A page with every explorer of the lessons; on paper and without JavaScript, with their figures and tables."""
     parts = [
         "# Explorers",
-        "Move a slider and see what it costs. Everything is computed in this page, by the same rules as the library's ledger; "
-        "nothing is sent anywhere. On paper, and in a browser without JavaScript, figures and tables stand here instead.",
+        "Move a slider and see what it costs. Everything is computed in this page, by the same rules as the library's "
+        "cost tables; nothing is sent anywhere. On paper, and in a browser without JavaScript, figures and tables "
+        "stand here instead.",
     ]
     for name, (lesson, pages) in static_forms().items():
         what = inspect.getdoc(getattr(widgets, name)).split("\n\n")[0]
@@ -131,13 +132,7 @@ def explorers_script() -> str:
     lines = ['"use strict";', "const EXPLORERS = {"]
     for name in static_forms():
         code = _EXPORT.sub(lambda found: "explorer = " if found[1] else "", module(name))
-        lines += [
-            f"{name}: () => {{",
-            "let explorer;",
-            code,
-            "return { ...explorer, plainModel };",
-            "},",
-        ]
+        lines += [f"{name}: () => {{", "let explorer;", code, "return { ...explorer, plainModel };", "},"]
     return "\n".join([*lines, "};", (HERE / "_static" / "mount.js").read_text(encoding="utf-8")])
 
 
@@ -154,8 +149,8 @@ def library_page() -> str:
     sources.sort(key=_module_name)
     parts = [
         "# Library",
-        "What the lessons share, from the docstrings, module by module. Read `cost` first; the others follow it. Only modules "
-        "that train or measure import Paddle.",
+        "What the lessons share, from the docstrings, module by module. Read `cost` first; the others follow it. Only "
+        "modules that train or measure import Paddle.",
     ]
     for path in sources:
         text = path.read_text(encoding="utf-8")
@@ -164,18 +159,8 @@ def library_page() -> str:
         # What `__all__` lists may come from private modules.
         imported = ["   :imported-members:"] if re.search("^__all__", text, re.MULTILINE) else []
         name = _module_name(path)
-        parts.append(
-            "\n".join(
-                [
-                    f"## {name}",
-                    "",
-                    "```{eval-rst}",
-                    f".. automodule:: mobilenet_lib.{name}",
-                    *imported,
-                    "```",
-                ]
-            )
-        )
+        module_lines = ["```{eval-rst}", f".. automodule:: mobilenet_lib.{name}", *imported, "```"]
+        parts.append("\n".join([f"## {name}", "", *module_lines]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -196,13 +181,7 @@ def _module_name(path: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Build the site from the executed notebooks, without a network.")
-    parser.add_argument(
-        "folder",
-        nargs="?",
-        type=Path,
-        default=HERE / "_build" / "html",
-        help="where to (%(default)s)",
-    )
+    parser.add_argument("folder", nargs="?", type=Path, default=HERE / "_build" / "html", help="where (%(default)s)")
     try:
         target = build(parser.parse_args().folder)
     except RuntimeError as problem:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import re
 from importlib import metadata
-from xml.etree import ElementTree
 
-from docutils.utils.math.latex2mathml import tex2mathml
+from mobilenet_lib.teaching._pages import mathml
 
 project = "MobileNet, by hand and by measurement"
 author = "The MobileNet course authors"
@@ -60,33 +59,8 @@ if _repository:
         "repository_url": _repository,
         "repository_branch": os.environ.get("COURSE_BRANCH", "main"),
         "use_repository_button": True,
-        "launch_buttons": {
-            "binderhub_url": "https://mybinder.org",
-            "notebook_interface": "jupyterlab",
-        },
+        "launch_buttons": {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"},
     }
-
-_MATHML = "http://www.w3.org/1998/Math/MathML"
-_PRIMES = re.compile(r"(?<=\w)'+")
-
-
-def mathml(tex: str, block: bool) -> str:
-    """A formula as MathML, which every current browser draws by itself.
-
-    Docutils puts the words at a brace beside it, as an index; they belong under or over it. Raises docutils' MathError for
-    a command it does not know, which ends the build.
-    """
-    tex = _PRIMES.sub(lambda found: "^{" + r"\prime" * len(found[0]) + "}", tex)
-    ElementTree.register_namespace("", _MATHML)
-    root = ElementTree.fromstring(tex2mathml(tex, as_block=block))
-    for script, brace in (("msub", "munder"), ("msup", "mover")):
-        for element in root.iter(f"{{{_MATHML}}}{script}"):
-            if element[0].tag == f"{{{_MATHML}}}{brace}":
-                element.tag = f"{{{_MATHML}}}{brace}"
-    for element in root.iter():
-        element.text = element.text and element.text.strip()
-        element.tail = None
-    return ElementTree.tostring(root, encoding="unicode")
 
 
 def _visit_inline(translator, node) -> None:

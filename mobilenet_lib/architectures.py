@@ -26,17 +26,7 @@ _Part = tuple[str, str, int, int]  # of a block: end of the name, kind, output c
 
 # MobileNet V1 paper, Table 1: (stride of the depthwise part, output channels of the pointwise part). The paper prints
 # stride 2 in the last row; its own 569 M MACs need stride 1 there.
-V1_SEPARABLE = (
-    (1, 64),
-    (2, 128),
-    (1, 128),
-    (2, 256),
-    (1, 256),
-    (2, 512),
-    *[(1, 512)] * 5,
-    (2, 1024),
-    (1, 1024),
-)
+V1_SEPARABLE = ((1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512), *[(1, 512)] * 5, (2, 1024), (1, 1024))
 
 # MobileNet V2 paper, Table 2: t (expansion), c (output channels), n (repeats), s (stride of the first repeat).
 V2_BOTTLENECKS = (

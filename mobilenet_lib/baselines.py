@@ -27,10 +27,7 @@ VGG_STAGES = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
 def article_mobilenet_v2(
-    resolution: int = 224,
-    num_classes: int = 10,
-    *,
-    deviations: Collection[str] = tuple(ARTICLE_DEVIATIONS),
+    resolution: int = 224, num_classes: int = 10, *, deviations: Collection[str] = tuple(ARTICLE_DEVIATIONS)
 ) -> Table:
     """The MobileNet V2 of the article this course started from, which is not the paper's.
 

@@ -2,7 +2,7 @@
 
 One multiply-accumulate (MAC) is `sum += weight * value`. It is two floating-point operations, so
 FLOPs = 2 · MACs. Additions of a bias, batch norm and activation functions are not counted, as in both
-MobileNet papers. Shapes are (channels, height, width); the batch is always one picture.
+MobileNet papers. Shapes are (channels, height, width); the batch is always one image.
 
 Introduced in lesson 01; the separable layer in lesson 02.
 """
@@ -20,7 +20,7 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Cost:
-    """The price of one layer for one picture.
+    """The price of one layer for one image.
 
     macs: multiply-accumulates. params: trainable numbers. output_shape: (channels, height, width).
     activations: how many numbers the layer writes, channels · height · width of its output.
@@ -114,14 +114,7 @@ def depthwise_separable(
     padding belong to the depthwise part. Raises ValueError as `conv2d` does.
     """
     depthwise = conv2d(
-        in_channels,
-        in_channels,
-        kernel_size,
-        input_size,
-        stride,
-        padding,
-        groups=in_channels,
-        bias=bias,
+        in_channels, in_channels, kernel_size, input_size, stride, padding, groups=in_channels, bias=bias
     )
     pointwise = conv2d(in_channels, out_channels, 1, depthwise.output_shape[1:], bias=bias)
     return SeparableCost(depthwise, pointwise)
@@ -204,24 +197,16 @@ class _Layer:
         padding: Pair | str,
         groups: int,
     ) -> _Layer:
-        for name, value in (
-            ("in_channels", in_channels),
-            ("out_channels", out_channels),
-            ("groups", groups),
-        ):
+        for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
             whole_number(name, value)
         if in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"groups={groups} must divide both in_channels={in_channels} and out_channels={out_channels}, "
-                "because every group gets an equal share of each"
+                "because every group gets an equal part of each"
             )
         kernel, size, step = (
             _pair(name, value)
-            for name, value in (
-                ("kernel_size", kernel_size),
-                ("input_size", input_size),
-                ("stride", stride),
-            )
+            for name, value in (("kernel_size", kernel_size), ("input_size", input_size), ("stride", stride))
         )
         padded = _padded(size, kernel, step, padding)
         if kernel[0] > padded[0] or kernel[1] > padded[1]:

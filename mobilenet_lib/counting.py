@@ -1,6 +1,6 @@
 """Measured costs of any Paddle model: run it once and count the multiply-accumulates that really happen.
 
-The ledger in `mobilenet_lib.architectures` knows what a network should cost; this module watches what it does.
+The tables in `mobilenet_lib.architectures` say what a network should cost; this module watches what it does.
 Three things see the forward pass:
 
 1. **Hooks** on every layer know which layer is at work, and give each count its name.
@@ -42,37 +42,30 @@ _LAUNCHES = "FLAGS_low_precision_op_list"  # on: Paddle counts each kernel it la
 
 # Kernels without multiply-accumulates by the papers' convention, under the names of Paddle's list (less a final "_v2").
 _FREE_KERNELS = """
-elementwise_add elementwise_sub elementwise_mul elementwise_div elementwise_pow elementwise_mod
-elementwise_max elementwise_min elementwise_fmax elementwise_fmin elementwise_floordiv scale abs sign square
-sqrt rsqrt pow reciprocal exp expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh erf lgamma
-floor ceil round clip lerp increment conj real imag angle as_real as_complex equal not_equal less_than
-less_equal greater_than greater_equal logical_and logical_or logical_not logical_xor bitwise_and bitwise_or
-bitwise_not bitwise_xor isnan isinf isfinite where
-
-relu relu6 leaky_relu prelu rrelu brelu elu celu selu gelu silu swish mish sigmoid hard_sigmoid hard_swish
-logsigmoid tanh stanh tanh_shrink softplus softsign softshrink hard_shrink thresholded_relu maxout swiglu
-softmax log_softmax gumbel_softmax dropout batch_norm sync_batch_norm layer_norm group_norm instance_norm
-rms_norm
-
-pool2d pool3d lp_pool2d max_pool2d_with_index max_pool3d_with_index fractional_max_pool2d mean reduce_sum
-reduce_mean reduce_max reduce_min reduce_amax reduce_amin reduce_prod reduce_all reduce_any sum p_norm
-frobenius_norm dist logsumexp cumsum cumprod median trace
-
-softmax_with_cross_entropy sigmoid_cross_entropy_with_logits bce_loss nll_loss kldiv_loss huber_loss
-label_smooth
-
-reshape flatten_contiguous_range view_shape view_dtype as_strided transpose2 squeeze2 unsqueeze2 concat stack
-unstack split split_with_num unbind slice strided_slice crop_tensor expand expand_as tile roll flip tril triu
-diag diagonal pad pad3d unfold fold pixel_shuffle pixel_unshuffle channel_shuffle shuffle_channel
-temporal_shift nearest_interp repeat_interleave gather gather_nd scatter scatter_nd_add index_select
-index_sample index_add index_put index_elementwise_get take_along_axis put_along_axis masked_select
-masked_fill set_value set_value_with_tensor lookup_table one_hot shard_index sequence_mask meshgrid
-where_index arg_max arg_min argsort top_k kthvalue mode unique searchsorted histogram bincount cast assign
-assign_value share_data memcpy_h2d memcpy_d2h npu_identity fill fill_any fill_any_like fill_constant full_
-full_with_tensor empty empty_like eye range linspace tril_indices shape shape64 size complex gaussian_random
-uniform_random truncated_gaussian_random randint randperm bernoulli multinomial
+scale abs sign square sqrt rsqrt pow reciprocal exp expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh
+cosh erf lgamma floor ceil round clip lerp increment conj real imag angle as_real as_complex equal not_equal isnan
+isinf isfinite where relu relu6 leaky_relu prelu rrelu brelu elu celu selu gelu silu swish mish sigmoid hard_sigmoid
+hard_swish logsigmoid tanh stanh tanh_shrink softplus softsign softshrink hard_shrink thresholded_relu maxout swiglu
+softmax log_softmax gumbel_softmax dropout batch_norm sync_batch_norm layer_norm group_norm instance_norm rms_norm
+pool2d pool3d lp_pool2d max_pool2d_with_index max_pool3d_with_index fractional_max_pool2d mean sum p_norm
+frobenius_norm dist logsumexp cumsum cumprod median trace softmax_with_cross_entropy sigmoid_cross_entropy_with_logits
+bce_loss nll_loss kldiv_loss huber_loss label_smooth reshape flatten_contiguous_range view_shape view_dtype as_strided
+transpose2 squeeze2 unsqueeze2 concat stack unstack split split_with_num unbind slice strided_slice crop_tensor expand
+expand_as tile roll flip tril triu diag diagonal pad pad3d unfold fold pixel_shuffle pixel_unshuffle channel_shuffle
+shuffle_channel temporal_shift nearest_interp repeat_interleave gather gather_nd scatter scatter_nd_add index_select
+index_sample index_add index_put index_elementwise_get take_along_axis put_along_axis masked_select masked_fill
+set_value set_value_with_tensor lookup_table one_hot shard_index sequence_mask meshgrid where_index arg_max arg_min
+argsort top_k kthvalue mode unique searchsorted histogram bincount cast assign assign_value share_data memcpy_h2d
+memcpy_d2h npu_identity fill fill_any fill_any_like fill_constant full_ full_with_tensor empty empty_like eye range
+linspace tril_indices shape shape64 size complex gaussian_random uniform_random truncated_gaussian_random randint
+randperm bernoulli multinomial
 """
 _FREE = frozenset(_FREE_KERNELS.split())
+_FREE_FAMILIES = ("elementwise_", "logical_", "bitwise_", "less_", "greater_", "reduce_")
+
+
+def _is_free(kernel: str) -> bool:
+    return kernel.startswith(_FREE_FAMILIES) or kernel.removesuffix("_v2") in _FREE
 
 
 class ForwardError(ValueError):
@@ -103,9 +96,9 @@ class Count:
 
     macs: multiply-accumulates. params: trainable numbers of the model, each once, whether the pass used them or not.
     activations: numbers written by the counted operations. layers: rows in the order in which the calls began; their
-    macs and activations add up to the totals. A layer of several names has the first, and several rows when it is called
-    several times. uncounted: Paddle's name of an operation that is neither counted nor known to be free → number of
-    calls; whatever it computes is missing in macs.
+    macs and activations add up to the totals. A layer of several names has the first, and several rows when it is
+    called several times. uncounted: Paddle's name of an operation that is neither counted nor known to be free →
+    number of calls; whatever it computes is missing in macs.
     """
 
     macs: int
@@ -126,36 +119,40 @@ class Count:
         return pd.DataFrame([vars(row) for row in self.layers], columns=list(Row.__dataclass_fields__))
 
 
-def count(model: paddle.nn.Layer, input_shape: tuple[int, ...] | paddle.Tensor, dtype: str = "float32") -> Count:
-    """Run `model` once on zeros, in eval mode and without gradients, and count.
+Input = tuple[int, ...] | paddle.Tensor
 
-    input_shape: (channels, height, width) for one picture; any other number of sizes is taken with its batch, such as
-    (batch, channels, height, width). A tensor is taken as the input itself: the way for sequences and word numbers.
+
+def count(model: paddle.nn.Layer, input_shape: Input | tuple[Input, ...], dtype: str = "float32") -> Count:
+    """Run `model` once on zeros, in eval mode and without gradients, and count.
 
     The model comes back as it was, even when its forward raises: hooks, operations, the mode of every layer, buffers,
     batch-norm statistics and random generators. Python attributes that a forward sets itself are not undone. Paddle
     is changed for all threads while this runs: do not use it from several threads at once. It does not see
     arithmetic done outside Paddle (NumPy), nor a product spelled out as a multiplication and a sum.
 
-    Raises ValueError for a model that is no Layer and a shape that is not positive whole numbers; ForwardError, with
-    the name of the layer and the original error as its cause, when the forward pass raises.
+    Args:
+        model: any Layer, also one with several outputs.
+        input_shape: (channels, height, width) for one image; any other number of sizes is taken with its batch, such
+            as (batch, channels, height, width). A tensor is taken as the input itself: the way for sequences and word
+            numbers. A model of several inputs takes a tuple of shapes or tensors.
+        dtype: of the zeros.
+
+    Raises:
+        ValueError: a model that is no Layer, or a shape that is not positive whole numbers.
+        ForwardError: the forward pass raised; with the name of the layer, and the original error as its cause.
     """
     # Each change registers its own undoing; all of them run, the last change first.
     with ExitStack() as undo:
-        undo.enter_context(eval_mode(model))
+        inputs = _ready(undo, model, input_shape, dtype)
         recorder = _Recorder(model)
-        undo.enter_context(paddle.no_grad())
-        _keep_random_state(undo)
-        _keep_buffers(undo, model)
-        picture = _input(input_shape, dtype)
         _prepare(undo, model, recorder)
         before = _launches()
         try:
-            output = model(picture)
+            output = model(*inputs)
         except Exception as error:
-            call = recorder.open[-1]
+            call, shapes = recorder.open[-1], ", ".join(str(tuple(given.shape)) for given in inputs)
             raise ForwardError(
-                f"the forward pass failed in layer {call.name} ({call.layer}) for an input of {tuple(picture.shape)}: "
+                f"the forward pass failed in layer {call.name} ({call.layer}) for an input of {shapes}: "
                 f"{type(error).__name__}: {str(error).strip()}"
             ) from error
         recorder.leave(model, None, output)
@@ -163,23 +160,18 @@ def count(model: paddle.nn.Layer, input_shape: tuple[int, ...] | paddle.Tensor, 
     return recorder.result(launched + recorder.unlisted)
 
 
-def launches(model: paddle.nn.Layer, input_shape: tuple[int, ...] | paddle.Tensor) -> dict[str, int]:
+def launches(model: paddle.nn.Layer, input_shape: Input | tuple[Input, ...]) -> dict[str, int]:
     """Run `model` once, as `count` does, and list the kernels that Paddle launched: its name for a kernel → how often.
 
-    A kernel is one task that the framework hands to the device, such as a convolution or the addition of its bias. It is
-    Paddle's own list, in the dynamic graph: a library may split such a task further. The model comes back as it was.
+    A kernel is one task that the framework hands to the device, such as a convolution or the addition of its bias. It
+    is Paddle's own list, in the dynamic graph: a library may split such a task further. The model comes back as it was.
     Raises ValueError for a model that is no Layer and a shape that is not positive whole numbers.
     """
     with ExitStack() as undo:
-        undo.enter_context(eval_mode(model))
-        undo.enter_context(paddle.no_grad())
-        _keep_random_state(undo)
-        _keep_buffers(undo, model)
-        picture = _input(input_shape, "float32")
-        undo.callback(paddle.set_flags, paddle.get_flags(_LAUNCHES))
-        paddle.set_flags({_LAUNCHES: 1})
+        inputs = _ready(undo, model, input_shape, "float32")
+        _list_launches(undo)
         before = _launches()
-        model(picture)
+        model(*inputs)
         launched = _launches() - before
     return dict(launched.most_common())
 
@@ -256,23 +248,13 @@ class _Recorder:
             params = _trainable(own, seen)
             if call.ops or own or not call.target.sublayers():
                 op = " + ".join(op if n == 1 else f"{op} ×{n}" for op, n in Counter(call.ops).items())
-                rows.append(
-                    Row(
-                        call.name,
-                        call.layer,
-                        op,
-                        call.output_shape,
-                        call.macs,
-                        params,
-                        call.activations,
-                    )
-                )
+                rows.append(Row(call.name, call.layer, op, call.output_shape, call.macs, params, call.activations))
         return Count(
             macs=sum(call.macs for call in self.calls),
             params=_trainable(self.model.parameters(), set()),
             activations=sum(call.activations for call in self.calls),
             layers=tuple(rows),
-            uncounted={name: launched[name] for name in sorted(launched) if name.removesuffix("_v2") not in _FREE},
+            uncounted={name: launched[name] for name in sorted(launched) if not _is_free(name)},
         )
 
 
@@ -290,20 +272,17 @@ def _transposed_convolution(_output: paddle.Tensor, args: tuple, _kwargs: dict) 
 
 
 def _product(position: int) -> Callable[..., int]:
-    """Every output value is a sum over the last axis of the operand at `position`."""
+    """Every output value is a sum over the last axis of the operand at `position`, the left one.
+
+    Of a left matrix that `matmul` transposes on the way, over the last but one.
+    """
 
     def macs(output: paddle.Tensor, args: tuple, kwargs: dict) -> int:
         left = args[position] if len(args) > position else kwargs.get("x", kwargs.get("input"))
-        return math.prod(output.shape) * left.shape[-1]
+        flag = args[2] if len(args) > 2 else kwargs.get("transpose_x")
+        return math.prod(output.shape) * left.shape[-2 if flag is True and len(left.shape) > 1 else -1]
 
     return macs
-
-
-def _matmul(output: paddle.Tensor, args: tuple, kwargs: dict) -> int:
-    """As `_product`, but the left matrix may be transposed on the way."""
-    left = args[0] if args else kwargs.get("x", kwargs.get("input"))
-    transposed = args[2] if len(args) > 2 else kwargs.get("transpose_x", False)
-    return math.prod(output.shape) * left.shape[-2 if transposed and len(left.shape) > 1 else -1]
 
 
 def _einsum(_output: paddle.Tensor, args: tuple, _kwargs: dict) -> int:
@@ -324,28 +303,30 @@ def _einsum(_output: paddle.Tensor, args: tuple, _kwargs: dict) -> int:
 
 
 # Functions of paddle._C_ops, which layers, functionals and tensor methods share, and what each costs.
-_COUNTED: dict[str, Callable[..., int]] = {
-    "conv2d": _convolution,  # Conv1D comes here too, with a height of 1
-    "conv3d": _convolution,
-    "depthwise_conv2d": _convolution,
-    "depthwise_conv2d_bias": _convolution,
-    "depthwise_conv3d_bias": _convolution,
-    "conv2d_transpose": _transposed_convolution,
-    "conv2d_transpose_bias": _transposed_convolution,
-    "conv3d_transpose": _transposed_convolution,
-    "depthwise_conv2d_transpose": _transposed_convolution,
-    "linear": _product(0),
-    "linear_v2": _product(0),
-    "matmul": _matmul,
-    "bmm": _product(0),
-    "mv": _product(0),
-    "dot": _product(0),
-    "addmm": _product(1),
-    "addmm_": _product(1),
-    "baddbmm": _product(1),
-    "baddbmm_": _product(1),
-    "einsum": _einsum,
+_COSTS = {
+    # Conv1D comes to conv2d too, with a height of 1.
+    _convolution: "conv2d conv3d depthwise_conv2d depthwise_conv2d_bias depthwise_conv3d_bias",
+    _transposed_convolution: "conv2d_transpose conv2d_transpose_bias conv3d_transpose depthwise_conv2d_transpose",
+    _product(0): "linear linear_v2 matmul bmm mv dot",
+    _product(1): "addmm addmm_ baddbmm baddbmm_",
+    _einsum: "einsum",
 }
+_COUNTED = {name: macs for macs, names in _COSTS.items() for name in names.split()}
+
+
+def _ready(undo: ExitStack, model: paddle.nn.Layer, given: Any, dtype: str) -> tuple[paddle.Tensor, ...]:
+    """The inputs, and the model in eval mode, without gradients, its state kept; undone with `undo`."""
+    undo.enter_context(eval_mode(model))
+    undo.enter_context(paddle.no_grad())
+    _keep_random_state(undo)
+    _keep_buffers(undo, model)
+    several = isinstance(given, (tuple, list)) and any(isinstance(one, (tuple, list, paddle.Tensor)) for one in given)
+    return tuple(_input(one, dtype) for one in (given if several else [given]))
+
+
+def _list_launches(undo: ExitStack) -> None:
+    undo.callback(paddle.set_flags, paddle.get_flags(_LAUNCHES))
+    paddle.set_flags({_LAUNCHES: 1})
 
 
 def _prepare(undo: ExitStack, model: paddle.nn.Layer, recorder: _Recorder) -> None:
@@ -358,7 +339,7 @@ def _prepare(undo: ExitStack, model: paddle.nn.Layer, recorder: _Recorder) -> No
     for name, macs in _COUNTED.items():
         operation = getattr(paddle._C_ops, name)
         counted[id(operation)] = recorder.counting(name, operation, macs)
-    # Everywhere, because `from paddle._C_ops import matmul`, as in paddle.tensor, keeps the function under a name of its own.
+    # Everywhere: `from paddle._C_ops import matmul`, as in paddle.tensor, keeps the function under a name of its own.
     for module in list(sys.modules.values()):
         for name, value in list(getattr(module, "__dict__", {}).items()):
             if id(value) in counted:
@@ -376,8 +357,7 @@ def _prepare(undo: ExitStack, model: paddle.nn.Layer, recorder: _Recorder) -> No
     translator = paddle.jit.dy2static.program_translator.ProgramTranslator()
     _replace(undo, translator, "enable_to_static", False)
 
-    undo.callback(paddle.set_flags, paddle.get_flags(_LAUNCHES))
-    paddle.set_flags({_LAUNCHES: 1})
+    _list_launches(undo)
 
 
 def _replace(undo: ExitStack, owner: Any, name: str, value: Any) -> None:
@@ -404,7 +384,7 @@ def _keep_buffers(undo: ExitStack, model: paddle.nn.Layer) -> None:
 
 
 def _launches() -> Counter[str]:
-    """Kernels launched so far while the flag was on. Paddle gives "calls in half, bfloat16, single, other precision"."""
+    """Kernels launched so far while the flag was on. Paddle gives "half, bfloat16, single, other precision" calls."""
     listed = paddle.base.core.get_low_precision_op_list()
     return Counter({name: sum(map(int, calls.split(","))) for name, calls in listed.items()})
 

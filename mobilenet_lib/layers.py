@@ -64,12 +64,7 @@ class DepthwiseSeparable(nn.Layer):
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        stride: int = 1,
-        kernel_size: int = 3,
-        activation: str = "relu",
+        self, in_channels: int, out_channels: int, stride: int = 1, kernel_size: int = 3, activation: str = "relu"
     ) -> None:
         super().__init__()
         self.depthwise = ConvBNReLU(

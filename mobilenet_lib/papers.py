@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from importlib import import_module, resources
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from mobilenet_lib import baselines, cost
+from mobilenet_lib import cost
 from mobilenet_lib.architectures import Table
 
 if sys.version_info >= (3, 11):
@@ -52,7 +54,7 @@ class Figure:
     row: str
     unit: str
     printed: str
-    ledger: dict[str, Any] | None = None
+    computed: dict[str, Any] | None = None
     tolerance: float | None = None
     reproduces: bool = True
     note: str = ""
@@ -65,10 +67,10 @@ class Figure:
 
     @property
     def ours(self) -> float | None:
-        """The ledger's number, in `unit`; None where the figure can only be quoted."""
-        if self.ledger is None:
+        """Our cost table's number, in `unit`; None where the figure can only be quoted."""
+        if self.computed is None:
             return None
-        return float(_compute(**self.ledger)) / UNITS[self.unit]
+        return float(_compute(**self.computed)) / UNITS[self.unit]
 
     @property
     def allowed(self) -> float:
@@ -87,7 +89,7 @@ class Figure:
 
 @cache
 def figures(paper: str | None = None, table: str | int | None = None) -> tuple[Figure, ...]:
-    """All figures of a paper ("v1", "v2" or "seed"), or of one of its tables.
+    """All figures of a paper ("v1", "v2" or "article"), or of one of its tables.
 
     Raises ValueError for a paper or a table that is not there.
     """
@@ -107,7 +109,7 @@ def figures(paper: str | None = None, table: str | int | None = None) -> tuple[F
 
 
 def compare(paper: str, table: str | int) -> pd.DataFrame:
-    """The figures of one table: what the paper prints, what the ledger gives, the difference, and why.
+    """The figures of one table: what the paper prints, what our cost table gives, the difference, and why.
 
     Columns: row, unit, paper, ours, difference, verdict ("agrees", "differs" or "quoted"), why.
     """
@@ -145,11 +147,11 @@ def _compute(
     layer_name: str | None = None,
     **arguments: Any,
 ) -> float:
-    """One quantity of a network of `baselines.TABLES` or of a layer of `cost`."""
+    """One quantity of a network or of a layer of `cost`."""
     if layer is not None:
         price = getattr(cost, layer)(**arguments)
         return price.output_shape[1] if quantity == "output_height" else getattr(price, quantity)
-    table = baselines.TABLES[network](**arguments)
+    table = _network(network)(**arguments)
     if quantity == "stride":
         return next(row.stride for row in table.rows if row.name == layer_name)
     if quantity == "blocks":
@@ -159,6 +161,12 @@ def _compute(
     if kind is not None:
         return table.by_kind().loc[kind, quantity]
     return getattr(table, quantity)
+
+
+def _network(name: str) -> Callable[..., Table]:
+    """The function that gives this network's table, of `architectures` or `baselines`."""
+    homes = [f"mobilenet_lib.{home}" for home in ("architectures", "baselines") if find_spec(f"mobilenet_lib.{home}")]
+    return next(getattr(import_module(home), name) for home in homes if hasattr(import_module(home), name))
 
 
 def _largest_map_kb(table: Table, size: int | None) -> float:

@@ -18,9 +18,9 @@ from mobilenet_lib.runs import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-# Of settings and data, what two runs need not share to be compared: the engine decides how fast the same steps are taken,
-# the others were counted and noted afterwards.
-_NO_CONDITIONS = frozenset({"engine", "macs", "test_source"})
+# Of settings and data, what two runs need not share to be averaged: step and threads change last digits, which training
+# amplifies like another seed, and are named beside the figures (`computed`); the others were noted afterwards.
+_NO_CONDITIONS = frozenset({"step", "macs", "test_source"})
 
 
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -59,32 +59,46 @@ def student_t(number: int, confidence: float = 0.95) -> float:
     return float(stats.t.ppf((1 + _fraction("confidence", confidence)) / 2, degrees))
 
 
-def confusion(labels: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray:
-    """How often pictures of class [row] were answered with class [column], int64 [classes, classes].
+def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+    """How often images of class [row] were classified as class [column], int64 [classes, classes].
 
-    labels, answers: int64 [N], each from 0 to classes - 1. ValueError where they differ in length or lie outside.
+    labels, predictions: int64 [N], each from 0 to classes - 1. ValueError where they differ in length or lie outside.
     """
-    labels, answers = np.asarray(labels), np.asarray(answers)
-    if labels.shape != answers.shape or labels.ndim != 1:
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    if labels.shape != predictions.shape or labels.ndim != 1:
         raise ValueError(
-            f"labels and answers must be two lists of equal length, not of shape {list(labels.shape)} and "
-            f"{list(answers.shape)}"
+            f"labels and predictions must be two lists of equal length, not of shape {list(labels.shape)} and "
+            f"{list(predictions.shape)}"
         )
-    both = np.concatenate([labels, answers])
+    both = np.concatenate([labels, predictions])
     if both.size and (both.min() < 0 or both.max() >= classes):
-        raise ValueError(f"labels and answers must lie from 0 to {classes - 1}, not from {both.min()} to {both.max()}")
-    return np.bincount(labels * classes + answers, minlength=classes**2).reshape(classes, classes)
+        raise ValueError(
+            f"labels and predictions must lie from 0 to {classes - 1}, not from {both.min()} to {both.max()}"
+        )
+    return np.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)
 
 
-def paired(first: Run, second: Run) -> dict[str, int]:
-    """Two runs on the same test pictures: how many `both` got right, `only_first`, `only_second`, and `neither`.
+def computed(runs: Sequence[Run]) -> str:
+    """By which training step and with how many threads the runs were computed: "static step, 2 threads".
 
-    ValueError where a run does not say which pictures were right, or where they were tested on different ones.
+    More than one of either is named, "dynamic or static step, 1 or 2 threads": then even the same seed gives others.
+    """
+    steps = sorted({str(run.settings.get("step", "unknown")) for run in runs})
+    threads = sorted({str(run.machine.get("threads", "unknown")) for run in runs})
+    return f"{' or '.join(steps)} step, {' or '.join(threads)} thread{'s' * (threads != ['1'])}"
+
+
+def paired(first: Run, second: Run) -> dict[str, int | str]:
+    """Two runs on the same test images: how many `both` classified correctly, `only_first`, `only_second`, `neither`.
+
+    Where step or threads differ, `computed` names them: the difference is then not that of the networks alone.
+    ValueError where a run does not say which images were classified correctly, or both were tested on different ones.
     """
     for run in (first, second):
         if not run.test or "right" not in run.test:
             raise ValueError(
-                f"the run {run.name!r} with seed {run.seed} does not say which test pictures were right. Record it again."
+                f"the run {run.name!r} with seed {run.seed} does not say which test images were classified correctly. "
+                "Record it again."
             )
     tested = [
         (run.data["name"], run.data.get("test_source"), run.data.get("checksum"), run.test["total"])
@@ -92,23 +106,25 @@ def paired(first: Run, second: Run) -> dict[str, int]:
     ]
     if tested[0] != tested[1]:
         raise ValueError(
-            f"the runs were tested on different pictures, {tested[0]} and {tested[1]}: they cannot be paired"
+            f"the runs were tested on different images, {tested[0]} and {tested[1]}: they cannot be paired"
         )
     pairs = list(zip(first.test["right"], second.test["right"], strict=True))
+    alike = computed([first]) == computed([second])
     return {
         "both": pairs.count(("1", "1")),
         "only_first": pairs.count(("1", "0")),
         "only_second": pairs.count(("0", "1")),
         "neither": pairs.count(("0", "0")),
-    }
+    } | ({} if alike else {"computed": computed([first, second])})
 
 
 def summary(runs: Sequence[Run]) -> pd.DataFrame:
     """A row per model: runs that share name, data and mode are averaged over their seeds, at their last epoch.
 
     `accuracy` is the mean on the test set where every run has one, else on the validation part (`measured_on`).
-    `low` and `high` are its 95 % interval and `interval` says which: Student's t over the seeds where there are
-    several, Wilson's over the pictures where there is one. `seconds` is a run's whole training time.
+    `low` and `high` are its 95 % confidence interval and `interval` says which: Student's t over the seeds where there
+    are several, Wilson's over the images where there is one. `seconds` is a run's whole training time. `computed` names
+    training step and threads: rows that differ in it, or name several, do not compare networks alone.
     ValueError for no runs, a run without a finished epoch, and under the same name a repeated seed, other settings or
     another number of finished epochs.
     """
@@ -141,11 +157,12 @@ def _summary_row(runs: list[Run]) -> dict[str, Any]:
         "interval": interval,
         "seconds": fmean(sum(epoch["seconds"] for epoch in run.epochs) for run in runs),
         "images_per_second": fmean(epoch["images_per_second"] for run in runs for epoch in run.epochs),
+        "computed": computed(runs),
     }
 
 
 def _accuracies(runs: list[Run]) -> tuple[str, list[float], list[int]]:
-    """What the accuracy was measured on, each run's accuracy, and over how many pictures."""
+    """What the accuracy was measured on, each run's accuracy, and over how many images."""
     tests = [run.test for run in runs if run.test is not None]
     if len(tests) == len(runs):
         return "test", [test["accuracy"] for test in tests], [test["total"] for test in tests]
@@ -160,7 +177,7 @@ def _interval(accuracies: list[float], totals: list[int]) -> tuple[float, float,
         return math.nan, math.nan, "none"
     if len(accuracies) == 1:
         low, high = wilson_interval(round(accuracies[0] * totals[0]), totals[0])
-        return low, high, f"Wilson, {totals[0]} pictures of one run"
+        return low, high, f"Wilson, {totals[0]} images of one run"
     low, high = student_interval(accuracies)
     return low, high, f"Student t, {len(accuracies)} seeds"
 
@@ -175,8 +192,8 @@ def _check_comparable(runs: list[Run]) -> None:
     for seed in seeds:
         if seeds.count(seed) > 1:
             raise ValueError(
-                f"{seeds.count(seed)} runs named {name!r} have the seed {seed}. A mean over seeds needs a different seed "
-                "in each: leave the repeats out, or give them other names."
+                f"{seeds.count(seed)} runs named {name!r} have the seed {seed}. A mean over seeds needs a different "
+                "seed in each: leave the repeats out, or give them other names."
             )
     first = _conditions(runs[0])
     for conditions in map(_conditions, runs[1:]):

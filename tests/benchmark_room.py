@@ -1,8 +1,8 @@
 """Measure what one student needs of a shared machine: `uv run python tests/benchmark_room.py [01 04 …]` (some minutes).
 
-Starts the course's own JupyterLab, opens lessons in it as a browser would (a session, then every cell from top to bottom),
-leaves them open, and watches the memory of the server and all its kernels. The result, with what it was measured on, goes
-to `mobilenet_lib/experiments/recorded/room/memory.json`, which the instructor's guide reads.
+Starts the course's own JupyterLab, opens lessons in it as a browser would (a session, then every cell from top to
+bottom), leaves them open, and watches the memory of the server and all its kernels. The result, with what it was
+measured on, goes to `mobilenet_lib/experiments/recorded/room/memory.json`, which the instructor's guide reads.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_PER_CELL = 600
 
 CONDITIONS = (
-    "JupyterLab as mobilenet-course starts it, no browser attached; lessons run live (forms and sliders are widgets) from top "
-    "to bottom one after the other, their kernels left open; training in mode quick, no CIFAR-10, no engine trial remembered. "
-    "Resident memory (RSS) of the process and its children, looked at ten times a second; pages that processes share count "
-    "in each."
+    "JupyterLab as mobilenet-course starts it, no browser attached; lessons run live (forms and sliders are widgets) "
+    "from top to bottom one after the other, their kernels left open; training in mode quick, no CIFAR-10, no trial of "
+    "the static step remembered. Resident memory (RSS) of the process and its children, looked at ten times a second; "
+    "pages that processes share count in each."
 )
 
 
@@ -48,12 +48,7 @@ def main(numbers: Sequence[str]) -> None:
             "MOBILENET_INTERACTIVE": "",
             "XDG_CACHE_HOME": str(folder / "cache"),
         }
-        command = [
-            servers.script("mobilenet-course"),
-            "--no-browser",
-            "--port",
-            str(servers.free_port()),
-        ]
+        command = [servers.script("mobilenet-course"), "--no-browser", "--port", str(servers.free_port())]
         with servers.running(command, folder, **variables) as server:
             process = psutil.Process(server.process.pid)
             alone = process.memory_info().rss
@@ -110,14 +105,10 @@ def _resident(process: psutil.Process) -> int:
 def _run(server: servers.Server, number: str, runtime: Path) -> dict[str, Any]:
     """Open a lesson, run it, and return what its kernel took. RuntimeError where a cell fails."""
     lesson = course.lesson(number)
-    body = {
-        "path": f"notebooks/{lesson.file_name}", "name": lesson.file_name, "type": "notebook",
-        "kernel": {"name": "python3"},
-    }  # fmt: skip
-    request = urllib.request.Request(
-        f"{server.url}/api/sessions", json.dumps(body).encode(), method="POST",
-        headers={"Authorization": f"token {server.token}", "Content-Type": "application/json"},
-    )  # fmt: skip
+    notebook = {"path": f"notebooks/{lesson.file_name}", "name": lesson.file_name, "type": "notebook"}
+    body = json.dumps(notebook | {"kernel": {"name": "python3"}}).encode()
+    headers = {"Authorization": f"token {server.token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{server.url}/api/sessions", body, headers, method="POST")
     with urllib.request.urlopen(request, timeout=60) as answer:
         kernel = json.load(answer)["kernel"]["id"]
     client = BlockingKernelClient(connection_file=str(runtime / f"kernel-{kernel}.json"))
@@ -146,7 +137,7 @@ def _run(server: servers.Server, number: str, runtime: Path) -> dict[str, Any]:
         "kernel_left_mb": _mb(left),
         "cpu_seconds": round(times.user + times.system + times.children_user + times.children_system, 1),
         "seconds": round(time.perf_counter() - begin, 1),
-    }  # fmt: skip
+    }
 
 
 def _kernel_process(server: int, kernel: str) -> psutil.Process:

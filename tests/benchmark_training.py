@@ -85,7 +85,7 @@ def _paddle_step(way, table, batch):
     if way == "static":
         step = training.StaticStep(model, "sgd", batch, (3, table.resolution, table.resolution))
     else:
-        step = training.DynamicGraph(model, "sgd")
+        step = training.DynamicStep(model, "sgd")
     model.train()
     return lambda images, labels: step.step(images, labels, 0.05)
 
@@ -193,9 +193,7 @@ def inputs(network: str, rounds: int) -> dict[str, float]:
             step(*ready)
             measured["ready"].append(time.perf_counter() - started)
         batches = training._batches(
-            train,
-            itertools.islice(orders, STEPS + 1),
-            lambda chosen, part: data.augment(chosen, generator, part=part),
+            train, itertools.islice(orders, STEPS + 1), lambda chosen, part: data.augment(chosen, generator, part=part)
         )
         next(batches)
         for _ in range(STEPS):
@@ -284,7 +282,9 @@ def print_speeds(arguments: argparse.Namespace) -> None:
     rows = []
     for network in arguments.networks:
         speeds = {way: statistics.median(measured[network, way]) for way in WAYS if (network, way) in measured}
-        ratios = {f"static / {way}": round(speeds["static"] / speeds[way], 2) for way in ("plain", "torch") if way in speeds}
+        ratios = {
+            f"static / {way}": round(speeds["static"] / speeds[way], 2) for way in ("plain", "torch") if way in speeds
+        }
         table, batch = table_of(network)
         rows.append(
             {"network": network, "batch": batch}

@@ -12,7 +12,7 @@ def isolated_environment(folder: Path) -> dict[str, str]:
     """
     return {
         "MOBILENET_INTERACTIVE": "0",
-        "MOBILENET_PROGRESS": str(folder / "progress.json"),
+        "MOBILENET_PROGRESS": str(folder / "progress.sqlite"),
         "JUPYTER_CONFIG_DIR": str(folder / "jupyter"),
         "JUPYTER_DATA_DIR": str(folder / "jupyter-data"),
         "JUPYTER_RUNTIME_DIR": str(folder / "jupyter-runtime"),

@@ -2,9 +2,9 @@
 
     uv run --with cosmic-ray python tests/mutation.py cost --sample 100 --seed 0
 
-Cosmic Ray makes the changes; they are tried here, in forks of one process that has loaded what the tests need, which is ten
-times as fast as its own runner. No file is changed. Changes inside annotations are left out: nothing evaluates them.
-MUTATION.md has what was found. Not for Windows, which cannot fork.
+Cosmic Ray makes the changes; they are tried here, in forks of one process that has loaded what the tests need, which
+is ten times as fast as its own runner. No file is changed. Changes inside annotations are left out: nothing evaluates
+them. MUTATION.md has what was found. Not for Windows, which cannot fork.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ TARGETS = {
     "cost": ("mobilenet_lib.cost", ["test_cost.py"]),
     "architectures": ("mobilenet_lib.architectures", ["test_architectures.py", "test_papers.py"]),
     "counting": ("mobilenet_lib.counting", ["test_counting.py"]),
-    "checking": ("mobilenet_lib.course.exercises._checking", ["test_exercises.py"]),
-    "exercises": ("mobilenet_lib.course.exercises", ["test_exercises.py"]),
+    "checking": ("mobilenet_lib.course.exercises._checking", ["course/test_exercises.py"]),
+    "values": ("mobilenet_lib.course.exercises._values", ["course/test_exercises.py"]),
+    "exercises": ("mobilenet_lib.course.exercises", ["course/test_exercises.py"]),
 }
 SECONDS_PER_CHANGE = 120
 PRELOADED = ("pytest", "hypothesis", "nbval.plugin", "numpy", "pandas", "IPython", "PIL.Image")
@@ -73,7 +74,7 @@ def main() -> None:
 
 
 def changes(source: str) -> list[tuple[str, int]]:
-    """Every change that Cosmic Ray knows outside of annotations: the name of its operator, and its place among equal ones."""
+    """Every change that Cosmic Ray knows outside of annotations: its operator, and its index among equal ones."""
     from cosmic_ray import plugins
     from cosmic_ray.ast import ast_nodes, get_ast
 
@@ -114,14 +115,7 @@ def _try(module: str, path: Path, source: str, tests: list[str]) -> None:
     code = 1
     try:
         code = pytest.main(
-            [
-                "-x",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                "--numprocesses=0",
-                *(f"tests/{name}" for name in tests),
-            ]
+            ["-x", "-q", "-p", "no:cacheprovider", "--numprocesses=0", *(f"tests/{name}" for name in tests)]
         )
     finally:
         os._exit(int(code))

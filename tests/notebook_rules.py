@@ -16,7 +16,7 @@ from statistics import median
 from urllib.parse import unquote
 
 import nbformat
-from pictures import LIVE
+from comparing_images import LIVE
 from refresh_notebooks import CELL_METADATA, NOTEBOOK_METADATA
 
 from mobilenet_lib import course
@@ -30,18 +30,19 @@ MEDIAN_CELL = 8  # lines: the median lies below
 LARGEST_FILE = 2_500_000  # bytes
 SHORTEST_ALT = 20  # characters, as in plots.show
 
-# How many cells of a lesson nbval may run without comparing what they show, such as timings. Any other number is a fault,
-# a smaller one too, so that this list stays true.
+# How many cells of a lesson nbval may run without comparing what they show, such as timings. Any other number is a
+# fault, a smaller one too, so that this list stays true.
 IGNORED_OUTPUTS: dict[str, int] = {
     "07": 6,  # tables of times on this machine, its limits, and whether ONNX Runtime is there
     "08": 1,  # the table with seconds and images/s
     "09": 3,  # the own design's accuracy beside the recorded ones, its latency, its card
-    # What oneDNN makes of a network (x86-64 only), where the ONNX file is from (no converter on Python 3.13), milliseconds.
+    # What oneDNN makes of a network (x86-64 only), where the ONNX file is from (no converter on Python 3.13), and
+    # milliseconds.
     "10": 3,
 }
 
-# How many cells of a lesson draw what was trained or timed in it: their pictures are not compared (tests/pictures.py).
-LIVE_PICTURES: dict[str, int] = {
+# How many cells of a lesson draw what was trained or timed in it: tests/comparing_images.py does not compare them.
+LIVE_IMAGES: dict[str, int] = {
     "07": 3,  # times of this machine: the first fault, four networks, the layers under its roof
     "08": 4,  # the curves of short runs, and the mistakes of a network evaluated there
     "09": 1,  # the own design on the front of the recorded ones
@@ -128,7 +129,8 @@ def clean_output(lesson: Lesson) -> list[str]:
             )
         if output.output_type == "error" and "raises-exception" not in _tags(cell):
             problems.append(
-                f"cell {place} ended in {output.ename}: mend it, or tag it raises-exception where the error is the lesson"
+                f"cell {place} ended in {output.ename}: mend it, or tag it raises-exception where the error is "
+                "the lesson"
             )
     return problems
 
@@ -148,18 +150,34 @@ def plain_python(lesson: Lesson) -> list[str]:
 
 
 @rule
+def paddle_by_its_own_name(lesson: Lesson) -> list[str]:
+    """`mobilenet_lib.course` prepares its import, so it must have come before; no other module hands Paddle on."""
+    sources = [(place, cell.source) for place, cell in lesson.cells("code")]
+    problems = [
+        f"cell {place} takes paddle from mobilenet_lib: write `import paddle`"
+        for place, source in sources
+        if re.search(r"^from mobilenet_lib.* import .*\bpaddle\b", source, re.MULTILINE)
+    ]
+    imports = [place for place, source in sources if re.search(r"^(import|from) paddle\b", source, re.MULTILINE)]
+    before = [place for place, source in sources if "from mobilenet_lib.course import" in source]
+    if imports and min(before, default=imports[0]) >= imports[0]:
+        problems.append(
+            f"cell {imports[0]} imports paddle before `mobilenet_lib.course` has prepared it: do so in a later cell, "
+            "or it takes one thread and writes to stderr"
+        )
+    return problems
+
+
+@rule
 def no_absolute_paths(lesson: Lesson) -> list[str]:
     texts = [(place, cell.source) for place, cell in enumerate(lesson.notebook.cells)]
     texts += [(place, text) for place, _, output in lesson.outputs() for text in _texts(output)]
     return [
-        f"cell {place} holds the absolute path {found.group(0)!r}: it exists on one machine; use a relative path or its name"
+        f"cell {place} holds the absolute path {found.group(0)!r}: it exists on one machine; use a relative path or "
+        "its name"
         for place, text in texts
         for found in [
-            re.search(
-                r"(?:(?<=^)|(?<=[\s'\"`(=]))/(?:[\w.-]+/)+[\w.-]*|\b[A-Za-z]:\\\w+",
-                text,
-                re.MULTILINE,
-            )
+            re.search(r"(?:(?<=^)|(?<=[\s'\"`(=]))/(?:[\w.-]+/)+[\w.-]*|\b[A-Za-z]:\\\w+", text, re.MULTILINE)
         ]
         if found
     ]
@@ -171,7 +189,8 @@ def no_widget_state(lesson: Lesson) -> list[str]:
     if "widgets" in lesson.notebook.metadata:
         problems.append(f"the notebook carries saved widget state: {_refresh(lesson)}")
     problems += [
-        f"cell {place} stored a live widget, which is only text on a page: show a static figure where interactive() is False"
+        f"cell {place} stored a live widget, which is only text on a page: show a static figure where interactive() is "
+        "False"
         for place, _, output in lesson.outputs()
         if "application/vnd.jupyter.widget-view+json" in output.get("data", {})
     ]
@@ -223,26 +242,26 @@ def compared_by_nbval(lesson: Lesson) -> list[str]:
     allowed = IGNORED_OUTPUTS.get(lesson.number, 0)
     if ignored != allowed:
         problems.append(
-            f"{ignored} cells are tagged nbval-ignore-output, {allowed} are expected: print facts where you can; if not, "
-            "change IGNORED_OUTPUTS in tests/notebook_rules.py and say why in the commit"
+            f"{ignored} cells are tagged nbval-ignore-output, {allowed} are expected: print facts where you can; if "
+            "not, change IGNORED_OUTPUTS in tests/notebook_rules.py and say why in the commit"
         )
     return problems
 
 
 @rule
-def pictures_are_compared(lesson: Lesson) -> list[str]:
+def images_are_compared(lesson: Lesson) -> list[str]:
     tagged = [place for place, cell in lesson.cells("code") if LIVE in _tags(cell)]
     drawing = {place for place, _, output in lesson.outputs() if "image/png" in output.get("data", {})}
     problems = [
-        f"cell {place} is tagged {LIVE}, but stores no picture: remove the tag"
+        f"cell {place} is tagged {LIVE}, but stores no image: remove the tag"
         for place in tagged
         if place not in drawing
     ]
-    allowed = LIVE_PICTURES.get(lesson.number, 0)
+    allowed = LIVE_IMAGES.get(lesson.number, 0)
     if len(tagged) != allowed:
         problems.append(
-            f"{len(tagged)} cells are tagged {LIVE}, {allowed} are expected: draw recorded results where you can; if not, "
-            "change LIVE_PICTURES in tests/notebook_rules.py and say why in the commit"
+            f"{len(tagged)} cells are tagged {LIVE}, {allowed} are expected: draw recorded results where you can; if "
+            "not, change LIVE_IMAGES in tests/notebook_rules.py and say why in the commit"
         )
     return problems
 
@@ -260,12 +279,12 @@ def figures_have_words(lesson: Lesson) -> list[str]:
                 problems.append(
                     f"cell {place} shows a figure whose plain text is not its alternative text: use plots.show"
                 )
-        if any(not _alt(picture) for picture in re.findall(r"<img\b[^>]*>", data.get("text/html", ""))):
+        if any(not _alt(image) for image in re.findall(r"<img\b[^>]*>", data.get("text/html", ""))):
             problems.append(f"cell {place} shows an <img> without alt: say in words what it shows")
     for place, cell in lesson.cells("markdown"):
-        pictures = re.findall(r"<img\b[^>]*>", cell.source)
-        if any(not _alt(picture) for picture in pictures) or re.search(r"!\[\s*\]\(", cell.source):
-            problems.append(f"cell {place} holds a picture without alternative text: say in words what it shows")
+        images = re.findall(r"<img\b[^>]*>", cell.source)
+        if any(not _alt(image) for image in images) or re.search(r"!\[\s*\]\(", cell.source):
+            problems.append(f"cell {place} holds an image without alternative text: say in words what it shows")
     return problems
 
 
@@ -361,7 +380,8 @@ def asks_its_questions(lesson: Lesson) -> list[str]:
     asked = _names_given(lesson, "predict")
     known = [name for name, question in QUESTIONS.items() if question.lesson == lesson.number]
     problems = [
-        f"predict({name!r}) is no question of lesson {lesson.number}: add it to mobilenet_lib/course/questions/lesson{lesson.number}.py"
+        f"predict({name!r}) is no question of lesson {lesson.number}: add it to "
+        f"mobilenet_lib/course/questions/lesson{lesson.number}.py"
         for name in asked
         if name not in known
     ]
@@ -402,7 +422,7 @@ def _names_given(lesson: Lesson, function: str) -> list[str]:
 
 
 def _nodes(lesson: Lesson, kind: type[ast.AST]) -> Iterator[ast.AST]:
-    """Every piece of that kind in the lesson's code, in order; a cell that is not Python is `plain_python`'s to report."""
+    """Every piece of that kind in the lesson's code, in order; what is not Python is `plain_python`'s to report."""
     for _, cell in lesson.cells("code"):
         with suppress(SyntaxError):
             yield from (node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, kind))
@@ -420,7 +440,7 @@ def _plain(text: str) -> str:
 
 
 def _texts(output: nbformat.NotebookNode) -> list[str]:
-    """Everything an output shows as text; a picture's bytes are left out."""
+    """Everything an output shows as text; an image's bytes are left out."""
     found = [output.get("text", ""), *output.get("traceback", [])]
     for kind, value in output.get("data", {}).items():
         if not kind.startswith("image/"):
@@ -429,8 +449,8 @@ def _texts(output: nbformat.NotebookNode) -> list[str]:
     return found
 
 
-def _alt(picture: str) -> str:
-    found = re.search(r"\balt=(?:\"([^\"]*)\"|'([^']*)')", picture)
+def _alt(image: str) -> str:
+    found = re.search(r"\balt=(?:\"([^\"]*)\"|'([^']*)')", image)
     return (found.group(1) or found.group(2) or "").strip() if found else ""
 
 

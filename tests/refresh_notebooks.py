@@ -1,7 +1,7 @@
 """Run lessons anew and store their outputs: `uv run python tests/refresh_notebooks.py [00 01 …]` (all without a name).
 
-A lesson is written only when every cell ran. Run twice, it gives the same bytes, so a difference in version control is a
-difference in what the lesson shows.
+A lesson is written only when every cell ran. Run twice, it gives the same bytes, so a difference in version control is
+a difference in what the lesson shows.
 """
 
 from __future__ import annotations
@@ -58,9 +58,14 @@ def run(path: Path) -> nbformat.NotebookNode:
     """The lesson with the outputs of a new kernel, nothing written. Raises nbclient's errors."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        notebook, kernel_name="python3", timeout=SECONDS_PER_CELL, record_timing=False, coalesce_streams=True,
-        extra_arguments=["--log-level=ERROR"], resources={"metadata": {"path": str(path.parent)}},
-    )  # fmt: skip
+        notebook,
+        kernel_name="python3",
+        timeout=SECONDS_PER_CELL,
+        record_timing=False,
+        coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(path.parent)}},
+    )
     client.execute()
     return normalise(notebook)
 

@@ -119,15 +119,7 @@ def test_receptive_fields_are_what_one_output_number_reaches_back_to(table, plac
 def test_frame_has_a_row_per_layer_and_the_same_totals():
     table = mobilenet_v2(0.5, 96, 10)
     frame = table.to_frame()
-    assert list(frame.columns[:7]) == [
-        "name",
-        "kind",
-        "input",
-        "output",
-        "stride",
-        "macs",
-        "params",
-    ]
+    assert list(frame.columns[:7]) == ["name", "kind", "input", "output", "stride", "macs", "params"]
     assert len(frame) == len(table.rows)
     assert frame["macs"].sum() == table.macs
     assert frame["params"].sum() == table.params
@@ -145,12 +137,7 @@ networks = st.sampled_from([mobilenet_v1, mobilenet_v2])
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    networks,
-    st.sampled_from([0.25, 0.35, 0.5, 0.75, 1.0, 1.4]),
-    st.integers(1, 256),
-    st.sampled_from([1, 2]),
-)
+@given(networks, st.sampled_from([0.25, 0.35, 0.5, 0.75, 1.0, 1.4]), st.integers(1, 256), st.sampled_from([1, 2]))
 def test_every_layer_begins_where_the_one_before_ends(network, width, resolution, stem_stride):
     table = network(width, resolution, 10, stem_stride)
     rows = table.rows

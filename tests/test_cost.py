@@ -38,11 +38,7 @@ def test_closed_form_equals_the_counted_loops(layer):
 
 @given(size=st.integers(1, 60), kernel=st.integers(1, 9), stride=st.integers(1, 5))
 def test_same_padding_gives_input_over_stride_rounded_up(size, kernel, stride):
-    assert cost.conv2d(1, 1, kernel, size, stride).output_shape == (
-        1,
-        -(-size // stride),
-        -(-size // stride),
-    )
+    assert cost.conv2d(1, 1, kernel, size, stride).output_shape == (1, -(-size // stride), -(-size // stride))
 
 
 @given(small_layers(), st.integers(1, 4))
@@ -62,10 +58,7 @@ def test_separable_is_the_sum_of_its_two_layers(layer, out_channels):
 
 
 @given(
-    channels=st.integers(1, 512),
-    out_channels=st.integers(1, 512),
-    kernel=st.integers(1, 7),
-    size=st.integers(1, 64),
+    channels=st.integers(1, 512), out_channels=st.integers(1, 512), kernel=st.integers(1, 7), size=st.integers(1, 64)
 )
 def test_ratio_follows_the_law_of_the_paper(channels, out_channels, kernel, size):
     """V1 paper, section 3.1: separable / standard = 1/N + 1/k²; stated without fractions, so exact."""
@@ -119,10 +112,7 @@ def test_costs_cannot_be_changed_by_accident():
         ({"groups": 3}, "groups=3 must divide both in_channels=4 and out_channels=4"),
         ({"groups": 2, "in_channels": 3}, "groups=2 must divide both in_channels=3"),
         ({"groups": 2, "out_channels": 3}, "groups=2 must divide .* out_channels=3"),
-        (
-            {"kernel_size": 9, "padding": "valid"},
-            r"kernel_size=\(9, 9\) must fit into the padded input \(8, 8\)",
-        ),
+        ({"kernel_size": 9, "padding": "valid"}, r"kernel_size=\(9, 9\) must fit into the padded input \(8, 8\)"),
         ({"kernel_size": (3, 0)}, "kernel_size .* at least 1, not 0"),
         ({"kernel_size": (3, 3, 3)}, "kernel_size must be one number or a pair"),
         ({"kernel_size": "3"}, "kernel_size .* not '3'"),

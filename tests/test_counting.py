@@ -42,15 +42,15 @@ def convolve(image, weight, stride, padding, dilation, groups):
     """Convolution of image [C, H, W] with weight [out, in / groups, k, k]; padding (top, bottom, left, right)."""
     top, bottom, left, right = padding
     image = np.pad(image, ((0, 0), (top, bottom), (left, right)))
-    out_channels, in_share, rows, columns = weight.shape
+    out_channels, in_of_group, rows, columns = weight.shape
     height, width = (
         len(range(0, size - dilation * (kernel - 1), stride))
         for size, kernel in zip(image.shape[1:], (rows, columns), strict=True)
     )
     output, macs = np.zeros((out_channels, height, width)), 0
     for o, y, x in np.ndindex(output.shape):
-        first = o // (out_channels // groups) * in_share
-        for i, r, c in np.ndindex(in_share, rows, columns):
+        first = o // (out_channels // groups) * in_of_group
+        for i, r, c in np.ndindex(in_of_group, rows, columns):
             output[o, y, x] += (
                 weight[o, i, r, c] * image[first + i, y * stride + r * dilation, x * stride + c * dilation]
             )
@@ -60,15 +60,15 @@ def convolve(image, weight, stride, padding, dilation, groups):
 
 def convolve_transposed(image, weight, stride, padding, dilation, groups):
     """Transposed convolution of image [C, H, W] with weight [in, out / groups, k, k]: spread, then crop the border."""
-    in_channels, out_share, rows, columns = weight.shape
+    in_channels, out_of_group, rows, columns = weight.shape
     full = [
         (size - 1) * stride + dilation * (kernel - 1) + 1
         for size, kernel in zip(image.shape[1:], (rows, columns), strict=True)
     ]
-    output, macs = np.zeros((out_share * groups, *full)), 0
+    output, macs = np.zeros((out_of_group * groups, *full)), 0
     for i, y, x in np.ndindex(image.shape):
-        first = i // (in_channels // groups) * out_share
-        for o, r, c in np.ndindex(out_share, rows, columns):
+        first = i // (in_channels // groups) * out_of_group
+        for o, r, c in np.ndindex(out_of_group, rows, columns):
             output[first + o, y * stride + r * dilation, x * stride + c * dilation] += (
                 weight[i, o, r, c] * image[i, y, x]
             )
@@ -96,7 +96,7 @@ def convolutions(draw):
 
 @settings(max_examples=60, deadline=None)
 @given(convolutions(), st.booleans())
-def test_conv2d_equals_the_loops_and_the_ledger(arguments_and_size, bias):
+def test_conv2d_equals_the_loops_and_the_closed_form(arguments_and_size, bias):
     arguments, size = arguments_and_size
     layer = nn.Conv2D(**arguments, bias_attr=None if bias else False)
     image = np.random.default_rng(0).standard_normal((arguments["in_channels"], *size))
@@ -118,8 +118,8 @@ def test_conv2d_equals_the_loops_and_the_ledger(arguments_and_size, bias):
     assert counted.uncounted == {}
     if arguments["dilation"] == 1:
         same = {name: value for name, value in arguments.items() if name != "dilation"}
-        for ledger in (cost.conv2d, cost.brute_force):
-            expected = ledger(**same, input_size=size, bias=bias)
+        for closed_form in (cost.conv2d, cost.brute_force):
+            expected = closed_form(**same, input_size=size, bias=bias)
             assert (counted.macs, counted.params) == (expected.macs, expected.params)
             assert counted.activations == expected.activations
 
@@ -157,11 +157,7 @@ def test_asymmetric_padding_equals_the_loops(padding):
         (nn.Conv1D(4, 6, 3, groups=2), tensor(2, 4, 10), 2 * 8 * 6 * 2 * 3),
         (nn.Conv3D(2, 4, (1, 2, 3)), tensor(1, 2, 3, 4, 5), 3 * 3 * 3 * 4 * 2 * 6),
         (nn.Conv3D(4, 4, 2, groups=4), tensor(1, 4, 3, 3, 3), 2**3 * 4 * 2**3),
-        (
-            nn.Conv2D(4, 8, 3, padding="SAME", data_format="NHWC"),
-            tensor(1, 5, 5, 4),
-            25 * 8 * 4 * 9,
-        ),
+        (nn.Conv2D(4, 8, 3, padding="SAME", data_format="NHWC"), tensor(1, 5, 5, 4), 25 * 8 * 4 * 9),
         (nn.Conv2D(4, 4, 3, groups=4), tensor(3, 4, 6, 6), 3 * 16 * 4 * 9),
         (nn.Conv2D(4, 12, 3, groups=4), tensor(1, 4, 6, 6), 16 * 12 * 9),
         (nn.Conv1DTranspose(4, 6, 3, stride=2), tensor(1, 4, 10), 10 * 4 * 6 * 3),
@@ -223,10 +219,7 @@ raw_matmul = paddle._C_ops.matmul
         # i and k are summed first, for free.
         (lambda x: paddle.einsum("ij,kl->jl", x[0], RIGHT[0]), 4 * 5),
         (lambda x: paddle.einsum("bij->ji", x), 0),
-        (
-            lambda x: paddle.einsum("ij,jk,kl->il", tensor(2, 3), tensor(3, 4), tensor(4, 5)),
-            24 + 40,
-        ),
+        (lambda x: paddle.einsum("ij,jk,kl->il", tensor(2, 3), tensor(3, 4), tensor(4, 5)), 24 + 40),
         (lambda x: F.scaled_dot_product_attention(*[tensor(1, 3, 2, 4)] * 3), 2 * (2 * 3 * 3 * 4)),
         (lambda x: F.relu(x * 2 + 1).sum(), 0),
     ],
@@ -265,10 +258,7 @@ def test_a_layer_used_twice_costs_twice_and_weighs_once():
     linear = nn.Linear(4, 4)
     counted = count(Function(lambda x, layer: layer(layer(x)), linear), (1, 4))
     assert (counted.macs, counted.params) == (2 * 16, 20)
-    assert [(row.name, row.macs, row.params) for row in counted.layers] == [
-        ("parts.0", 16, 20),
-        ("parts.0", 16, 0),
-    ]
+    assert [(row.name, row.macs, row.params) for row in counted.layers] == [("parts.0", 16, 20), ("parts.0", 16, 0)]
 
 
 def test_shared_weights_weigh_once():
@@ -348,22 +338,36 @@ def test_a_caught_error_of_a_layer_does_not_confuse_the_names():
 def test_frame_and_totals():
     counted = count(paddle.vision.models.mobilenet_v2(scale=0.25, num_classes=10), (3, 32, 32))
     frame = counted.to_frame()
-    assert list(frame.columns) == [
-        "name",
-        "layer",
-        "op",
-        "output_shape",
-        "macs",
-        "params",
-        "activations",
-    ]
-    assert tuple(frame[["macs", "params", "activations"]].sum()) == (
-        counted.macs,
-        counted.params,
-        counted.activations,
-    )
+    assert list(frame.columns) == ["name", "layer", "op", "output_shape", "macs", "params", "activations"]
+    assert tuple(frame[["macs", "params", "activations"]].sum()) == (counted.macs, counted.params, counted.activations)
     assert list(frame["name"][:3]) == ["features.0.0", "features.0.1", "features.0.2"]
     assert frame["op"].value_counts()["depthwise_conv2d"] == 17
+
+
+class Several(nn.Layer):
+    """Two inputs, two outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.linear = nn.Conv2D(3, 4, 3), nn.Linear(5, 2)
+
+    def forward(self, image, numbers):
+        return self.conv(image), self.linear(numbers)
+
+
+@pytest.mark.parametrize("given", [((3, 8, 8), (7, 5)), [[3, 8, 8], tensor(7, 5)], (tensor(1, 3, 8, 8), tensor(7, 5))])
+def test_several_inputs_and_outputs(given):
+    counted = count(Several(), given)
+    assert counted.macs == 36 * 4 * 27 + 7 * 10
+    assert [row.output_shape for row in counted.layers] == [(1, 4, 6, 6), (7, 2)]
+    assert launches(Several(), given)["conv2d"] == 1
+
+
+def test_a_wrong_number_of_inputs_names_their_shapes():
+    with pytest.raises(ForwardError, match=r"in layer \(model\) \(Several\) for an input of \(1, 3, 8, 8\): TypeError"):
+        count(Several(), (3, 8, 8))
+    with pytest.raises(ValueError, match="input_shape"):
+        count(Several(), ((3, 8, 8), (7, 0)))
 
 
 def test_batch():
@@ -395,8 +399,7 @@ def test_networks_of_paddle_vision(name, macs, params):
 
 
 @pytest.mark.parametrize(
-    ("name", "macs", "params"),
-    [("mobilenet_v1", 567_726_592, 3_217_226), ("mobilenet_v2", 299_507_072, 2_236_682)],
+    ("name", "macs", "params"), [("mobilenet_v1", 567_726_592, 3_217_226), ("mobilenet_v2", 299_507_072, 2_236_682)]
 )
 def test_networks_with_ten_classes(name, macs, params):
     counted = count(getattr(paddle.vision.models, name)(num_classes=10), (3, 224, 224))
@@ -478,10 +481,7 @@ class Troubled(nn.Layer):
         super().__init__()
         self.fail = fail
         self.body = nn.Sequential(
-            nn.Conv2D(3, 4, 3),
-            nn.BatchNorm2D(4, use_global_stats=False),
-            nn.Dropout(0.5),
-            nn.ReLU(),
+            nn.Conv2D(3, 4, 3), nn.BatchNorm2D(4, use_global_stats=False), nn.Dropout(0.5), nn.ReLU()
         )
         self.frozen = nn.BatchNorm2D(4)
         self.inner = Function(self.end)
@@ -508,13 +508,7 @@ class Troubled(nn.Layer):
 
 def state(model):
     """Everything that must not change."""
-    patched = [
-        paddle._C_ops,
-        paddle._legacy_C_ops,
-        paddle.tensor,
-        paddle.tensor.linalg,
-        paddle.linalg,
-    ]
+    patched = [paddle._C_ops, paddle._legacy_C_ops, paddle.tensor, paddle.tensor.linalg, paddle.linalg]
     return {
         "modes": {name: layer.training for name, layer in model.named_sublayers(include_self=True)},
         "attributes": {name: set(vars(layer)) for name, layer in model.named_sublayers(include_self=True)},
@@ -523,11 +517,7 @@ def state(model):
             for name, layer in model.named_sublayers(include_self=True)
         },
         "tensors": {
-            name: (
-                id(value),
-                value.stop_gradient,
-                value.numpy().tolist() if value._is_initialized() else None,
-            )
+            name: (id(value), value.stop_gradient, value.numpy().tolist() if value._is_initialized() else None)
             for name, value in [*model.named_parameters(), *model.named_buffers()]
         },
         "generators": (repr(np.random.get_state()), random.getstate()),  # noqa: NPY002
@@ -624,14 +614,7 @@ def test_a_subclass_a_functional_call_and_a_transposed_convolution_are_not_zero_
 def test_no_buffers_stay_and_results_are_plain_ints():
     model = nn.Sequential(nn.Conv2D(3, 4, 3), nn.BatchNorm2D(4))
     counted = count(model, (3, 8, 8))  # paddle.flops raises here under numpy 2.4
-    assert list(model.state_dict()) == [
-        "0.weight",
-        "0.bias",
-        "1.weight",
-        "1.bias",
-        "1._mean",
-        "1._variance",
-    ]
+    assert list(model.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias", "1._mean", "1._variance"]
     assert model.buffers() == []
     assert {type(counted.macs), type(counted.params), type(counted.activations)} == {int}
 

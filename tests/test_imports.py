@@ -33,19 +33,7 @@ NEED_PADDLE = frozenset(
 )
 
 # What costs a second or more, and what a table of layers does not need.
-HEAVY = frozenset(
-    {
-        "IPython",
-        "anywidget",
-        "ipywidgets",
-        "jupyterlab",
-        "matplotlib",
-        "paddle",
-        "pandas",
-        "PIL",
-        "tqdm",
-    }
-)
+HEAVY = frozenset({"IPython", "anywidget", "ipywidgets", "jupyterlab", "matplotlib", "paddle", "pandas", "PIL", "tqdm"})
 
 
 def _modules() -> list[str]:
@@ -75,12 +63,9 @@ def _may_import_paddle(name: str) -> bool:
 
 def test_modules_import_without_paddle():
     names = [name for name in _modules() if not _may_import_paddle(name)]
-    assert {
-        "mobilenet_lib.cost",
-        "mobilenet_lib.architectures",
-        "mobilenet_lib.papers",
-        "mobilenet_lib.plots",
-    } <= set(names)
+    assert {"mobilenet_lib.cost", "mobilenet_lib.architectures", "mobilenet_lib.papers", "mobilenet_lib.plots"} <= set(
+        names
+    )
     # Once loaded, Paddle stays: only the first module that has it beside it is known to be at fault.
     guilty = next((name for name, loaded in _loaded_after(names).items() if "paddle" in loaded), None)
     assert guilty is None, (
@@ -97,8 +82,7 @@ def test_the_check_sees_a_module_that_imports_paddle():
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["mobilenet_lib", "mobilenet_lib.cost", "mobilenet_lib.architectures", "mobilenet_lib.course.launch"],
+    "name", ["mobilenet_lib", "mobilenet_lib.cost", "mobilenet_lib.architectures", "mobilenet_lib.course.launch"]
 )
 def test_light_modules_import_no_heavy_package(name):
     assert not HEAVY & set(_loaded_after([name])[name])

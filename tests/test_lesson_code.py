@@ -26,7 +26,7 @@ nn = paddle.nn
 
 
 def lesson_code(number: str, **names: Any) -> dict[str, Any]:
-    """What a lesson defines: its classes, functions and CAPITAL tables, run in the order of the lesson, and nothing else.
+    """What a lesson defines: its classes, functions and CAPITAL tables, run in the lesson's order, and nothing else.
 
     names: what the lesson has imported before. Exercises are left out: their stubs stand for the learner's code.
     """
@@ -129,11 +129,7 @@ def test_lesson_04_writes_the_librarys_conv_bn_relu(v1, arguments):
 @pytest.mark.parametrize("stride", [1, 2])
 def test_lesson_04_writes_the_librarys_separable_block(v1, stride):
     assert v1["DepthwiseSeparable"] is not layers.DepthwiseSeparable
-    assert_same(
-        v1["DepthwiseSeparable"](6, 10, stride),
-        layers.DepthwiseSeparable(6, 10, stride),
-        [2, 6, 9, 9],
-    )
+    assert_same(v1["DepthwiseSeparable"](6, 10, stride), layers.DepthwiseSeparable(6, 10, stride), [2, 6, 9, 9])
 
 
 def test_lesson_04_begins_its_weights_as_the_library_does(v1):
@@ -167,7 +163,7 @@ def test_lesson_05_runs_the_librarys_experiment():
     assert activated.shape == (120, 4)
     error = lessons["relative_error"](spiral, recovered)
     assert error == manifold.relative_error(spiral, recovered) > 0
-    assert lessons["share_lost_of"](3, 7) == manifold.share_lost(7, dimensions=3)
+    assert lessons["share_lost_of"](3, 7) == manifold.fraction_lost(7, dimensions=3)
     assert tuple(lessons["DESIGNS"].values()) == (lesson05.RESNET_BLOCK, lesson05.V2_BLOCK)
 
 
@@ -214,21 +210,19 @@ def test_lesson_04_finds_small_kernels_and_silent_channels(v1):
     block.depthwise[0].weight.set_value(weights)
     assert list(v1["near_zero"](block.depthwise[0])) == [1, 16]
 
-    pictures = paddle.to_tensor(np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype("float32"))
-    before = v1["silent_channels"](model, pictures)
+    images = paddle.to_tensor(np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype("float32"))
+    before = v1["silent_channels"](model, images)
     shift = block.pointwise[1].bias.numpy()
     shift[[0, 5]] = -100.0  # behind the batch norm, so below zero everywhere
     block.pointwise[1].bias.set_value(shift)
-    after = v1["silent_channels"](model, pictures)
+    after = v1["silent_channels"](model, images)
     assert len(after) == 1 + 2 * 13
     assert after["2 pointwise"] == before["2 pointwise"] + 2
     assert after["2 depthwise"] == before["2 depthwise"]
 
 
 @pytest.mark.parametrize(
-    ("stride", "out_channels", "groups"),
-    [(2, 10, 1), (1, 6, 6)],
-    ids=["stride forgotten", "groups forgotten"],
+    ("stride", "out_channels", "groups"), [(2, 10, 1), (1, 6, 6)], ids=["stride forgotten", "groups forgotten"]
 )
 def test_another_layer_is_told_apart(v1, stride, out_channels, groups):
     """The comparison can fail: a layer without the stride, or without the groups, is not the same."""

@@ -72,8 +72,11 @@ def test_a_plain_pytest_run_meets_every_code_cell(request):
     assert "notebooks" in request.config.getini("testpaths")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "notebooks"],
-        cwd=NOTEBOOKS.parent, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        cwd=NOTEBOOKS.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     for path in LESSONS:
         cells = len(rules.read(path).cells("code"))
         assert done.stdout.count(f"notebooks/{path.name}::Cell ") == cells, f"{path.name}\n{done.stdout}{done.stderr}"
@@ -82,11 +85,9 @@ def test_a_plain_pytest_run_meets_every_code_cell(request):
 def good_lesson() -> Lesson:
     """A lesson that keeps every rule. Its file, which does not exist, would lie among the real ones."""
     notebook = nbformat.v4.new_notebook(metadata=NOTEBOOK_METADATA)
-    figure = nbformat.v4.new_output(
-        "display_data",
-        data={"image/png": "iVBORw0KGgo=", "text/html": f'<img alt="{ALT}" src="data:image/png;base64,iVB/tmp/a=">', "text/plain": ALT},
-        metadata={"image/png": {"alt": ALT}},
-    )  # fmt: skip
+    page = f'<img alt="{ALT}" src="data:image/png;base64,iVB/tmp/a=">'
+    data = {"image/png": "iVBORw0KGgo=", "text/html": page, "text/plain": ALT}
+    figure = nbformat.v4.new_output("display_data", data=data, metadata={"image/png": {"alt": ALT}})
     stream = nbformat.v4.new_output("stream", name="stdout", text="14,400 MACs\n")
     notebook.cells = [
         nbformat.v4.new_markdown_cell(OPENING, id="title", metadata={"slideshow": {"slide_type": "slide"}}),
@@ -139,37 +140,31 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
         "stderr ('UserWarning: old')",
         _output(CODE, "stream", name="stderr", text="UserWarning: old\n"),
     ),
-    (
-        rules.clean_output,
-        "ended in ValueError",
-        _output(CODE, "error", ename="ValueError", evalue="x", traceback=[]),
-    ),
+    (rules.clean_output, "ended in ValueError", _output(CODE, "error", ename="ValueError", evalue="x", traceback=[])),
     (rules.plain_python, "`!` or `%`", _set(CODE, source="x = 1\n!pip install x")),
     (rules.plain_python, "`!` or `%`", _set(CODE, source="%matplotlib inline")),
     (rules.plain_python, "`!` or `%`", _set(CODE, source="get_ipython().system('ls')")),
     (rules.plain_python, "not plain Python", _set(CODE, source="print?")),
+    (
+        rules.paddle_by_its_own_name,
+        "write `import paddle`",
+        _set(CODE, source="from mobilenet_lib.counting import count, paddle"),
+    ),
+    (
+        rules.paddle_by_its_own_name,
+        "do so in a later cell",
+        _set(CODE, source="import paddle\nfrom mobilenet_lib.course import check"),
+    ),
     (rules.no_absolute_paths, "'/srv/data/x.npz'", _set(CODE, source="open('/srv/data/x.npz')")),
     (
         rules.no_absolute_paths,
         "'/srv/data/x.npz'",
         _output(CODE, "stream", name="stdout", text="saved\n/srv/data/x.npz\n"),
     ),
-    (
-        rules.no_absolute_paths,
-        "'/opt/x/y.py'",
-        _data(FIGURE, **{"text/html": "<p title='/opt/x/y.py'>"}),
-    ),
+    (rules.no_absolute_paths, "'/opt/x/y.py'", _data(FIGURE, **{"text/html": "<p title='/opt/x/y.py'>"})),
     (rules.no_absolute_paths, "C:", _set(END, source=r"See C:\Users\ann")),
-    (
-        rules.no_widget_state,
-        "live widget",
-        _data(FIGURE, **{"application/vnd.jupyter.widget-view+json": {}}),
-    ),
-    (
-        rules.normal_metadata,
-        "metadata execution",
-        _set(CODE, metadata={"execution": {"iopub.status.busy": "now"}}),
-    ),
+    (rules.no_widget_state, "live widget", _data(FIGURE, **{"application/vnd.jupyter.widget-view+json": {}})),
+    (rules.normal_metadata, "metadata execution", _set(CODE, metadata={"execution": {"iopub.status.busy": "now"}})),
     (rules.short_cells, "26 lines", _set(CODE, source="\n".join(["x = 1"] * 26))),
     (
         rules.short_cells,
@@ -180,36 +175,16 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
     (rules.compared_by_nbval, "skipped", _tag("nbval-skip")),
     (rules.compared_by_nbval, "skipped", _tag("skip-execution")),
     (rules.compared_by_nbval, "comment", _set(CODE, source="# NBVAL_IGNORE_OUTPUT\n1")),
-    (rules.pictures_are_compared, "1 cells are tagged live-picture, 0", _tag("live-picture")),
-    (rules.pictures_are_compared, "stores no picture", _tag("live-picture")),
-    (
-        rules.figures_have_words,
-        "without alternative",
-        lambda cells: cells[FIGURE].outputs[0].metadata.clear(),
-    ),
-    (
-        rules.figures_have_words,
-        "plain text",
-        _data(FIGURE, **{"text/plain": "<Figure size 640x480>"}),
-    ),
-    (
-        rules.figures_have_words,
-        "<img> without alt",
-        _data(FIGURE, **{"text/html": "<img src='x.png'>"}),
-    ),
+    (rules.images_are_compared, "1 cells are tagged live-image, 0", _tag("live-image")),
+    (rules.images_are_compared, "stores no image", _tag("live-image")),
+    (rules.figures_have_words, "without alternative", lambda cells: cells[FIGURE].outputs[0].metadata.clear()),
+    (rules.figures_have_words, "plain text", _data(FIGURE, **{"text/plain": "<Figure size 640x480>"})),
+    (rules.figures_have_words, "<img> without alt", _data(FIGURE, **{"text/html": "<img src='x.png'>"})),
     (rules.figures_have_words, "without alternative text", _set(END, source="![ ](../README.md)")),
-    (
-        rules.figures_have_words,
-        "without alternative text",
-        _set(END, source="<img src='../README.md' alt=''>"),
-    ),
+    (rules.figures_have_words, "without alternative text", _set(END, source="<img src='../README.md' alt=''>")),
     (rules.slides, "first cell", _set(TITLE, metadata={})),
     (rules.slides, "speaker notes", _set(NOTES, metadata={})),
-    (
-        rules.slides,
-        "unknown slide type 'page'",
-        _set(END, metadata={"slideshow": {"slide_type": "page"}}),
-    ),
+    (rules.slides, "unknown slide type 'page'", _set(END, metadata={"slideshow": {"slide_type": "page"}})),
     (rules.opening, "title", _replace(TITLE, "# 99", "# 98")),
     (rules.opening, "question", _replace(TITLE, "what does", "why does")),
     (rules.opening, "objectives", _replace(TITLE, "What you will be able to do", "This will")),
@@ -219,43 +194,19 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
     (rules.closing, "'what you have learned'", _replace(END, "what you have learned", "the end")),
     (rules.closing, "'questions'", _replace(END, "## Three questions", "## More")),
     (rules.closing, "'references'", _replace(END, "## References", "References")),
-    (
-        rules.closing,
-        "folded answers",
-        _replace(END, "2. How? <details><summary>Answer</summary>So.</details>", ""),
-    ),
-    (
-        rules.asks_its_questions,
-        "predict('99.gone') is no question",
-        _set(CODE, source="predict('99.gone')"),
-    ),
+    (rules.closing, "folded answers", _replace(END, "2. How? <details><summary>Answer</summary>So.</details>", "")),
+    (rules.asks_its_questions, "predict('99.gone') is no question", _set(CODE, source="predict('99.gone')")),
     (
         rules.asks_its_questions,
         "predict('01.macs_of_4x4') is no question of lesson 99",
         _set(CODE, source="predict('01.macs_of_4x4')"),
     ),
-    (
-        rules.sets_its_exercises,
-        "check(gone) names no exercise",
-        _set(CODE, source="exercises.check(gone)"),
-    ),
+    (rules.sets_its_exercises, "check(gone) names no exercise", _set(CODE, source="exercises.check(gone)")),
     (rules.sets_its_exercises, "hint(gone) names no exercise", _set(CODE, source="hint('gone')")),
     (rules.file_size, "MB is more than", _data(FIGURE, **{"image/png": "A" * 2_500_000})),
-    (
-        rules.links_lead_somewhere,
-        "'02_gone.ipynb#top'",
-        _set(END, source="[next](02_gone.ipynb#top)"),
-    ),
-    (
-        rules.links_lead_somewhere,
-        "'figures/gone.png'",
-        _set(END, source="![a figure](figures/gone.png)"),
-    ),
-    (
-        rules.links_lead_somewhere,
-        "'gone.svg'",
-        _set(END, source="<img alt='a figure' src='gone.svg'>"),
-    ),
+    (rules.links_lead_somewhere, "'02_gone.ipynb#top'", _set(END, source="[next](02_gone.ipynb#top)")),
+    (rules.links_lead_somewhere, "'figures/gone.png'", _set(END, source="![a figure](figures/gone.png)")),
+    (rules.links_lead_somewhere, "'gone.svg'", _set(END, source="<img alt='a figure' src='gone.svg'>")),
 ]
 
 

@@ -14,8 +14,8 @@ def whole_number(name: str, value: int, minimum: int = 1) -> int:
 
 
 def checked_shape(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """`image_shape`, where it is (channels, height, width) of one picture. Raises ValueError for anything else."""
+    """`image_shape`, where it is (channels, height, width) of one image. Raises ValueError for anything else."""
     if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
-        raise ValueError(f"image_shape must be (channels, height, width) of one picture, not {image_shape!r}")
+        raise ValueError(f"image_shape must be (channels, height, width) of one image, not {image_shape!r}")
     channels, height, width = (whole_number("each size in image_shape", n) for n in image_shape)
     return channels, height, width

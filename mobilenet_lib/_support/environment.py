@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sys
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -54,14 +56,53 @@ def versions(*others: str) -> dict[str, str]:
 
 
 def machine() -> dict[str, str | int | float]:
-    """What a timing depends on: processor, cores, threads used by the kernels, memory in GB, system."""
+    """What a timing depends on: processor, cores that may be used, threads of the kernels, memory in GB, system."""
+    import psutil
+
     return {
         "processor": _processor(),
-        "cores": os.cpu_count() or 1,
-        "threads": int(os.environ.get("OMP_NUM_THREADS", "1")),
-        "memory_gb": _memory_gb(),
+        "cores": allowed_cores(),
+        "threads": threads(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def threads() -> int:
+    """With how many threads Paddle computes: OMP_NUM_THREADS, where it begins with a number, else all allowed cores."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) else allowed_cores()
+
+
+def allowed_cores() -> int:
+    """How many cores this process may use: those it may run on, no more than its container's quota, rounded down."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.floor(min(cores, _quota())))
+
+
+def _quota(groups: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> float:
+    """Cores' worth of time that Linux's control groups leave this process; infinite where they do not limit it."""
+    limits = [math.inf]
+    with suppress(OSError):
+        for line in groups.read_text(encoding="utf-8").splitlines():
+            _, controllers, path = line.split(":", 2)  # version 2 names no controllers
+            if not controllers or "cpu" in controllers.split(","):
+                root = mounted / "cpu" if controllers else mounted
+                # A group is held by the limits of all groups around it.
+                inner = root / path.lstrip("/")
+                limits += [_limit(folder) for folder in (inner, *inner.parents) if folder.is_relative_to(root)]
+    return min(limits)
+
+
+def _limit(group: Path) -> float:
+    """Microseconds of work in a period / length of the period: of version 2, else of version 1."""
+    with suppress(OSError, ValueError):  # no such file; "max"
+        quota, period = (group / "cpu.max").read_text(encoding="utf-8").split()
+        return int(quota) / int(period)
+    with suppress(OSError, ValueError):
+        quota, period = ((group / f"cpu.cfs_{name}_us").read_text(encoding="utf-8") for name in ("quota", "period"))
+        return int(quota) / int(period) if int(quota) > 0 else math.inf  # -1: none
+    return math.inf
 
 
 def _processor() -> str:
@@ -71,10 +112,3 @@ def _processor() -> str:
         return platform.processor() or "unknown"
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or "unknown"
-
-
-def _memory_gb() -> float:
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
-    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
-        return 0.0

@@ -4,32 +4,57 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import psutil
+
 RECORDED = Path(__file__).parents[1] / "experiments" / "recorded"
+
+
+def expanded(path: str | Path) -> Path:
+    """`path` with `~` as the home folder; as it is where there is no such home."""
+    return Path(os.path.expanduser(path))
 
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     """A binary file to write, which takes the name `path` only when it is complete and on the disk.
 
-    A full disk, an interrupt or a killed process leaves the older file as it was. Folders are made as needed.
+    A full disk, an interrupt or a killed process leaves the older file as it was; of several writers at once, the last
+    one's file stays, whole. Folders are made as needed, `~` is the home folder, and an older file's permissions stay.
     """
-    path = Path(path)
+    path = expanded(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    ours = f"{path.name}.{platform.node()}"
+    _remove_dead(path.parent, ours)
+    # Not by `tempfile`, whose files only their owner may read, whatever the umask says.
+    partial = path.with_name(f"{ours}.{os.getpid()}.{secrets.token_hex(4)}.partial")
     try:
-        with partial.open("wb") as file:
+        with partial.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())  # otherwise the new name can reach the disk before the content
+        with suppress(OSError):  # no older file, or somebody else's
+            shutil.copymode(path, partial)
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _remove_dead(folder: Path, ours: str) -> None:
+    """Remove what writers on this machine left that were killed: a checkpoint can have a gigabyte."""
+    for path in folder.iterdir():
+        name = path.name.removeprefix(f"{ours}.").split(".")
+        if path.name.startswith(f"{ours}.") and len(name) == 3 and name[0].isdigit() and name[2] == "partial":
+            if not psutil.pid_exists(int(name[0])):
+                path.unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -1,7 +1,7 @@
 """Interrupts that wait until Paddle is at a place where it can be interrupted.
 
-While Paddle builds or saves a graph, its C++ code calls Python. A KeyboardInterrupt that is raised there gets lost, comes out as
-another error, or leaves the process hanging.
+While Paddle builds or saves a graph, its C++ code calls Python. A KeyboardInterrupt that is raised there gets lost,
+comes out as another error, or leaves the process hanging.
 """
 
 from __future__ import annotations

@@ -9,14 +9,8 @@ import html
 import re
 from dataclasses import dataclass
 
-# Of the palette of Okabe and Ito, as in plots.py (which is not imported here because nothing is drawn).
-_COLOURS = {
-    "question": "#0072B2",
-    "right": "#009E73",
-    "wrong": "#D55E00",
-    "compare": "#E69F00",
-    "note": "#767676",
-}
+# Of the palette of Okabe and Ito, as in plots (which is not imported here because nothing is drawn).
+_COLOURS = {"question": "#0072B2", "right": "#009E73", "wrong": "#D55E00", "compare": "#E69F00", "note": "#767676"}
 _SYMBOLS = {"question": "?", "right": "✓", "wrong": "✗", "compare": "→", "note": "○"}
 
 

@@ -1,4 +1,4 @@
-"""Named arrays in NumPy's `.npz`: written, read without pickle, and compared with those of the model that is to take them."""
+"""Named arrays in NumPy's `.npz`: written, read without pickle, and compared with those of a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write(path: Path | str, arrays: Mapping[str, np.ndarray], savez: Callable[..
 
 
 def read(path: Path, what: str, advice: str, needed: Sequence[str] = ()) -> dict[str, np.ndarray]:
-    """The arrays of a file by name. ValueError with `advice` where it is no whole `what`, or lacks a name in `needed`."""
+    """The arrays of a file by name. ValueError with `advice` where it is no whole `what`, or lacks a `needed` name."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

@@ -2,11 +2,14 @@
 
     from mobilenet_lib.course import check, hint, predict, solution
 
-In a notebook, importing it sees to it that a NameError says which cell was left out, and an interrupt which import it broke.
+Importing it prepares what a lesson needs: `import paddle` takes all cores and prints no start-up notes, and in a
+notebook a NameError says which cell was left out, and an interrupt which import it broke.
 """
 
 import sys
 from importlib import import_module
+
+from mobilenet_lib._support import paddle_import
 
 # Imported when asked for: the launcher must be able to speak on a Python that is too old for the rest.
 _HOMES = {
@@ -29,6 +32,7 @@ def __getattr__(name):
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
+paddle_import.prepare()
 if "IPython" in sys.modules:
     from mobilenet_lib.course import error_notes
 

@@ -1,7 +1,7 @@
 """Below two errors of a lesson that puzzle, what to do about them. The errors stay as they are.
 
-Cells run out of order, or in a kernel that was restarted, end in `NameError: name 'macs' is not defined`: the notebook's file
-knows which cell makes the name. Nothing is said where it knows nothing.
+Cells run out of order, or in a kernel that was restarted, end in `NameError: name 'macs' is not defined`: the
+notebook's file knows which cell makes the name. Nothing is said where it knows nothing.
 
 An interrupt while a large library is being imported leaves parts of it behind. The next attempt ends in errors like
 `module 'matplotlib' has no attribute 'get_data_path'`, and only another kernel helps.
@@ -32,11 +32,7 @@ def watch() -> None:
 
 
 def _explain(
-    shell: Any,
-    kind: type[BaseException],
-    error: BaseException,
-    traceback: TracebackType,
-    tb_offset: int | None = None,
+    shell: Any, kind: type[BaseException], error: BaseException, traceback: TracebackType, tb_offset: int | None = None
 ) -> None:
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
     with suppress(Exception):  # whatever lies on the disk, the error itself was shown
@@ -56,7 +52,7 @@ def _message_for(shell: Any, error: BaseException, traceback: TracebackType) -> 
 
 
 def half_imported(frames: list[FrameType]) -> Message | None:
-    """Which library the frames, outermost first, were importing; None where none or only the course's own small modules."""
+    """Which library the frames, outermost first, were importing; None where none or only the course's own modules."""
     for frame in frames:
         library = frame.f_globals.get("__name__", "").split(".")[0]
         # A module's own code runs only while it is imported; a cell's is the module __main__.
@@ -65,7 +61,8 @@ def half_imported(frames: list[FrameType]) -> Message | None:
                 "note",
                 "Interrupted in an import",
                 (
-                    f"The interrupt came while Python was importing `{library}`. Half of it is loaded now, and cells that need it may fail with puzzling errors.",
+                    f"The interrupt came while Python was importing `{library}`. Half of it is loaded now, and cells "
+                    "that need it may fail with puzzling errors.",
                     "Begin with another kernel: menu Run → Restart Kernel and Run up to Selected Cell…",
                 ),
             )
@@ -81,13 +78,13 @@ def explanation(name: str, running: str, notebooks: list[Path]) -> Message | Non
     else:
         return None
     here = cells.index(running.strip())
-    makers = [place for place, source in enumerate(cells) if name in _made_by(source)]
-    before = [place for place in makers if place < here]
+    makers = [index for index, source in enumerate(cells) if name in _made_by(source)]
+    before = [index for index in makers if index < here]
     if before:
         return _message(
             f"`{name}` is made further up, by a cell that has not run since the kernel started:",
             cells[before[-1]],
-            "Run the cells above first: select this cell, then menu Run → Run All Above Selected Cell, then run this cell.",
+            "Run the cells above first: select this cell, then menu Run → Run All Above Selected Cell, then run it.",
         )
     if makers:
         return _message(

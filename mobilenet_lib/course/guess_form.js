@@ -39,7 +39,7 @@ function render({ model, el }) {
     textContent: "Guess again",
     title: "Answer once more; your first guess stays the one that counts",
   });
-  const box = make("div", { className: "mobilenet-prediction" }, prompt, form, said, again);
+  const box = make("div", { className: "mobilenet-guess" }, prompt, form, said, again);
 
   // JupyterLab and its slide show would take arrow keys, Enter and letters for themselves; they look for this attribute on
   // the very element that has the focus.

@@ -15,7 +15,7 @@ from mobilenet_lib.course.questions._question import Answer, Question, read_numb
 _HERE = Path(__file__).parent
 
 
-class PredictionForm(anywidget.AnyWidget):
+class GuessForm(anywidget.AnyWidget):
     """A text field or a group of choices, and what Python says to the guess.
 
     A guess arrives as one message with its text. (The fields of ipywidgets send their value and the press of Enter

@@ -14,8 +14,8 @@ from pathlib import Path
 from mobilenet_lib._support import environment
 from mobilenet_lib.course import readiness
 
-# A Jupyter configuration folder: it switches off JupyterLab's questions about news and updates. Its kernel_startup.py lets
-# kernels say which cell was left out.
+# A Jupyter configuration folder: it switches off JupyterLab's questions about news and updates. Its kernel_startup.py
+# lets kernels say which cell was left out.
 _CONFIGURATION = Path(__file__).resolve().parent / "jupyter"
 
 
@@ -60,7 +60,7 @@ def serve(folder: Path, port: int | None = None, browser: bool = True) -> None:
 
 
 def server_arguments(folder: Path, token: str, port: int | None, browser: bool) -> list[str]:
-    """JupyterLab's arguments. They stand above a reader's own Jupyter configuration, which could open the server to all."""
+    """JupyterLab's arguments. They overrule a reader's own configuration, which could open the server to all."""
     lesson = readiness.first_lesson(folder)
     arguments = [
         f"--ServerApp.root_dir={folder}",
@@ -95,16 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Open the MobileNet course in JupyterLab, on this machine only, at lesson 00.",
     )
     parser.add_argument(
-        "--check",
-        action="store_true",
-        help="only say whether this machine is ready, and what it lacks",
+        "--check", action="store_true", help="only say whether this machine is ready, and what it lacks"
     )
-    parser.add_argument(
-        "--no-browser",
-        dest="browser",
-        action="store_false",
-        help="print the address, open no browser",
-    )
+    parser.add_argument("--no-browser", dest="browser", action="store_false", help="print the address, open no browser")
     parser.add_argument("--port", type=int, help="port to use (default: 8888, or the next free one)")
     return parser
 
@@ -112,10 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 def _warn_about_paddle() -> None:
     wheel = readiness.check_wheel()
     problem = readiness.check_paddle()[0] if wheel.ok else wheel
-    print(
-        f"mobilenet-course: PaddlePaddle is missing ({problem.detail}).\n{problem.advice}\n",
-        file=sys.stderr,
-    )
+    print(f"mobilenet-course: PaddlePaddle is missing ({problem.detail}).\n{problem.advice}\n", file=sys.stderr)
 
 
 def _fail(message: str) -> int:

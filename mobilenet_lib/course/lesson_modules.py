@@ -9,7 +9,7 @@ from types import ModuleType
 
 
 def lesson_modules(package: str) -> list[ModuleType]:
-    """The modules of `package` (its full name, while or after it is imported) whose names begin with "lesson", in order."""
+    """The modules of `package` (its full name, while or after it is imported) that are named "lesson…", in order."""
     found = pkgutil.iter_modules(sys.modules[package].__path__)
     names = sorted(module.name for module in found if module.name.startswith("lesson"))
     return [importlib.import_module(f"{package}.{name}") for name in names]

@@ -29,12 +29,7 @@ class Lesson:
 
 
 LESSONS = (
-    Lesson(
-        "00_start_here",
-        "Start here",
-        "What will I learn, and does everything run on my machine?",
-        minutes=15,
-    ),
+    Lesson("00_start_here", "Start here", "What will I learn, and does everything run on my machine?", minutes=15),
     Lesson(
         "01_what_a_convolution_costs",
         "What a convolution costs",
@@ -100,7 +95,7 @@ LESSONS = (
     Lesson(
         "10_ship_it",
         "Ship it",
-        "How does a trained network leave the notebook, and does it still give the same answers there?",
+        "How does a trained network leave the notebook, and does it still make the same predictions there?",
         minutes=50,
         prerequisites=("03", "07", "08"),
     ),
@@ -114,26 +109,9 @@ CUTS: dict[str, tuple[str, ...]] = {
     "03": ("cut", "fold-saves", "norm-cost", "wide"),
     "04": ("table-4-intro", "table-8-intro", "small", "grid-intro", "table-2-intro"),
     "05": ("slices", "not-said", "explorer-intro", "half-why"),
-    "06": (
-        "rounding-intro",
-        "rounding-exercise",
-        "explorer-intro",
-        "table-4-intro",
-        "counts-intro",
-    ),
+    "06": ("rounding-intro", "rounding-exercise", "explorer-intro", "table-4-intro", "counts-intro"),
     "07": ("batch-intro", "fault-4", "layers-intro"),
-    "08": (
-        "full",
-        "mistakes",
-        "confusion",
-        "noise",
-        "cost",
-        "cost-exercise",
-        "overfit",
-        "scores",
-        "pair-runs",
-        "gap",
-    ),
+    "08": ("full", "mistakes", "confusion", "noise", "cost", "cost-exercise", "overfit", "scores", "pair-runs", "gap"),
     "09": ("latency-intro", "winner-intro", "other-intro", "short-intro"),
     "10": ("cluster", "cluster-needs", "traffic", "parallel-real", "joined-exercise", "parallel"),
 }

@@ -1,6 +1,6 @@
 """The learner's progress: a map of the course, the calibration of the guesses, reset, and export for an instructor.
 
-The records themselves are kept by `_records.py`, in the file that `MOBILENET_PROGRESS` names or else in the user's
+The records themselves are kept by `records`, in the file that `MOBILENET_PROGRESS` names or else in the user's
 data folder. Introduced in lesson 00.
 """
 
@@ -14,7 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from mobilenet_lib._support import environment
-from mobilenet_lib._support.files import atomic_write
+from mobilenet_lib._support.files import atomic_write, expanded
 from mobilenet_lib._support.messages import Message
 from mobilenet_lib.course import records
 from mobilenet_lib.course.exercises import EXERCISES, Exercise
@@ -26,9 +26,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = (
-    "kind", "lesson", "id", "done", "first_answer", "latest_answer", "truth", "factor_off", "attempts",
-    "misconceptions", "hints_used", "solution_seen", "points", "points_possible", "first_time", "done_time",
-)  # fmt: skip
+    "kind",
+    "lesson",
+    "id",
+    "done",
+    "first_answer",
+    "latest_answer",
+    "truth",
+    "factor_off",
+    "attempts",
+    "misconceptions",
+    "hints_used",
+    "solution_seen",
+    "points",
+    "points_possible",
+    "first_time",
+    "done_time",
+)
 
 
 def show() -> None:
@@ -36,7 +50,7 @@ def show() -> None:
 
     A run without a learner shows the empty map, so that the page is the same everywhere.
     """
-    state = records.state() if environment.interactive() else {"predictions": {}, "exercises": {}}
+    state = records.state() if environment.interactive() else {"guesses": {}, "exercises": {}}
     _Map(state).show()
     _tell_notes()
 
@@ -63,10 +77,10 @@ def frame() -> pd.DataFrame:
 def export(path: str | Path, student: str = "") -> Path:
     """Write `frame()` as CSV (UTF-8) for an instructor, with a first column `student` where a name is given.
 
-    Returns the path. FileNotFoundError where its folder does not exist, OSError where it cannot be written; then an older
-    file stays as it was.
+    Returns the path. FileNotFoundError where its folder does not exist, OSError where it cannot be written; then an
+    older file stays as it was.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist: make it, or choose another path")
     table = frame()
@@ -85,7 +99,7 @@ def reset(confirm: bool = False) -> None:
     if not confirm:
         Message("note", "Nothing was changed", ("To begin anew, run `progress.reset(confirm=True)`.",)).show()
         return
-    kept = records.set_aside("backup")
+    kept = records.set_aside()
     where = f"The old progress is kept in {kept}." if kept else "There was no progress to keep."
     Message("right", "You begin anew", (where,)).show()
 
@@ -95,7 +109,7 @@ class Calibration:
     """How good first guesses at numbers were.
 
     factors: guess / truth by question id. median_off: the middle of how many times off they were, in either direction,
-    1 being exact. within_two: the share at most a factor of 2 off.
+    1 being exact. within_two: the fraction at most a factor of 2 off.
     """
 
     factors: dict[str, float]
@@ -119,17 +133,13 @@ def _times(factor: float) -> float:
 
 
 def _calibration(state: dict[str, Any]) -> Calibration | None:
-    factors = {
-        asked.id: asked.factor(entry["first"])
-        for asked, entry in _answered(state)
-        if not asked.choices
-    }  # fmt: skip
+    factors = {asked.id: asked.factor(entry["first"]) for asked, entry in _answered(state) if not asked.choices}
     return Calibration(factors) if factors else None
 
 
 def _answered(state: dict[str, Any]) -> list[tuple[Question, dict[str, Any]]]:
     """The questions of the course with a guess, in its order. A guess of another kind than asked for is left out."""
-    entries = state["predictions"]
+    entries = state["guesses"]
     return [
         (asked, entries[asked.id])
         for asked in QUESTIONS.values()
@@ -138,37 +148,47 @@ def _answered(state: dict[str, Any]) -> list[tuple[Question, dict[str, Any]]]:
 
 
 def _question_row(asked: Question, state: dict[str, Any]) -> dict[str, Any]:
-    row = {
-        "kind": "prediction",
-        "lesson": asked.lesson,
-        "id": asked.id,
-        "done": False,
-        "attempts": 0,
-    }
+    row = {"kind": "prediction", "lesson": asked.lesson, "id": asked.id, "done": False, "attempts": 0}
     for found, entry in _answered(state):
         if found is asked:
             row |= {
-                "done": True, "first_answer": entry["first"], "latest_answer": entry["latest"],
-                "truth": asked.truth(), "factor_off": asked.factor(entry["first"]), "attempts": entry["guesses"],
-                "first_time": entry["first_time"], "done_time": entry["first_time"],
-            }  # fmt: skip
+                "done": True,
+                "first_answer": entry["first"],
+                "latest_answer": entry["latest"],
+                "truth": asked.truth(),
+                "factor_off": asked.factor(entry["first"]),
+                "attempts": entry["guesses"],
+                "first_time": entry["first_time"],
+                "done_time": entry["first_time"],
+            }
     return row
 
 
 def _exercise_row(task: Exercise, state: dict[str, Any]) -> dict[str, Any]:
     row = {
-        "kind": "exercise", "lesson": task.lesson, "id": task.name, "done": False, "attempts": 0, "hints_used": 0,
-        "solution_seen": False, "points": 0, "points_possible": task.points,
-    }  # fmt: skip
+        "kind": "exercise",
+        "lesson": task.lesson,
+        "id": task.name,
+        "done": False,
+        "attempts": 0,
+        "hints_used": 0,
+        "solution_seen": False,
+        "points": 0,
+        "points_possible": task.points,
+    }
     entry = state["exercises"].get(task.name)
     if entry:
         attempts = entry["attempts"]
         row |= {
-            "done": entry["solved"] is not None, "attempts": len(attempts), "hints_used": entry["hints"],
+            "done": entry["solved"] is not None,
+            "attempts": len(attempts),
+            "hints_used": entry["hints"],
             "misconceptions": "; ".join(one["misconception"] for one in attempts if one["misconception"]),
-            "solution_seen": entry["solution_seen"] is not None, "points": task.earned(entry),
-            "first_time": attempts[0]["time"] if attempts else None, "done_time": entry["solved"],
-        }  # fmt: skip
+            "solution_seen": entry["solution_seen"] is not None,
+            "points": task.earned(entry),
+            "first_time": attempts[0]["time"] if attempts else None,
+            "done_time": entry["solved"],
+        }
     return row
 
 
@@ -207,11 +227,11 @@ class _Map:
 
     def __repr__(self) -> str:
         wide = max(len(line.title) for line in self.lines)
-        rows = [self._summary(), f"{'lesson':{wide + 3}}  state    predictions  exercises  points"]
+        rows = [self._summary(), f"{'lesson':{wide + 3}}  state    guesses  exercises  points"]
         for line in self.lines:
             counts = [_of(line.predictions), _of(line.exercises), _of(line.points)]
             rows.append(
-                f"{line.number} {line.title:{wide}}  {line.done:9}{counts[0]:>11}  {counts[1]:>9}  {counts[2]:>6}"
+                f"{line.number} {line.title:{wide}}  {line.done:9}{counts[0]:>7}  {counts[1]:>9}  {counts[2]:>6}"
             )
         rows += [self._calibrated()]
         if self.calibration:
@@ -223,13 +243,10 @@ class _Map:
 
     def _summary(self) -> str:
         totals = [
-            (
-                sum(getattr(line, part)[0] for line in self.lines),
-                sum(getattr(line, part)[1] for line in self.lines),
-            )
+            (sum(getattr(line, part)[0] for line in self.lines), sum(getattr(line, part)[1] for line in self.lines))
             for part in ("predictions", "exercises", "points")
         ]
-        return f"Your progress: {_of(totals[0])} predictions, {_of(totals[1])} exercises, {_of(totals[2])} points"
+        return f"Your progress: {_of(totals[0])} guesses, {_of(totals[1])} exercises, {_of(totals[2])} points"
 
     def _calibrated(self) -> str:
         if self.calibration is None:
@@ -241,12 +258,11 @@ class _Map:
         )
 
     def _page(self) -> str:
+        columns = [("Lesson", "left"), ("State", "left")]
+        columns += [(name, "right") for name in ("Guesses", "Exercises", "Points")]
         head = "".join(
-            f'<th scope="col" style="text-align: {align}; padding: 4px 14px">{name}</th>'
-            for name, align in (
-                ("Lesson", "left"), ("State", "left"), ("Predictions", "right"), ("Exercises", "right"), ("Points", "right")
-            )
-        )  # fmt: skip
+            f'<th scope="col" style="text-align: {align}; padding: 4px 14px">{name}</th>' for name, align in columns
+        )
         body = "".join(_table_row(line) for line in self.lines)
         chart = _chart(self.calibration) if self.calibration else ""
         return (
@@ -264,9 +280,13 @@ def _line(lesson, state: dict[str, Any]) -> _Line:
     solved = [task for task in tasks if task.name in entries and entries[task.name]["solved"]]
     points = sum(task.earned(entries.get(task.name)) for task in tasks)
     return _Line(
-        lesson.number, lesson.title, lesson.file_name,
-        (len(answered), len(questions)), (len(solved), len(tasks)), (points, sum(task.points for task in tasks)),
-    )  # fmt: skip
+        lesson.number,
+        lesson.title,
+        lesson.file_name,
+        (len(answered), len(questions)),
+        (len(solved), len(tasks)),
+        (points, sum(task.points for task in tasks)),
+    )
 
 
 def _of(count: tuple[int, int]) -> str:
@@ -290,16 +310,14 @@ _LARGEST = 100  # times off; longer bars are cut there, their text is not
 def _chart(found: Calibration) -> str:
     """A bar per guess, to the left of the middle where too low, to the right where too high, on a logarithmic scale."""
     rows = "".join(_bar(name, factor) for name, factor in found.factors.items())
-    head = (
-        '<tr><th scope="col" style="text-align: left">Guess</th><th scope="col" style="text-align: right">too low</th>'
-        '<th scope="col" style="text-align: left">too high</th><th scope="col" style="text-align: left">How far off</th></tr>'
-    )
-    return f'<table style="font-size: inherit"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+    columns = (("Guess", "left"), ("too low", "right"), ("too high", "left"), ("How far off", "left"))
+    head = "".join(f'<th scope="col" style="text-align: {align}">{name}</th>' for name, align in columns)
+    return f'<table style="font-size: inherit"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _bar(name: str, factor: float) -> str:
-    share = min(1.0, abs(math.log(factor)) / math.log(_LARGEST))
-    length = round(140 * share)
+    fraction = min(1.0, abs(math.log(factor)) / math.log(_LARGEST))
+    length = round(140 * fraction)
     colour = "#0072B2" if factor < 1 else "#D55E00"
     bar = f'<span style="display: inline-block; height: 14px; width: {length}px; background: {colour}"></span>'
     low, high = (bar, "") if factor < 1 else ("", bar)

@@ -1,8 +1,8 @@
 """Is this machine ready for the course? What is missing, and what to do about it.
 
-Nothing here needs an installed package, and it runs on older Pythons than the course does (3.8 and later), so that it can
-say what is wrong where nothing else would start. Paddle is tried in a process of its own: where a processor lacks the
-instructions it was built for, importing it ends the process.
+Nothing here needs an installed package, and it runs on older Pythons than the course does (3.8 and later), so that it
+can say what is wrong where nothing else would start. Paddle is tried in a process of its own: where a processor lacks
+the instructions it was built for, importing it ends the process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)
 PADDLE_VERSION = "3.3.1"
 PADDLE_WHEELS = (("Linux", "x86_64"), ("Darwin", "arm64"), ("Windows", "AMD64"))
 
-# For CIFAR-10 (archive and decoded pictures) and the checkpoints of a few training runs.
+# For CIFAR-10 (archive and decoded images) and the checkpoints of a few training runs.
 FREE_DISK_BYTES = 1_000_000_000
 
 _NOTEBOOK_PACKAGES = ("jupyterlab", "ipywidgets", "anywidget", "numpy", "pandas", "matplotlib")
@@ -56,14 +56,7 @@ class Check:
 
 def readiness() -> list[Check]:
     """Look at everything the course needs. Takes about three seconds, nearly all of them Paddle's import."""
-    return [
-        check_python(),
-        check_packages(),
-        check_wheel(),
-        *check_paddle(),
-        check_disk(),
-        check_notebooks(),
-    ]
+    return [check_python(), check_packages(), check_wheel(), *check_paddle(), check_disk(), check_notebooks()]
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -74,10 +67,12 @@ def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
         return Check(name, True, found)
     reason = "is too old" if version[:2] < OLDEST_PYTHON else f"is newer than PaddlePaddle {PADDLE_VERSION} supports"
     return Check(
-        name, False, f"{found} {reason}",
+        name,
+        False,
+        f"{found} {reason}",
         "Run `uv run --python 3.12 mobilenet-course`: uv fetches that Python if you do not have it. Without uv: "
         "`pip install uv`, or `pipx install uv` where the system's Python refuses.",
-    )  # fmt: skip
+    )
 
 
 def check_packages() -> Check:
@@ -93,10 +88,12 @@ def check_wheel(system: str = platform.system(), machine: str = platform.machine
     if (system, machine) in PADDLE_WHEELS:
         return Check("A system that PaddlePaddle supports", True, found)
     return Check(
-        "A system that PaddlePaddle supports", False, f"{found}: PaddlePaddle {PADDLE_VERSION} has no wheel for it",
+        "A system that PaddlePaddle supports",
+        False,
+        f"{found}: PaddlePaddle {PADDLE_VERSION} has no wheel for it",
         "Lessons 01 and 02 work without Paddle. For the others use Linux on x86-64, Windows on x86-64, macOS on Apple "
         "silicon, or Binder.",
-    )  # fmt: skip
+    )
 
 
 def paddle_installed() -> bool:
@@ -108,21 +105,33 @@ def check_paddle() -> list[Check]:
     """Does Paddle start, in the version that the lessons were made with, and convolve correctly?"""
     names = f"PaddlePaddle {PADDLE_VERSION}", "A 3×3 convolution gives the right numbers"
     if not paddle_installed():
-        return [Check(names[0], False, "not installed", _USE_UV + " Lessons 01 and 02 work without it."),
-                Check(names[1], False, "needs PaddlePaddle", "See the line before.")]  # fmt: skip
+        return [
+            Check(names[0], False, "not installed", _USE_UV + " Lessons 01 and 02 work without it."),
+            Check(names[1], False, "needs PaddlePaddle", "See the line before."),
+        ]
     found, problem = _run_tiny_convolution()
     if problem:
         advice = "Lessons 01 and 02 work without it. Reinstall it with `uv sync --reinstall-package paddlepaddle`."
-        return [Check(names[0], False, problem, advice),
-                Check(names[1], False, "needs PaddlePaddle", "See the line before.")]  # fmt: skip
+        return [
+            Check(names[0], False, problem, advice),
+            Check(names[1], False, "needs PaddlePaddle", "See the line before."),
+        ]
     right_version = found["version"] == PADDLE_VERSION
     right_numbers = found["sums"] == _TINY_CONVOLUTION_RESULT
     return [
-        Check(names[0], right_version, f"version {found['version']}",
-              "" if right_version else "Run `uv sync`: the figures in the lessons were checked with that version."),
-        Check(names[1], right_numbers, f"{found['sums']}, expected {_TINY_CONVOLUTION_RESULT}",
-              "" if right_numbers else "Do not trust this installation: `uv sync --reinstall-package paddlepaddle`."),
-    ]  # fmt: skip
+        Check(
+            names[0],
+            right_version,
+            f"version {found['version']}",
+            "" if right_version else "Run `uv sync`: the figures in the lessons were checked with that version.",
+        ),
+        Check(
+            names[1],
+            right_numbers,
+            f"{found['sums']}, expected {_TINY_CONVOLUTION_RESULT}",
+            "" if right_numbers else "Do not trust this installation: `uv sync --reinstall-package paddlepaddle`.",
+        ),
+    ]
 
 
 def check_disk(folder: Path | None = None) -> Check:
@@ -130,9 +139,11 @@ def check_disk(folder: Path | None = None) -> Check:
     free = shutil.disk_usage(folder or course_folder() or Path.cwd()).free
     enough = free >= FREE_DISK_BYTES
     return Check(
-        f"{FREE_DISK_BYTES / 1e9:.0f} GB of free disk", enough, f"{free / 1e9:.1f} GB free",
+        f"{FREE_DISK_BYTES / 1e9:.0f} GB of free disk",
+        enough,
+        f"{free / 1e9:.1f} GB free",
         "" if enough else "Make room, or stay with the bundled images, which need none.",
-    )  # fmt: skip
+    )
 
 
 def check_notebooks(folder: Path | None = None) -> Check:
@@ -146,13 +157,17 @@ def check_notebooks(folder: Path | None = None) -> Check:
         with tempfile.TemporaryFile(dir=str(notebooks)):
             return Check(name, True, str(notebooks))
     except OSError as problem:
-        return Check(name, False, f"cannot write into {notebooks}: {problem.strerror}",
-                     "Copy the course into a folder of your own and start it there.")  # fmt: skip
+        return Check(
+            name,
+            False,
+            f"cannot write into {notebooks}: {problem.strerror}",
+            "Copy the course into a folder of your own and start it there.",
+        )
 
 
 HOW_TO_GET_THE_LESSONS = (
-    "The lessons are not part of the installed package. Get the whole course (`git clone` its repository, or download it as "
-    "an archive), then run `uv run mobilenet-course` inside its folder."
+    "The lessons are not part of the installed package. Get the whole course (`git clone` its repository, or download "
+    "it as an archive), then run `uv run mobilenet-course` inside its folder."
 )
 
 
@@ -202,7 +217,7 @@ def as_html(checks: list[Check]) -> str:
 
 
 def show_readiness() -> None:
-    """Lesson 00's check: a table with details for a reader, and plain lines, equal on every ready machine, for a test."""
+    """Lesson 00's check: a table with details for a reader; for a test plain lines, equal on every ready machine."""
     from mobilenet_lib._support.environment import interactive
 
     checks = readiness()
@@ -225,9 +240,13 @@ def _run_tiny_convolution() -> tuple[dict, str]:
     """What Paddle says of itself and of four sums, and an empty string; or nothing, and what went wrong."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _TINY_CONVOLUTION], capture_output=True, stdin=subprocess.DEVNULL, timeout=120,
-            encoding="utf-8", errors="replace",
-        )  # fmt: skip
+            [sys.executable, "-c", _TINY_CONVOLUTION],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+            encoding="utf-8",
+            errors="replace",
+        )
     except subprocess.TimeoutExpired:
         return {}, "did not start within two minutes"
     if done.returncode < 0:

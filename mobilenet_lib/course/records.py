@@ -1,65 +1,65 @@
-"""What a learner guessed and solved, kept in one JSON file that several notebooks may write at once.
+"""What a learner guessed and solved, kept in one SQLite file that several notebooks may write at once.
 
-Every change is a small function that edits the content. It is applied to what the file holds at that moment, under a
-lock, and the new content takes the file's name in one step. Where the file cannot be written, the changes wait in
-memory and go along with the next one that can.
+Every change is a few SQL statements, done in one transaction. Where the file cannot be written, the changes wait in
+memory and go along with the next one that can. There is no write-ahead log, which network drives do not support.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any
 
 from mobilenet_lib._support import environment
-from mobilenet_lib._support.files import atomic_write
+from mobilenet_lib._support.files import expanded
 
 State = dict[str, Any]
-Change = Callable[[State], None]
+Change = tuple[str, dict[str, Any]]  # a statement and its values
 
 SECONDS_FOR_LOCK = 10.0
+_SMALLEST = 512  # bytes of a database: SQLite takes a shorter file for an empty one
 
-# What an entry must hold, and of which type; a file with anything else is set aside.
-_PREDICTION = {
-    "first": (int, float, str),
-    "first_time": (str,),
-    "latest": (int, float, str),
-    "latest_time": (str,),
-    "guesses": (int,),
+# SQLite keeps these texts, and so a file is known as ours, and of this version, by them.
+_TABLES = {
+    "CREATE TABLE guesses (question TEXT PRIMARY KEY, first NOT NULL, first_time TEXT NOT NULL, latest NOT NULL, "
+    "latest_time TEXT NOT NULL, guesses INTEGER NOT NULL CHECK (typeof(guesses) = 'integer'))",
+    "CREATE TABLE exercises (name TEXT PRIMARY KEY, "
+    "hints INTEGER NOT NULL DEFAULT 0 CHECK (typeof(hints) = 'integer'), solution_seen TEXT, solved TEXT)",
+    "CREATE TABLE attempts (exercise TEXT NOT NULL, time TEXT NOT NULL, outcome TEXT NOT NULL, misconception TEXT)",
 }
-_EXERCISE = {
-    "attempts": (list,),
-    "hints": (int,),
-    "solution_seen": (str, type(None)),
-    "solved": (str, type(None)),
-}
-_ATTEMPT = {"time": (str,), "outcome": (str,), "misconception": (str, type(None))}
+_NEW_GUESS = "INSERT INTO guesses VALUES (:question, :first, :first_time, :latest, :latest_time, :guesses)"
+_NEW_EXERCISE = "INSERT INTO exercises VALUES (:name, :hints, :solution_seen, :solved)"
+_KNOWN = "INSERT OR IGNORE INTO exercises (name) VALUES (:name)"
+_NEW_ATTEMPT = "INSERT INTO attempts VALUES (:name, :time, :outcome, :misconception)"
 
 
 def path() -> Path:
-    """Where the progress is kept: the file that MOBILENET_PROGRESS names, or one in the user's data folder."""
-    named = os.environ.get("MOBILENET_PROGRESS")
-    if named:
-        return Path(named).expanduser()
-    import platformdirs
+    """Where the progress is kept: the file that MOBILENET_PROGRESS names, or one in the user's data folder.
 
-    return platformdirs.user_data_path("mobilenet-course", appauthor=False) / "progress.json"
+    A name that ends in .json, as those of version 0.1 did, means the .sqlite beside it.
+    """
+    named = os.environ.get("MOBILENET_PROGRESS")
+    if not named:
+        import platformdirs
+
+        return platformdirs.user_data_path("mobilenet-course", appauthor=False) / "progress.sqlite"
+    file = expanded(named)
+    return file.with_suffix(".sqlite") if file.suffix == ".json" else file
 
 
 def state() -> State:
-    """Everything recorded so far: {"version", "predictions": {id: …}, "exercises": {name: …}}. A copy."""
+    """Everything recorded so far: {"guesses": {question id: …}, "exercises": {name: …}}. A copy."""
     return _store().state()
 
 
 def guess(question_id: str) -> dict[str, Any] | None:
     """The guesses at a question: first, first_time, latest, latest_time, guesses (how many). None without any."""
-    return state()["predictions"].get(question_id)
+    return state()["guesses"].get(question_id)
 
 
 def record_guess(question_id: str, answer: float | str, anew: bool = False) -> None:
@@ -67,62 +67,40 @@ def record_guess(question_id: str, answer: float | str, anew: bool = False) -> N
 
     anew: forget what was kept before.
     """
-    now = now_text()
-
-    def change(content: State) -> None:
-        if anew:
-            content["predictions"].pop(question_id, None)
-        entry = content["predictions"].setdefault(question_id, {"first": answer, "first_time": now, "guesses": 0})
-        entry.update(latest=answer, latest_time=now, guesses=entry["guesses"] + 1)
-
-    _store().update(change)
+    forget = ["DELETE FROM guesses WHERE question = :question"] if anew else []
+    again = (
+        " ON CONFLICT (question) DO UPDATE "
+        "SET latest = :latest, latest_time = :latest_time, guesses = guesses.guesses + 1"
+    )
+    kept = {"first": answer, "first_time": now_text(), "latest": answer, "latest_time": now_text(), "guesses": 1}
+    _store().update(*forget, _NEW_GUESS + again, question=question_id, **kept)
 
 
 def record_attempt(exercise: str, outcome: str, misconception: str | None = None) -> None:
     """Keep the outcome of a check; "correct" marks the exercise as solved, once and for all."""
-    now = now_text()
-
-    def change(content: State) -> None:
-        entry = _exercise(content, exercise)
-        entry["attempts"].append({"time": now, "outcome": outcome, "misconception": misconception})
-        if outcome == "correct" and entry["solved"] is None:
-            entry["solved"] = now
-
-    _store().update(change)
+    solved = "UPDATE exercises SET solved = coalesce(solved, :time) WHERE name = :name AND :outcome = 'correct'"
+    values = {"time": now_text(), "outcome": outcome, "misconception": misconception}
+    _store().update(_KNOWN, _NEW_ATTEMPT, solved, name=exercise, **values)
 
 
 def record_hint(exercise: str, number: int) -> None:
     """Keep that the learner has read hints up to this number."""
-
-    def change(content: State) -> None:
-        entry = _exercise(content, exercise)
-        entry["hints"] = max(entry["hints"], number)
-
-    _store().update(change)
+    higher = "UPDATE exercises SET hints = max(hints, :number) WHERE name = :name"
+    _store().update(_KNOWN, higher, name=exercise, number=number)
 
 
 def record_solution(exercise: str) -> None:
     """Keep when the learner first read the solution."""
-    now = now_text()
-
-    def change(content: State) -> None:
-        entry = _exercise(content, exercise)
-        entry["solution_seen"] = entry["solution_seen"] or now
-
-    _store().update(change)
+    seen = "UPDATE exercises SET solution_seen = coalesce(solution_seen, :time) WHERE name = :name"
+    _store().update(_KNOWN, seen, name=exercise, time=now_text())
 
 
-def set_aside(reason: str) -> Path | None:
-    """Begin anew: rename the file so that its name says why and when, and return the new path; None without a file.
+def set_aside() -> Path | None:
+    """Begin anew: copy the file to one whose name says "backup" and when, empty it, and return the copy.
 
-    OSError where the file cannot be renamed.
+    None without a file; OSError where that cannot be done.
     """
-    store = _store()
-    store.pending.clear()
-    if store.path is None or not store.path.exists():
-        return None
-    with _locked(store.path):
-        return _rename(store.path, reason)
+    return _store().set_aside()
 
 
 def take_notes() -> list[str]:
@@ -137,17 +115,13 @@ def now_text() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def _exercise(content: State, name: str) -> dict[str, Any]:
-    return content["exercises"].setdefault(name, {"attempts": [], "hints": 0, "solution_seen": None, "solved": None})
-
-
 _notes: list[str] = []
 _stores: dict[Path | None, _Store] = {}
 
 
 def _store() -> _Store:
     """The store of the current file; without a learner and a named file, one that stays in memory."""
-    keep = environment.interactive() or "MOBILENET_PROGRESS" in os.environ
+    keep = environment.interactive() or os.environ.get("MOBILENET_PROGRESS")
     place = path() if keep else None
     return _stores.setdefault(place, _Store(place))
 
@@ -161,142 +135,182 @@ class _Store:
         self._warned = False
 
     def state(self) -> State:
-        content = _empty()
-        if self.path is not None and self.path.exists():
-            try:
-                with _locked(self.path):
-                    content = _load(self.path)
-            except OSError:  # a folder that cannot be written may still be read
-                with suppress(OSError):
-                    content = _parsed(self.path) or content
-        for change in self.pending:
-            change(content)
-        return content
+        with closing(_connection(":memory:")) as memory:
+            self._read_into(memory)
+            for statement, values in self.pending:
+                memory.execute(statement, values)
+            return _content(memory)
 
-    def update(self, change: Change) -> None:
-        self.pending.append(change)
+    def update(self, *statements: str, **values: Any) -> None:
+        self.pending += [(statement, values) for statement in statements]
         if self.path is None:
             return
         try:
-            with _locked(self.path):
-                content = _load(self.path)
-                for waiting in self.pending:
-                    waiting(content)
-                with atomic_write(self.path) as file:
-                    file.write(json.dumps(content, indent=1, ensure_ascii=False).encode())
-            self.pending.clear()
-        except OSError as problem:
+            self._write()
+        except (OSError, sqlite3.Error) as problem:
             if not self._warned:
                 self._warned = True
                 _notes.append(
-                    f"Your progress cannot be written to {self.path} ({problem.strerror or problem}). It is kept until "
-                    "this kernel stops. Set MOBILENET_PROGRESS to a file that you can write, and start again."
+                    f"Your progress cannot be written to {self.path} "
+                    f"({getattr(problem, 'strerror', None) or problem}). It is kept until this kernel stops. "
+                    "Set MOBILENET_PROGRESS to a file that you can write, and start again."
                 )
 
+    def set_aside(self) -> Path | None:
+        self.pending.clear()
+        if self.path is None or not (self.path.exists() or _older(self.path).exists()):
+            return None
+        kept = _free_name(self.path, "backup")
+        try:
+            with closing(_opened(self.path)) as file, closing(_connection(kept)) as copy, _transaction(file):
+                _copy(file, copy)
+                for table in ("guesses", "exercises", "attempts"):
+                    file.execute(f"DELETE FROM {table}")
+        except sqlite3.Error as problem:
+            raise OSError(f"the progress in {self.path} could not be set aside: {problem}") from problem
+        return kept
 
-def _empty() -> State:
-    return {"version": 1, "predictions": {}, "exercises": {}}
+    def _write(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.open("ab").close()  # says why it cannot be written, which SQLite does not
+        with closing(_opened(self.path)) as file, _transaction(file):
+            for statement, values in self.pending:
+                file.execute(statement, values)
+        self.pending.clear()
+
+    def _read_into(self, memory: sqlite3.Connection) -> None:
+        """Copy what is kept, also from a folder that cannot be written."""
+        if self.path is not None and (self.path.exists() or _older(self.path).exists()):
+            with suppress(OSError, sqlite3.Error), closing(_opened(self.path)) as file:
+                _copy(file, memory)
+        if not _known(memory):
+            content = None
+            with suppress(OSError):
+                content = self.path and _parsed(_older(self.path))
+            _fill(memory, content)
 
 
-def _load(file: Path) -> State:
-    """The content of `file`, empty without one. A file that cannot be understood is renamed, never overwritten."""
-    if not file.exists():
-        return _empty()
-    content = _parsed(file)
-    if content is None:
-        kept = _rename(file, "unreadable")
-        _notes.append(f"Your progress file could not be understood. It was kept as {kept}, and a new one begins.")
-        return _empty()
-    return content
+def _connection(file: Path | str) -> sqlite3.Connection:
+    """An open database; every statement is done at once, but for those in a `_transaction`."""
+    made = sqlite3.connect(file, timeout=SECONDS_FOR_LOCK, isolation_level=None)
+    made.row_factory = sqlite3.Row
+    return made
 
 
-def _parsed(file: Path) -> State | None:
-    """The content of `file` where it is a whole progress file, else None."""
+@contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All of the block or nothing, and no other writer beside it; OperationalError where one stays too long."""
+    database.execute("BEGIN IMMEDIATE")
+    with database:  # commits, or rolls back after an error
+        yield
+
+
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    # Not by `backup`, which waits for a held file without an end.
+    target.executescript("\n".join(source.iterdump()))
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    """The database in `file`, made where there is none. What cannot be understood is renamed, never overwritten."""
+    if _broken(file):
+        # Another notebook that sees it too must not rename the new file. The lock ends with its process.
+        with closing(_connection(file.with_name(file.name + ".lock"))) as lock, _transaction(lock):
+            if _broken(file):
+                _rename_unreadable(file)
+    database = _connection(file)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        if not _known(database):
+            _begin(database, _older(file))
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _broken(file: Path) -> bool:
+    """Is there something that is no whole database of the course's?"""
+    if not file.exists() or file.stat().st_size < _SMALLEST:
+        return file.exists() and file.stat().st_size > 0
+    with closing(_connection(file)) as database:
+        try:
+            whole = database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+            return not whole or not _known(database) or _content(database) is None
+        except sqlite3.OperationalError:  # held, or unreachable: it may be sound
+            raise
+        except (sqlite3.DatabaseError, KeyError):
+            return True
+
+
+def _known(database: sqlite3.Connection) -> bool:
+    found = {row["sql"] for row in database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
+    return found == _TABLES
+
+
+def _begin(database: sqlite3.Connection, older: Path) -> None:
+    """Make the tables, with what the JSON file of version 0.1 holds; that file is renamed."""
+    content = _parsed(older)
+    with _transaction(database):
+        if _known(database):  # another notebook was faster
+            return
+        _fill(database, content)
+    if content is not None:
+        kept = older.rename(_free_name(older, "moved"))
+        _notes.append(f"Your progress is kept in another kind of file now. The older one was kept as {kept}.")
+    elif older.exists():
+        _rename_unreadable(older)
+
+
+def _fill(database: sqlite3.Connection, content: State | None) -> None:
+    """Make the tables and put in the content of an older file. sqlite3.Error where an entry lacks something."""
+    for table in sorted(_TABLES):
+        database.execute(table)
+    if content is not None:
+        for question, entry in content["predictions"].items():
+            database.execute(_NEW_GUESS, {"question": question, **entry})
+        for name, entry in content["exercises"].items():
+            database.execute(_NEW_EXERCISE, {"name": name, **entry})
+            database.executemany(_NEW_ATTEMPT, [{"name": name, **attempt} for attempt in entry["attempts"]])
+
+
+def _parsed(older: Path) -> State | None:
+    """The content of a JSON file of version 0.1, None where there is none or it is not whole."""
+    try:
+        content = json.loads(older.read_text(encoding="utf-8"))
+        with closing(_connection(":memory:")) as trial:
+            _fill(trial, content)
+        return content if content["version"] == 1 else None
+    except FileNotFoundError:
         return None
-    return content if _valid(content) else None
+    # UnicodeDecodeError and JSONDecodeError are ValueErrors; the others come from content of another form.
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError, sqlite3.Error):
+        return None
 
 
-def _valid(content: object) -> bool:
-    if not isinstance(content, dict) or content.get("version") != 1:
-        return False
-    predictions, exercises = content.get("predictions"), content.get("exercises")
-    if not isinstance(predictions, dict) or not isinstance(exercises, dict):
-        return False
-    return all(_has(entry, _PREDICTION) for entry in predictions.values()) and all(
-        _has(entry, _EXERCISE) and all(_has(attempt, _ATTEMPT) for attempt in entry["attempts"])
-        for entry in exercises.values()
-    )
+def _content(database: sqlite3.Connection) -> State:
+    guesses = {row["question"]: dict(row) for row in database.execute("SELECT * FROM guesses")}
+    for entry in guesses.values():
+        del entry["question"]
+    exercises = {row["name"]: {"attempts": [], **dict(row)} for row in database.execute("SELECT * FROM exercises")}
+    for row in database.execute("SELECT * FROM attempts ORDER BY rowid"):
+        exercises[row["exercise"]]["attempts"].append(dict(row))
+    return {"guesses": guesses, "exercises": exercises}
 
 
-def _has(entry: object, fields: dict[str, tuple[type, ...]]) -> bool:
-    return isinstance(entry, dict) and all(
-        name in entry and isinstance(entry[name], kinds) for name, kinds in fields.items()
-    )
+def _older(file: Path) -> Path:
+    return file.with_suffix(".json")
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no answer")
+def _rename_unreadable(file: Path) -> None:
+    kept = file.rename(_free_name(file, "unreadable"))
+    _notes.append(f"Your progress file could not be understood. It was kept as {kept}, and a new one begins.")
 
 
-def _rename(file: Path, reason: str) -> Path:
-    """Move `file` to a name beside it that is free."""
+def _free_name(file: Path, reason: str) -> Path:
+    """A name beside `file` that says why and when, and is free."""
     stamp = now_text()[:19].replace(":", "").replace("-", "")
     kept = file.with_name(f"{file.stem}-{reason}-{stamp}{file.suffix}")
     number = 2
     while kept.exists():
         kept = file.with_name(f"{file.stem}-{reason}-{stamp}-{number}{file.suffix}")
         number += 1
-    return file.rename(kept)
-
-
-# The system's own file locks end with the process that holds them, so a crash leaves no stale lock behind; the
-# empty .lock file may stay.
-if os.name == "nt":
-    import msvcrt
-
-    def _try_lock(file: BinaryIO) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-    def _unlock(file: BinaryIO) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _try_lock(file: BinaryIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _unlock(file: BinaryIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Let one process at a time into the block. TimeoutError where another one stays in it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_name(file.name + ".lock").open("ab") as lock:
-        deadline = time.monotonic() + SECONDS_FOR_LOCK
-        while True:
-            try:
-                _try_lock(lock)
-                break
-            # Held by another process; Windows says permission denied.
-            except (BlockingIOError, PermissionError):
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"another program has held {lock.name} for too long") from None
-                time.sleep(0.02)
-            except OSError as problem:
-                # Some network drives know no locks; a rare lost entry is better than no progress at all.
-                if problem.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-                    raise
-                break
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                _unlock(lock)
+    return kept

@@ -4,29 +4,8 @@ Introduced in lesson 08.
 """
 
 from mobilenet_lib.data.cifar10 import ArchiveError
-from mobilenet_lib.data.folders import FolderError
-from mobilenet_lib.data.image_sets import (
-    MAX_SHIFT,
-    NAMES,
-    PIXEL_CENTRE,
-    PIXEL_SCALE,
-    SPLITS,
-    ImageSet,
-    augment,
-    load,
-    normalise,
-)
+from mobilenet_lib.data.folders import FolderError, ImageError
+from mobilenet_lib.data.image_sets import MAX_SHIFT, NAMES, SPLITS, ImageSet, augment, load, normalise
 
-__all__ = [
-    "MAX_SHIFT",
-    "NAMES",
-    "PIXEL_CENTRE",
-    "PIXEL_SCALE",
-    "SPLITS",
-    "ArchiveError",
-    "FolderError",
-    "ImageSet",
-    "augment",
-    "load",
-    "normalise",
-]
+__all__ = ["MAX_SHIFT", "NAMES", "SPLITS", "ArchiveError", "FolderError", "ImageError", "ImageSet"]
+__all__ += ["augment", "load", "normalise"]

@@ -1,4 +1,4 @@
-"""Read a folder of pictures, one sub-folder a class, into arrays."""
+"""Read a folder of images, one sub-folder a class, into arrays."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import operator
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -19,35 +19,29 @@ SPLIT_SEED = 0
 MOST_PIXELS = 100_000_000
 MOST_BYTES = 3_000_000_000
 
-_PICTURES = {
-    ".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
-    ".avif", ".heic", ".heif",
-}  # fmt: skip
+_ENDINGS = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
+_ENDINGS |= {".avif", ".heic", ".heif"}
 Image.init()  # register every reader, so that those wanted can be named
 # Not all that Pillow knows: its EPS reader would start another program. Older Pillows have no AVIF.
 _FORMATS = [name for name in ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF") if name in Image.OPEN]
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
+_WHAT_TO_DO = "Open it in an image viewer and save it again as JPEG or PNG, or take another one."
 _LAYOUT = (
-    "Expected two or more sub-folders, one a class, with pictures directly in each: pets/cat/1.jpg, pets/dog/2.jpg. "
+    "Expected two or more sub-folders, one a class, with images directly in each: pets/cat/1.jpg, pets/dog/2.jpg. "
     "A split of your own goes one level above: pets/train/cat/1.jpg, pets/test/cat/2.jpg."
 )
 
 
 class FolderError(ValueError):
-    """A folder that is not laid out as pictures by class, or a picture that cannot be read. The text names it."""
+    """A folder that is not laid out as images by class, or an image in it that cannot be read. The text names it."""
 
 
-class Pictures(NamedTuple):
-    """images: uint8 [N, 3, size, size]; labels: int64 [N], places in `classes`; source: where they come from."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    source: str
+class ImageError(ValueError):
+    """A file that is not an image, or not one that can be read. The text says what is wrong and what to do."""
 
 
-def read(root: Path, split: str, size: int) -> Pictures:
-    """Read one split of a folder; the rules are those of `mobilenet_lib.data.load`."""
+def read(root: Path, split: str, size: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
+    """One split: images uint8 [N, 3, size, size], labels int64 [N], classes, source; the rules are `data.load`'s."""
     if not root.is_dir():
         raise FileNotFoundError(f"There is no folder {root}. {_LAYOUT}")
     folders = {folder.name: folder for folder in _sub_folders(root)}
@@ -64,30 +58,26 @@ def read(root: Path, split: str, size: int) -> Pictures:
 
     paths = [path for group in files.values() for path in group]
     images = allocate(len(paths), size)
-    for place, path in enumerate(tqdm(paths, desc=f"reading {root.name}", delay=2, disable=not interactive())):
-        images[place] = _read_picture(path, size)
+    for index, path in enumerate(tqdm(paths, desc=f"reading {root.name}", delay=2, disable=not interactive())):
+        images[index] = _read_image(path, size)
     labels = np.repeat(np.arange(len(files), dtype=np.int64), [len(group) for group in files.values()])
 
-    rule = (
-        f"{split}/ folder"
-        if own_split
-        else f"{split} part, {TEST_FRACTION:.0%} of each class for test, seed {SPLIT_SEED}"
-    )
-    note = f"; {skipped} files that are not pictures skipped" if skipped else ""
-    source = f"folder {root.resolve().name}, {rule}: {len(paths):,} pictures in {len(files)} classes{note}"
-    return Pictures(images, labels, tuple(files), source)
+    rule = f"{split} part, {TEST_FRACTION:.0%} of each class for test, seed {SPLIT_SEED}"
+    rule = f"{split}/ folder" if own_split else rule
+    note = f"; {skipped} files that are not images skipped" if skipped else ""
+    source = f"folder {root.resolve().name}, {rule}: {len(paths):,} images in {len(files)} classes{note}"
+    return images, labels, tuple(files), source
 
 
 def allocate(count: int, size: int) -> np.ndarray:
     """An uninitialised uint8 array [count, 3, size, size]; raises ValueError for a size that cannot be meant."""
     size = operator.index(size)
     if size < 1:
-        raise ValueError(f"size is {size}; it is the side of a picture in pixels, so 1 or more.")
-    if count * 3 * size * size > MOST_BYTES:
+        raise ValueError(f"size is {size}; it is the side of an image in pixels, so 1 or more.")
+    if (needed := count * 3 * size * size) > MOST_BYTES:
         raise ValueError(
-            f"{count:,} pictures of {size}×{size} would take {count * 3 * size * size / 1e9:.1f} GB of memory; "
-            f"the limit is {MOST_BYTES / 1e9:.0f} GB. Take fewer or make them smaller: "
-            f"`images.sample(1000).resize({size})`."
+            f"{count:,} images of {size}×{size} would take {needed / 1e9:.1f} GB of memory; the limit is "
+            f"{MOST_BYTES / 1e9:.0f} GB. Take fewer or make them smaller: `images.sample(1000).resize({size})`."
         )
     return np.empty((count, 3, size, size), np.uint8)
 
@@ -106,7 +96,7 @@ def _sub_folders(folder: Path) -> list[Path]:
 
 
 def _files_by_class(root: Path) -> tuple[dict[str, list[Path]], int]:
-    """The pictures of each class folder in order of name, and how many other files were skipped."""
+    """The images of each class folder in order of name, and how many other files were skipped."""
     folders = _sub_folders(root)
     skipped = len(_visible(root)) - len(folders)
     if len(folders) < 2:
@@ -117,61 +107,69 @@ def _files_by_class(root: Path) -> tuple[dict[str, list[Path]], int]:
         entries = _visible(folder)
         if inner := [entry.name for entry in entries if entry.is_dir()]:
             raise FolderError(f"The class folder {folder} has a folder inside: {inner[0]}/. {_LAYOUT}")
-        files[folder.name] = [entry for entry in entries if entry.suffix.lower() in _PICTURES]
+        files[folder.name] = [entry for entry in entries if entry.suffix.lower() in _ENDINGS]
         skipped += len(entries) - len(files[folder.name])
         if not files[folder.name]:
             raise FolderError(
-                f"The class folder {folder} has no pictures ({len(entries)} other files). Put some in or remove the "
-                f"folder. A file is taken for a picture by its ending: {' '.join(sorted(_PICTURES))}. {_LAYOUT}"
+                f"The class folder {folder} has no images ({len(entries)} other files). Put some in or remove the "
+                f"folder. A file is taken for an image by its ending: {' '.join(sorted(_ENDINGS))}. {_LAYOUT}"
             )
     return files, skipped
 
 
 def _check_same_classes(train: Path, test: Path) -> None:
     names = [{folder.name for folder in _sub_folders(part)} for part in (train, test)]
-    if only := names[0] ^ names[1]:
-        raise FolderError(
-            f"{train} and {test} must have the same class folders; only one of them has: {', '.join(sorted(only))}."
-        )
+    if only := ", ".join(sorted(names[0] ^ names[1])):
+        raise FolderError(f"{train} and {test} must have the same class folders; only one of them has: {only}.")
 
 
 def _part(folder: Path, paths: Sequence[Path], split: str) -> list[Path]:
     """The part of a class that belongs to `split`: each class is shuffled by itself, with a fixed seed."""
     if len(paths) < 2:
         raise FolderError(
-            f"The class folder {folder} has one picture, {paths[0].name}; a class needs two or more, so that one is "
-            "left for the test. Add pictures, or make train/ and test/ folders yourself."
+            f"The class folder {folder} has one image, {paths[0].name}; a class needs two or more, so that one is "
+            "left for the test. Add images, or make train/ and test/ folders yourself."
         )
     order = np.random.default_rng(SPLIT_SEED).permutation(len(paths))
     tests = max(1, round(TEST_FRACTION * len(paths)))
     chosen = order[:tests] if split == "test" else order[tests:]
-    return [paths[place] for place in sorted(chosen)]
+    return [paths[index] for index in sorted(chosen)]
 
 
-# --- one picture -----------------------------------------------------------------------------------------------
+# --- one image -------------------------------------------------------------------------------------------------
 
 
-def _read_picture(path: Path, size: int) -> np.ndarray:
-    """One file as uint8 [3, size, size]; FolderError, which names it, where it cannot be read."""
+def _read_image(path: Path, size: int) -> np.ndarray:
     try:
-        return decode(path, size)
-    except Image.DecompressionBombError as problem:
-        raise FolderError(
-            f"{path} has too many pixels ({problem}): the limit is {MOST_PIXELS / 1e6:.0f} million, because a small "
-            "file can unpack to more than the memory holds. Make it smaller or remove it."
-        ) from problem
-    except Exception as problem:  # a damaged file makes Pillow raise many kinds
-        raise FolderError(
-            f"{path} cannot be read as a picture ({type(problem).__name__}: {problem}). "
-            "Replace it, save it again as JPEG or PNG, or remove it from the folder."
-        ) from problem
+        return decode(path, size, str(path))
+    except ImageError as problem:
+        raise FolderError(f"{problem} Or remove it from the folder.") from problem
 
 
-def decode(file: Path | BinaryIO, size: int) -> np.ndarray:
-    """One picture as uint8 [3, size, size]: turned upright, in RGB, scaled to cover the square, its centre kept.
+def decode(file: Path | BinaryIO, size: int, name: str) -> np.ndarray:
+    """One image as uint8 [3, size, size]: turned upright, in RGB, scaled to cover the square, its centre kept.
 
-    DecompressionBombError for more than MOST_PIXELS; for a damaged file, whatever Pillow raises.
+    name: what to call it in the text of an ImageError, which is raised for whatever cannot be read.
     """
+    try:
+        return _decode(file, size)
+    except Image.DecompressionBombError as problem:
+        raise ImageError(
+            f"{name} has too many pixels ({problem}): the limit is {MOST_PIXELS / 1e6:.0f} million, because a small "
+            "file can unpack to more than the memory holds. Make it smaller."
+        ) from problem
+    except Image.UnidentifiedImageError as problem:
+        raise ImageError(
+            f"{name} is not an image that can be read here. JPEG, PNG, GIF, WebP, BMP and TIFF can. {_WHAT_TO_DO}"
+        ) from problem
+    except MemoryError as problem:
+        raise ImageError(f"{name} needs more memory than there is. Make it smaller.") from problem
+    except Exception as problem:  # a damaged file makes Pillow raise many kinds
+        cause = f"{type(problem).__name__}: {problem}"
+        raise ImageError(f"{name} is damaged or unusual ({cause}). {_WHAT_TO_DO}") from problem
+
+
+def _decode(file: Path | BinaryIO, size: int) -> np.ndarray:
     with warnings.catch_warnings():
         # Pillow's remarks on odd metadata; the pixel limit is checked below.
         warnings.simplefilter("ignore")

@@ -1,7 +1,7 @@
-"""Pictures to train on: CIFAR-10, a bundled part of Fashion-MNIST, or any folder of images.
+"""Images to train on: CIFAR-10, a bundled part of Fashion-MNIST, or any folder of images.
 
 All of them come as an `ImageSet` of bytes, [N, 3, height, width]; `normalise` turns a batch of it into what the
-networks are fed. Only CIFAR-10 needs Paddle, which is imported when it is loaded.
+networks are fed. Only the archive of CIFAR-10 needs Paddle, which is imported when it is loaded.
 
 Introduced in lesson 08.
 """
@@ -19,9 +19,6 @@ from PIL import Image
 
 from mobilenet_lib.data import cifar10, folders
 from mobilenet_lib.data.cifar10 import ArchiveError
-from mobilenet_lib.data.folders import FolderError
-
-__all__ = ["MAX_SHIFT", "ArchiveError", "FolderError", "ImageSet", "augment", "load", "normalise"]
 
 NAMES = ("cifar10", "fashion_mnist", "folder")
 SPLITS = ("train", "test")
@@ -31,27 +28,20 @@ SPLITS = ("train", "test")
 PIXEL_CENTRE = 127.5
 PIXEL_SCALE = 127.5
 
-# How far augmentation moves a picture, in pixels: the 4 of He et al., arXiv 1512.03385, section 4.2.
+# How far augmentation moves an image, in pixels: the 4 of He et al., arXiv 1512.03385, section 4.2.
 MAX_SHIFT = 4
-
-_CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
-_CIFAR10_CLASSES = (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-)  # fmt: skip
 
 _FASHION_MNIST = Path(__file__).with_name("bundled") / "fashion-mnist-part.npz"
 _FASHION_MNIST_SHA256 = "9af7deca0db6f3f108bbebb8f36d3e7f242b00eefde0b54fd069817266cc0cd1"
-_FASHION_MNIST_CLASSES = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)  # fmt: skip
-_FASHION_MNIST_SOURCE = "Fashion-MNIST, a part: 6,000 training and 2,000 test pictures"
+_CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+_FASHION_MNIST_SOURCE = "Fashion-MNIST, a part: 6,000 training and 2,000 test images"
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Pictures with their labels, and where they come from.
+    """Images with their labels, and where they come from.
 
-    images: uint8 [N, 3, height, width], values 0…255. labels: int64 [N], each a place in `classes`.
+    images: uint8 [N, 3, height, width], values 0…255. labels: int64 [N], each an index into `classes`.
     part: "train" or "test". source: one line for captions.
     """
 
@@ -66,9 +56,9 @@ class ImageSet:
         return len(self.labels)
 
     def sample(self, n: int, seed: int = 0) -> ImageSet:
-        """`n` pictures in random order, equally many of each class as far as they reach; the same seed takes the same.
+        """`n` images in random order, equally many of each class as far as they reach; the same seed takes the same.
 
-        Raises ValueError if `n` is not between 1 and the number of pictures.
+        Raises ValueError if `n` is not between 1 and the number of images.
         """
         self._check_count(n)
         order = np.random.default_rng(seed).permutation(len(self))
@@ -77,27 +67,27 @@ class ImageSet:
         return self._select(chosen, f"{n:,} of them taken with seed {seed}")
 
     def head(self, n: int) -> ImageSet:
-        """The first `n` pictures, in their order. Raises ValueError if `n` is not between 1 and the number of pictures."""
+        """The first `n` images, in their order. Raises ValueError if `n` is not between 1 and their number."""
         self._check_count(n)
         return self if n == len(self) else self._select(np.arange(n), f"the first {n:,}")
 
     def split(self, fraction: float, seed: int = 0) -> tuple[ImageSet, ImageSet]:
-        """Divide into (rest, part): `part` has this fraction of the pictures, and of each class.
+        """Divide into (rest, part): `part` has this fraction of the images, and of each class.
 
         Neither is empty, none is in both, and each keeps the order. Raises ValueError if `fraction` is not between
-        0 and 1, or for fewer than two pictures.
+        0 and 1, or for fewer than two images.
         """
         if not 0 < fraction < 1:
             raise ValueError(f"fraction is {fraction}; it must lie between 0 and 1, for example 0.1.")
         if len(self) < 2:
-            raise ValueError(f"Cannot divide {len(self)} picture(s); it takes two or more.")
+            raise ValueError(f"Cannot divide {len(self)} image(s); it takes two or more.")
         order = np.random.default_rng(seed).permutation(len(self))
         labels = self.labels[order]
-        # How far through its class a picture comes, from 0 to 1.
-        share = (_turns(labels) + 0.5) / np.bincount(labels)[labels]
+        # How far through its class an image comes, from 0 to 1.
+        progress = (_turns(labels) + 0.5) / np.bincount(labels)[labels]
         count = min(max(round(fraction * len(self)), 1), len(self) - 1)
         in_part = np.zeros(len(self), bool)
-        in_part[order[np.argsort(share, kind="stable")[:count]]] = True
+        in_part[order[np.argsort(progress, kind="stable")[:count]]] = True
         rule = f"split off with seed {seed}"
         return (
             self._select(np.flatnonzero(~in_part), f"{len(self) - count:,} left, {count:,} {rule}"),
@@ -105,57 +95,56 @@ class ImageSet:
         )
 
     def resize(self, size: int) -> ImageSet:
-        """The same pictures, square, with sides of `size` pixels (bicubic). Raises ValueError for an unusable size."""
+        """The same images, square, with sides of `size` pixels (bicubic). Raises ValueError for an unusable size."""
         if self.images.shape[2:] == (size, size):
             return self
         images = folders.allocate(len(self), size)
-        for place, image in enumerate(self.images):
-            picture = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
-            images[place] = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
+        for index, pixels in enumerate(self.images):
+            image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+            images[index] = np.asarray(image.resize((size, size), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
         height, width = self.images.shape[2:]
         return replace(self, images=images, source=f"{self.source}; {width}×{height} resized to {size}×{size}")
 
     def _check_count(self, n: int) -> None:
         if not 1 <= n <= len(self):
-            raise ValueError(f"Cannot take {n} of {len(self)} pictures. Take from 1 to {len(self)}.")
+            raise ValueError(f"Cannot take {n} of {len(self)} images. Take from 1 to {len(self)}.")
 
-    def _select(self, places: np.ndarray, note: str) -> ImageSet:
-        return replace(
-            self,
-            images=self.images[places],
-            labels=self.labels[places],
-            source=f"{self.source}; {note}",
-        )
+    def _select(self, indices: np.ndarray, note: str) -> ImageSet:
+        source = f"{self.source}; {note}"
+        return replace(self, images=self.images[indices], labels=self.labels[indices], source=source)
 
 
 def load(
-    name: str,
-    split: str = "train",
-    path: str | os.PathLike[str] | None = None,
-    size: int | None = None,
+    name: str, split: str = "train", path: str | os.PathLike[str] | None = None, size: int | None = None
 ) -> ImageSet:
     """Load one split of a data set as bytes.
 
-    "fashion_mnist": the part that ships with the course, 6,000 training and 2,000 test pictures of ten kinds of
+    "fashion_mnist": the part that ships with the course, 6,000 training and 2,000 test images of ten kinds of
     clothing (Xiao, Rasul and Vollgraf, arXiv 1708.07747). 28×28 grey, given as 32×32×3: two black pixels on each side,
     the grey in all three colours. Needs no network.
 
-    "cifar10": 50,000 training and 10,000 test pictures, 32×32 (Krizhevsky 2009), through
-    `paddle.vision.datasets.Cifar10`. The archive is looked for in this order: `path`, the environment variable
-    MOBILENET_DATA (each a file, or a folder that holds cifar-10-python.tar.gz), Paddle's cache; then Paddle downloads
-    it (170 MB) and checks its MD5. An archive with another MD5 may be used, and `source` says so; it is read only if
-    it holds nothing but pictures and labels.
+    "cifar10": 50,000 training and 10,000 test images, 32×32 (Krizhevsky 2009). The file is looked for in this order:
+    `path`, the environment variable MOBILENET_DATA (unless it is empty), Paddle's cache; then Paddle downloads the
+    archive (170 MB). It is the official archive, whose MD5 is checked before anything in it is unpickled, or the folder
+    that holds cifar-10-python.tar.gz, or a `.npz` with train_images, train_labels, test_images, test_labels and perhaps
+    `source`, a string. `python -m mobilenet_lib.data.cifar10` makes one of another copy.
 
-    "folder": any pictures on disk. `path` holds one sub-folder a class. With sub-folders train/ and test/, each of
+    "folder": any images on disk. `path` holds one sub-folder a class. With sub-folders train/ and test/, each of
     which holds the class folders, these are the split; else 20 % of each class, chosen with a fixed seed, are the
-    test. Turned upright by their EXIF note, in RGB on white, scaled to cover `size`×`size` pixels (32 if not given),
-    centre kept. By their names, hidden files, Thumbs.db, desktop.ini and files without a picture's ending (.jpg, .png
-    and so on) are skipped; a file with such an ending that cannot be read is an error.
+    test. Turned upright by their EXIF note, in RGB on white, scaled to cover `size`×`size` pixels, centre kept. By
+    their names, hidden files, Thumbs.db, desktop.ini and files without an image's ending (.jpg, .png and so on) are
+    skipped; a file with such an ending that cannot be read is an error.
 
-    size: the side of the pictures in pixels, to resize to; None leaves 32.
+    Args:
+        name: "cifar10", "fashion_mnist" or "folder".
+        split: "train" or "test".
+        path: the file or folder, as said above; `~` is the home folder.
+        size: the side of the images in pixels, to resize to; None leaves 32.
 
-    Raises ValueError for an unknown name or split, FileNotFoundError where a file is missing and cannot be downloaded,
-    ArchiveError and FolderError (both ValueErrors) where one is damaged or laid out wrongly.
+    Raises:
+        ValueError: for an unknown name, split or size.
+        FileNotFoundError: where a file is missing and cannot be downloaded.
+        ArchiveError, FolderError: where one is damaged or laid out wrongly. Both are ValueErrors.
     """
     if name not in NAMES:
         raise ValueError(f"There is no data set {name!r}. Choose one of {', '.join(map(repr, NAMES))}.")
@@ -163,14 +152,15 @@ def load(
         raise ValueError(f"There is no split {split!r}. Choose 'train' or 'test'.")
     if name == "folder":
         if path is None:
-            raise ValueError("A folder of pictures needs `path`, for example load('folder', path='pets').")
-        pictures = folders.read(Path(path).expanduser(), split, 32 if size is None else size)
-        return ImageSet(name, split, *pictures)
-    if name == "fashion_mnist" and path is not None:
-        raise ValueError(
-            "fashion_mnist ships with the course and takes no `path`. Use the names 'cifar10' or 'folder'."
-        )
-    images = _load_cifar10(split, path) if name == "cifar10" else _load_fashion_mnist(split)
+            raise ValueError("A folder of images needs `path`, for example load('folder', path='pets').")
+        content = folders.read(Path(os.path.expanduser(path)), split, 32 if size is None else size)
+        return ImageSet(name, split, *content)
+    if name == "cifar10":
+        images = ImageSet(name, split, *cifar10.read(split, path))
+    elif path is None:
+        images = _load_fashion_mnist(split)
+    else:
+        raise ValueError(f"{name} ships with the course and takes no `path`. Use the names 'cifar10' or 'folder'.")
     return images if size is None else images.resize(size)
 
 
@@ -195,11 +185,19 @@ def augment(
     flip: bool = True,
     part: slice = slice(None),
 ) -> np.ndarray:
-    """Each picture moved by up to `max_shift` pixels either way, and half of them mirrored if `flip`.
+    """Each image moved by up to `max_shift` pixels either way, and half of them mirrored if `flip`.
 
-    images: uint8 [N, 3, H, W]; the result has the same shape and type, and black where nothing moved in. The usual
-    augmentation for CIFAR-10 (He et al., arXiv 1512.03385, section 4.2). All chance comes from `generator`.
-    part: return these pictures only, as they come out when all are augmented; for work that is shared.
+    The usual augmentation for CIFAR-10 (He et al., arXiv 1512.03385, section 4.2).
+
+    Args:
+        images: uint8 [N, 3, H, W].
+        generator: where all chance comes from.
+        max_shift: in pixels.
+        flip: whether to mirror, left to right.
+        part: return these images only, as they come out when all are augmented; for work that is shared.
+
+    Returns:
+        Images of the same shape and type, black where nothing moved in.
     """
     count, _, height, width = images.shape
     down, right = generator.integers(0, 2 * max_shift + 1, size=(2, count))[:, part]
@@ -217,12 +215,9 @@ def _turns(labels: np.ndarray) -> np.ndarray:
     """For each label, how many equal ones stand before it: [3, 3, 5, 3] gives [0, 1, 0, 2]."""
     turns = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
-        places = np.flatnonzero(labels == label)
-        turns[places] = np.arange(len(places))
+        indices = np.flatnonzero(labels == label)
+        turns[indices] = np.arange(len(indices))
     return turns
-
-
-# --- Fashion-MNIST ---------------------------------------------------------------------------------------------
 
 
 def _load_fashion_mnist(split: str) -> ImageSet:
@@ -242,80 +237,4 @@ def _load_fashion_mnist(split: str) -> ImageSet:
         labels = part[f"{split}_labels"].astype(np.int64)
     padded = np.pad(grey, ((0, 0), (2, 2), (2, 2)))
     images = np.repeat(padded[:, np.newaxis], 3, axis=1)
-    return ImageSet("fashion_mnist", split, images, labels, _FASHION_MNIST_CLASSES, _FASHION_MNIST_SOURCE)
-
-
-# --- CIFAR-10 --------------------------------------------------------------------------------------------------
-
-
-def _load_cifar10(split: str, path: str | os.PathLike[str] | None) -> ImageSet:
-    archive = _given_archive(path)
-    if archive is None:
-        archive, official = _cached_archive(), True
-    else:
-        checksum = cifar10.md5(archive)
-        official = checksum == cifar10.OFFICIAL_MD5
-    source = "CIFAR-10"
-    if not official:
-        cifar10.check(archive, split)
-        source = f"CIFAR-10 (archive with MD5 {checksum[:8]}, not the official one)"
-
-    from mobilenet_lib._support.paddle import paddle
-
-    samples = paddle.vision.datasets.Cifar10(data_file=str(archive), mode=split).data
-    images = np.empty((len(samples), 3, 32, 32), np.uint8)
-    labels = np.empty(len(samples), np.int64)
-    while samples:  # from the end, so that each batch's memory is freed on the way
-        pixels, label = samples.pop()
-        images[len(samples)] = pixels.reshape(3, 32, 32)
-        labels[len(samples)] = label
-    return ImageSet("cifar10", split, images, labels, _CIFAR10_CLASSES, source)
-
-
-def _given_archive(path: str | os.PathLike[str] | None) -> Path | None:
-    """The archive that `path` or MOBILENET_DATA names; None where neither is given."""
-    if path is not None:
-        given, how = path, "path"
-    elif "MOBILENET_DATA" in os.environ:
-        given, how = os.environ["MOBILENET_DATA"], "MOBILENET_DATA"
-    else:
-        return None
-    archive = Path(given).expanduser()
-    if archive.is_dir():
-        archive /= _CIFAR10_ARCHIVE
-    if not archive.is_file():
-        raise FileNotFoundError(
-            f"{how} is {str(given)!r}, and there is no file {archive}. Give the archive {_CIFAR10_ARCHIVE} itself, "
-            "not unpacked, or the folder it lies in."
-        )
-    return archive
-
-
-def _cached_archive() -> Path:
-    """The official archive in Paddle's cache, downloaded by Paddle if it is not there whole.
-
-    Paddle writes an interrupted download under the final name, so only the MD5 tells whether the file is whole.
-    """
-    import httpx  # Paddle's own way to the network
-
-    from mobilenet_lib._support.paddle import paddle
-
-    cifar, download = paddle.vision.datasets.cifar, paddle.dataset.common
-    cached = Path(download.DATA_HOME, "cifar", _CIFAR10_ARCHIVE)
-    state = "is not there"
-    if cached.is_file():
-        if cifar10.md5(cached) == cifar.CIFAR10_MD5:
-            return cached
-        state = "is incomplete or altered"
-    try:
-        # Paddle waits without end for a server that does not answer, and hides the cause: ask first.
-        with httpx.stream("GET", cifar.CIFAR10_URL, timeout=15, follow_redirects=True) as answer:
-            answer.raise_for_status()
-        return Path(download.download(cifar.CIFAR10_URL, "cifar", cifar.CIFAR10_MD5))
-    except (httpx.HTTPError, RuntimeError, OSError) as problem:
-        raise FileNotFoundError(
-            "CIFAR-10 was not found. Tried: path (not given); MOBILENET_DATA (not set); "
-            f"Paddle's cache ({cached} {state}); download from {cifar.CIFAR10_URL} ({problem}). "
-            f"Where you have the archive {_CIFAR10_ARCHIVE}, give it: load('cifar10', path='…/{_CIFAR10_ARCHIVE}'), or "
-            "set MOBILENET_DATA to it. Without it, load('fashion_mnist') needs no network."
-        ) from problem
+    return ImageSet("fashion_mnist", split, images, labels, _CLOTHES, _FASHION_MNIST_SOURCE)

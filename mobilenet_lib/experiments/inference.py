@@ -1,8 +1,8 @@
-"""A trained network as a program for an inference engine: saved once, then run without Python in between.
+"""A trained network as a program for an inference runtime: saved once, then run without Python in between.
 
-Paddle's dynamic graph calls one kernel after another, as the Python code says. An inference engine gets the whole network
-beforehand, so it can fuse layers and choose a memory layout. Two are here: `paddle.inference` with oneDNN, and ONNX Runtime.
-Each becomes a `Predictor`, which takes a NumPy array and gives one back.
+Paddle's dynamic graph calls one kernel after another, as the Python code says. An inference runtime gets the whole
+network beforehand, so it can fuse layers and choose a memory layout. Two are here: `paddle.inference` with oneDNN, and
+ONNX Runtime. Each becomes a `Predictor`, which takes a NumPy array and gives one back.
 
 Introduced in lesson 07; lesson 10 ships a network with it.
 """
@@ -11,34 +11,47 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
+import inspect
+import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mobilenet_lib._support import environment
+from mobilenet_lib._support import environment, files
 from mobilenet_lib._support.arguments import checked_shape, whole_number
 from mobilenet_lib._support.interrupts import held
 from mobilenet_lib._support.modes import eval_mode
 from mobilenet_lib._support.paddle import paddle
 
-_OPSET = 13  # of the ONNX operators; every ONNX Runtime of the last years reads it
+# Opset 13 of ONNX: every ONNX Runtime of the last years reads it. The default optimiser of paddle2onnx installs
+# packages by itself; ONNX Runtime folds the same constants when it loads.
+_CONVERT = """
+import json, sys
+import paddle2onnx, paddle2onnx.paddle2onnx_cpp2py_export as converter
+graph, weights, onnx, known = sys.argv[1:]
+with open(known, "w") as file:
+    json.dump(converter.get_all_supported_operators_pir(), file)
+paddle2onnx.export(graph, weights, onnx, opset_version=13, optimize_tool="None")
+"""
+_ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network in an inference engine: call it with images [batch, channels, height, width], get its outputs.
+    """A network in an inference runtime: call it with images [batch, channels, height, width], get its outputs.
 
-    engine: "paddle.inference" or "onnxruntime". threads: how many it may use. fused: whether oneDNN is at work in
+    runtime: "paddle.inference" or "onnxruntime". threads: how many it may use. fused: whether oneDNN is at work in
     paddle.inference; ONNX Runtime always fuses. The call waits for the result: nothing is left to synchronise.
     ValueError for images of another shape than the network was saved with.
     """
 
-    engine: str
+    runtime: str
     threads: int
     fused: bool
     image_shape: tuple[int, int, int]
@@ -54,49 +67,112 @@ class Predictor:
         return self.run(images)
 
 
-def save(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | Path) -> Path:
-    """Save `model` in eval mode as a program for any batch size: `path`.json (the graph) and `path`.pdiparams (weights).
+def check_one_input(model: paddle.nn.Layer) -> None:
+    """Raises ValueError for a model whose `forward` needs more than images, and so cannot run on images alone."""
+    if not isinstance(model, paddle.nn.Layer):
+        raise ValueError(f"model must be a paddle.nn.Layer, not {type(model).__name__}: pass the network itself")
+    parameters = inspect.signature(model.forward).parameters.values()
+    needed = [one.name for one in parameters if one.default is one.empty and one.kind not in _ANY_NUMBER]
+    if len(needed) > 1:
+        raise ValueError(
+            f"{type(model).__name__} takes {len(needed)} inputs ({', '.join(needed)}); a model with one, the images, "
+            "is expected: wrap it in a layer that makes the others"
+        )
 
-    image_shape: (channels, height, width) of one picture. Returns the path of the graph. The model comes back as it
-    was, every layer in its own mode. Raises ValueError for a model that is no Layer and a wrong shape.
+
+def one_tensor(output: Any) -> paddle.Tensor:
+    """`output` of a model, where it is one tensor. Raises ValueError for a tuple, a list or a dict of them."""
+    if not isinstance(output, paddle.Tensor):
+        raise ValueError(
+            f"the model returns a {type(output).__name__}; one tensor of scores is expected: wrap it in a layer that "
+            "returns that tensor alone"
+        )
+    return output
+
+
+def save(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | Path) -> Path:
+    """Save `model` in eval mode as a program for any batch size: `path`.json (its graph), `path`.pdiparams (weights).
+
+    Args:
+        model: comes back as it was, every layer in its own mode.
+        image_shape: (channels, height, width) of one image.
+        path: without an ending; folders are made as needed.
+
+    Returns:
+        The path of the graph.
+
+    Raises:
+        ValueError: the model is no Layer, has several inputs or outputs, or the shape is none.
     """
     shape = checked_shape(image_shape)
-    path = Path(path)
+    check_one_input(model)
+    path = Path(path).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with eval_mode(model), held():
+    with eval_mode(model), paddle.no_grad(), held():
+        one_tensor(model(paddle.zeros([1, *shape])))
         spec = paddle.static.InputSpec([None, *shape], "float32", "image")
         paddle.jit.save(model, str(path), input_spec=[spec])
     return path.with_name(path.name + ".json")
 
 
-def export_onnx(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | Path) -> Path:
-    """Write `model` in eval mode as an ONNX file for any batch size, and return its path.
+def operations(graph: str | Path) -> list[str]:
+    """The names of the operations of a saved program, in order: "conv2d", "relu", … graph: its .json."""
+    program = json.loads(Path(graph).read_text(encoding="utf-8"))["program"]
+    return [one["#"].split(".")[-1].rstrip("_") for one in program["regions"][0]["blocks"][0]["ops"]]
 
-    Raises RuntimeError with the reason where this machine cannot convert (`why_no_onnx`), ValueError as `save` does.
+
+def export_onnx(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | Path) -> Path:
+    """Write `model` in eval mode as an ONNX file for any batch size, and return its path; arguments as `save`.
+
+    Raises RuntimeError with the reason where this machine cannot convert (`why_no_onnx`); ValueError as `save` does,
+    and for a model with an operation that cannot be converted.
     """
     reason = why_no_onnx()
     if reason:
         raise RuntimeError(reason)
-    path = Path(path)
+    path = Path(path).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        graph = save(model, image_shape, Path(folder) / "model")
-        with _silence(), held():
-            import paddle2onnx
-
-            paddle2onnx.export(
-                str(graph),
-                str(graph.with_suffix(".pdiparams")),
-                str(path),
-                opset_version=_OPSET,
-                # Its default optimiser installs packages by itself. ONNX Runtime folds the same constants when it loads.
-                optimize_tool="None",
-            )
-    if not path.exists():
-        raise RuntimeError(
-            f"paddle2onnx wrote no file for {type(model).__name__}: it may hold an operation that ONNX does not have"
+        graph, known, made = (
+            save(model, image_shape, Path(folder) / "model"),
+            Path(folder, "known"),
+            Path(folder, "onnx"),
         )
+        # In a process of its own: an operation that paddle2onnx does not know ends the process without an exception.
+        # And in a folder of its own, where no file of a learner takes the place of a module.
+        arguments = (str(graph), str(graph.with_suffix(".pdiparams")), str(made), str(known))
+        done = subprocess.run(
+            [sys.executable, "-c", _CONVERT, *arguments], cwd=folder, capture_output=True, check=False
+        )
+        if done.returncode or not made.is_file():
+            raise ValueError(
+                f"{type(model).__name__} cannot be converted to ONNX: {_why_not(graph, known, done.stderr)}"
+            )
+        with files.atomic_write(path) as file:
+            file.write(made.read_bytes())
     return path
+
+
+def _why_not(graph: Path, known: Path, errors: bytes) -> str:
+    """The operations that the converter lacks, as far as its list tells; else the last line that it wrote."""
+    if not known.is_file():
+        return f"paddle2onnx did not start: … {' '.join(errors.decode(errors='replace').split())[-200:]}"
+    supported = json.loads(known.read_text())
+    missing = [name for name in dict.fromkeys(operations(graph)) if not _supports(supported, name)]
+    return (
+        f"paddle2onnx does not know {', '.join(missing) or 'one of its operations'}. Replace that layer, or stay with "
+        "paddle.inference (`predictor`), which runs every operation of Paddle"
+    )
+
+
+def _supports(supported: list[str], operation: str) -> bool:
+    """Is an operation in the converter's list, which holds older names: elementwise_mul for multiply, matmul_v2, …?"""
+    bare = operation.replace("_", "")
+    return operation in ("data", "fetch", "p") or any(
+        name.removeprefix("reduce_").replace("_", "").startswith(bare)
+        or (name.startswith("elementwise_") and bare.startswith(name.removeprefix("elementwise_")))
+        for name in supported
+    )
 
 
 def why_no_onnx() -> str:
@@ -112,15 +188,11 @@ def why_no_onnx() -> str:
 
 
 def predictor(
-    model: paddle.nn.Layer,
-    image_shape: tuple[int, int, int],
-    *,
-    threads: int | None = None,
-    onednn: bool = True,
+    model: paddle.nn.Layer, image_shape: tuple[int, int, int], *, threads: int | None = None, onednn: bool = True
 ) -> Predictor:
-    """`model` in eval mode in `paddle.inference`. image_shape: (channels, height, width) of one picture.
+    """`model` in eval mode in `paddle.inference`. image_shape: (channels, height, width) of one image.
 
-    threads: default as many as the dynamic graph uses. onednn=False runs Paddle's own kernels in the same engine.
+    threads: default as many as the dynamic graph uses. onednn=False runs Paddle's own kernels in the same runtime.
     A Paddle without oneDNN (not x86-64) takes its own kernels too, and `fused` says so.
     """
     shape, threads = checked_shape(image_shape), _threads(threads)
@@ -129,20 +201,16 @@ def predictor(
 
 
 def load_predictor(
-    graph: str | Path,
-    image_shape: tuple[int, int, int],
-    *,
-    threads: int | None = None,
-    onednn: bool = True,
+    graph: str | Path, image_shape: tuple[int, int, int], *, threads: int | None = None, onednn: bool = True
 ) -> Predictor:
-    """A network that `save` wrote, in `paddle.inference`; arguments as `predictor`. graph: the path that `save` returned.
+    """A network that `save` wrote, in `paddle.inference`; arguments as `predictor`. graph: what `save` returned.
 
     Raises FileNotFoundError where one of the two files is missing, ValueError where they are damaged.
     """
     from paddle import inference
 
     shape, threads = checked_shape(image_shape), _threads(threads)
-    graph = Path(graph)
+    graph = Path(graph).expanduser()
     for file in (graph, graph.with_suffix(".pdiparams")):
         if not file.is_file():
             raise FileNotFoundError(
@@ -160,15 +228,15 @@ def load_predictor(
         config.enable_onednn()
     else:
         config.disable_onednn()
-    with _whole(graph), _silence(), held():
-        engine = inference.create_predictor(config)
-    source = engine.get_input_handle(engine.get_input_names()[0])
-    result = engine.get_output_names()[0]
+    with _whole(graph), held():
+        runtime = inference.create_predictor(config)
+    source = runtime.get_input_handle(runtime.get_input_names()[0])
+    result = runtime.get_output_names()[0]
 
     def run(images: np.ndarray) -> np.ndarray:
         source.copy_from_cpu(images)
-        engine.run()
-        return engine.get_output_handle(result).copy_to_cpu()
+        runtime.run()
+        return runtime.get_output_handle(result).copy_to_cpu()
 
     fused = bool(onednn and config.onednn_enabled())
     return Predictor("paddle.inference", threads, fused, shape, run)
@@ -190,8 +258,8 @@ def load_onnx(path: str | Path, image_shape: tuple[int, int, int], *, threads: i
     """
     import onnxruntime
 
-    shape, threads = checked_shape(image_shape), _threads(threads)
-    if not Path(path).is_file():
+    shape, threads, path = checked_shape(image_shape), _threads(threads), Path(path).expanduser()
+    if not path.is_file():
         raise FileNotFoundError(f"there is no ONNX file {path}. export_onnx(...) writes one.")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -204,7 +272,7 @@ def load_onnx(path: str | Path, image_shape: tuple[int, int, int], *, threads: i
 
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[None]:
-    """Say of a file that an engine cannot read that it is damaged; each engine has errors of its own for it."""
+    """Say of a file that a runtime cannot read that it is damaged; each runtime has errors of its own for it."""
     try:
         yield
     except Exception as problem:
@@ -217,26 +285,3 @@ def _whole(path: Path) -> Iterator[None]:
 
 def _threads(threads: int | None) -> int:
     return environment.machine()["threads"] if threads is None else whole_number("threads", threads)
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """What libraries write past Python, straight to the process's outputs, is thrown away."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 1)
-        os.dup2(nothing, 2)
-        with (
-            open(os.devnull, "w") as sink,
-            contextlib.redirect_stdout(sink),
-            contextlib.redirect_stderr(sink),
-        ):
-            yield
-    finally:
-        os.dup2(kept[0], 1)
-        os.dup2(kept[1], 2)
-        for file in (*kept, nothing):
-            os.close(file)

@@ -1,8 +1,8 @@
 """What ReLU does to points of few numbers that are spread over many channels: figure 1 of the MobileNet V2 paper.
 
-Points are [points, dimensions], a matrix is [channels, dimensions], what ReLU leaves is [points, channels]. The shares are
-those of a random matrix whose entries are drawn from a normal distribution: every channel of a point is then positive
-or negative with equal chance, whatever the others are.
+Points are [points, dimensions], a matrix is [channels, dimensions], what ReLU leaves is [points, channels]. The
+fractions are those of a random matrix whose entries are drawn from a normal distribution: every channel of a point is
+then positive or negative with equal chance, whatever the others are.
 
 Introduced in lesson 05.
 """
@@ -22,9 +22,9 @@ def spiral(points: int = 300, turns: float = 2) -> np.ndarray:
     """Points [points, 2] on a spiral around zero, from the inside out; the last one lies 1 from zero."""
     import numpy as np
 
-    share = np.arange(1, whole_number("points", points) + 1) / points
-    angle = 2 * np.pi * turns * share
-    return np.stack([share * np.cos(angle), share * np.sin(angle)], axis=1)
+    fraction = np.arange(1, whole_number("points", points) + 1) / points
+    angle = 2 * np.pi * turns * fraction
+    return np.stack([fraction * np.cos(angle), fraction * np.sin(angle)], axis=1)
 
 
 def round_trip(points: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -51,16 +51,16 @@ def best_scale(original: np.ndarray, recovered: np.ndarray) -> float:
     return float((original * recovered).sum()) / size
 
 
-def share_zeroed(channels: int) -> float:
+def fraction_zeroed(channels: int) -> float:
     """How often all channels of a point are set to zero: 2⁻ⁿ."""
     return 0.5 ** whole_number("channels", channels)
 
 
-def share_lost(channels: int, dimensions: int = 2) -> float:
+def fraction_lost(channels: int, dimensions: int = 2) -> float:
     """How often fewer channels stay active than the point has numbers, so that it cannot be computed from them.
 
-    Each active channel is one equation for the point's numbers; that as many are needed, and are enough, is also in the V2
-    paper's appendix A. For two numbers it is (n + 1) / 2ⁿ.
+    Each active channel is one equation for the point's numbers; that as many are needed, and are enough, is also in the
+    V2 paper's appendix A. For two numbers it is (n + 1) / 2ⁿ.
     """
     whole_number("channels", channels)
     few = range(whole_number("dimensions", dimensions))

@@ -1,22 +1,18 @@
 """Figures with one look: what a figure shows is also said in words, computed from the same data."""
 
+from mobilenet_lib.plots.curves import accuracies, conditions, confusion, learning_curves, trade_offs, train_and_test
 from mobilenet_lib.plots.drawings import blocks
-from mobilenet_lib.plots.figures import (
+from mobilenet_lib.plots.look import (
     HATCHES,
     LINE_STYLES,
     MARKERS,
     PALETTE,
-    accuracies,
     as_data,
     bars,
-    conditions,
-    confusion,
     figure,
-    learning_curves,
+    log_axis,
     png,
     show,
-    trade_offs,
-    train_and_test,
     use_style,
 )
 
@@ -33,6 +29,7 @@ __all__ = [
     "confusion",
     "figure",
     "learning_curves",
+    "log_axis",
     "png",
     "show",
     "trade_offs",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mobilenet_lib.plots import figures
+from mobilenet_lib.plots import look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,15 +39,13 @@ class _Box:
 def blocks(columns: Sequence[tuple[str, Block]]) -> tuple[Figure, str]:
     """Blocks of `architectures` side by side, each under its title: a box per convolution, batch norm and activation.
 
-    Beside every convolution stand its weights and MACs, at the arrow that leaves it the shape (channels × height × width),
-    all read from the block's rows. Returns the figure and its alternative text, for `figures.show`. Raises ValueError for a
-    block that has other layers than convolutions, or a shortcut.
+    Beside every convolution stand its weights and MACs, at the arrow that leaves it the shape (channels × height ×
+    width), all read from the block's rows. Returns the figure and its alternative text, for `look.show`. Raises
+    ValueError for a block that has other layers than convolutions, or a shortcut.
     """
     chains = [_chain(block) for _, block in columns]
     longest = max(len(chain) for chain in chains)
-    fig, all_axes = figures.figure(
-        1, len(columns), width=4.6 * len(columns), height=0.62 * (longest + 1), squeeze=False
-    )
+    fig, all_axes = look.figure(1, len(columns), width=4.6 * len(columns), height=0.62 * (longest + 1), squeeze=False)
     told = []
     for axes, (title, block), chain in zip(all_axes[0], columns, chains, strict=True):
         axes.set(xlim=(-1.15, 2.6), ylim=(-longest - 0.3, 0.45), title=title)
@@ -89,7 +87,7 @@ def _draw(axes: Axes, input_shape: str, chain: list[_Box]) -> None:
         middle = 0.3 - _GAP - _HEIGHT / 2 - place
         colour = {"facecolor": "white", "edgecolor": "#555555"}
         if box.kind:
-            colour = {"facecolor": figures.PALETTE[_COLOURS[box.kind]], "alpha": 0.35}
+            colour = {"facecolor": look.PALETTE[_COLOURS[box.kind]], "alpha": 0.35}
         corner = (-_WIDTH / 2, middle - _HEIGHT / 2)
         axes.add_patch(FancyBboxPatch(corner, _WIDTH, _HEIGHT, boxstyle="round,pad=0.02", **colour))
         weight = "bold" if box.kind else "normal"

@@ -6,6 +6,7 @@ Everything here reads; nothing changes a lesson.
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
 import re
 import types
@@ -55,12 +56,12 @@ class Notebook:
     node: nbformat.NotebookNode = field(repr=False)
 
     @property
+    def title(self) -> str:
+        return f"{self.lesson.number} · {self.lesson.title}"
+
+    @property
     def cells(self) -> list[nbformat.NotebookNode]:
         return self.node.cells
-
-    def cell(self, cell_id: str) -> nbformat.NotebookNode:
-        """The cell with this id. KeyError without one."""
-        return {cell.id: cell for cell in self.cells}[cell_id]
 
     @cached_property
     def sections(self) -> list[Section]:
@@ -118,26 +119,13 @@ class Notebook:
                 found.append((title, _FOLDED.sub(r"\2", cell.source).strip()))
         return found
 
-    @property
-    def slides(self) -> list[list[nbformat.NotebookNode]]:
-        """The cells of each slide, without notes and skipped cells; fragments stand on the slide that they build up."""
-        slides: list[list[nbformat.NotebookNode]] = []
-        for cell in self.cells:
-            kind = slide_type(cell)
-            if kind in ("notes", "skip"):
-                continue
-            if kind in ("slide", "subslide") or not slides:
-                slides.append([])
-            slides[-1].append(cell)
-        return slides
-
 
 def lessons(numbers: list[str] | None = None) -> list[Notebook]:
-    """The course's lessons, or those with these numbers, with their notebooks.
+    """The course's lessons, or those with these numbers ("5" or "05"), with their notebooks.
 
     ValueError for an unknown number, FileNotFoundError where the notebooks are not at hand.
     """
-    wanted = [course.lesson(number) for number in numbers or []] or list(course.LESSONS)
+    wanted = [course.lesson(number.zfill(2)) for number in numbers or []] or list(course.LESSONS)
     return [Notebook(lesson, nbformat.read(path(lesson), as_version=4)) for lesson in wanted]
 
 
@@ -173,8 +161,18 @@ def folded_answers(cell: nbformat.NotebookNode) -> list[Answered]:
     return found
 
 
-def without_folds(text: str) -> str:
-    """Markdown or HTML without what it folds away."""
+def without_folds(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The cell without what its Markdown or its outputs fold away."""
+    cell = copy.deepcopy(cell)
+    if cell.cell_type == "markdown":
+        cell.source = re.sub(r"\n{3,}", "\n\n", _unfolded(cell.source)).strip()
+    for output in cell.get("outputs", []):
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = _unfolded(output.data["text/html"])
+    return cell
+
+
+def _unfolded(text: str) -> str:
     return re.sub(r"<details\b.*?</details>", "", text, flags=re.DOTALL)
 
 
@@ -190,9 +188,8 @@ def exercises_of(cell: nbformat.NotebookNode) -> list[Exercise]:
 
 def solved(exercise: Exercise) -> str:
     """Code for a notebook: the reference solution with the imports it needs, then the check."""
-    return "\n\n\n".join(
-        part for part in (_imports(exercise.reference), exercise.solution, f"check({exercise.name})") if part
-    )  # fmt: skip
+    parts = (_imports(exercise.reference), exercise.solution, f"check({exercise.name})")
+    return "\n\n\n".join(filter(None, parts))
 
 
 def _imports(function: Callable) -> str:
@@ -225,7 +222,7 @@ def _given(cell: nbformat.NotebookNode, function: str) -> list[str]:
     for call in _nodes(cell, ast.Call):
         if isinstance(call.func, ast.Name) and call.func.id == function and call.args:
             first = call.args[0]
-            found.append(str(first.value) if isinstance(first, ast.Constant) else ast.unparse(first))  # fmt: skip
+            found.append(str(first.value) if isinstance(first, ast.Constant) else ast.unparse(first))
     return found
 
 

@@ -1,185 +1,133 @@
-"""Pages that need no network: one frame, markdown with its formulas as pictures, and the cells of a notebook."""
+"""Pages that need no network, by nbconvert: Markdown and cells of notebooks, with formulas as MathML."""
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
-from mobilenet_lib.teaching import _notebooks
+import nbformat
 
 if TYPE_CHECKING:
-    import nbformat
+    import pandas as pd
+    from nbconvert import HTMLExporter
+    from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 17px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; background: white; margin: 0 auto; max-width: 62rem;
-  padding: 1rem 1.25rem 3rem; }
-h1, h2, h3 { line-height: 1.25; }
-h2 { margin-top: 2em; border-bottom: 2px solid #0072B2; }
-a { color: #00527f; }
-table { border-collapse: collapse; margin: 0.6em 0; }
-th, td { padding: 3px 12px; border-bottom: 1px solid #c8c8c8; text-align: left; vertical-align: top; }
-td.number, th.number, table.dataframe td { text-align: right; font-variant-numeric: tabular-nums; }
-td.number { white-space: nowrap; }
-pre, code { font-family: "DejaVu Sans Mono", ui-monospace, monospace; font-size: 0.86em; }
-pre { background: #f4f4f4; padding: 8px 12px; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0.5em 0; }
-pre.output { background: white; border-left: 3px solid #8a8a8a; }
-img { max-width: 100%; }
-img.formula { max-width: none; }
-.wide { overflow-x: auto; }
-.answer { border-left: 5px solid #009E73; padding-left: 0.8em; margin: 0.5em 0; }
-.note { color: #4a4a4a; }
-"""
-
-_BRACES = {r"\underbrace": ("_", r"\underset"), r"\overbrace": ("^", r"\overset")}
+_TEMPLATES = Path(__file__).parent / "templates"
+_MATHML = "http://www.w3.org/1998/Math/MathML"
+_LINK_TO_LESSON = re.compile(r'href="(\d\d_\w+)\.ipynb"')
 
 
-def page(title: str, body: str, style: str = "") -> str:
-    """A whole page with one heading, `title` (text); body: HTML."""
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}{style}</style></head>\n'
-        f"<body>\n{body}\n</body></html>\n"
-    )
+def page(
+    title: str, cells: Iterable[str | nbformat.NotebookNode], deck: bool = False, lesson_link: str = "{}.html"
+) -> str:
+    """A whole page: Markdown texts, and cells with their stored outputs.
+
+    Args:
+        title: of the window; the page's heading is for the cells to give.
+        cells: from top to bottom.
+        deck: set each slide apart; printed, it begins a new sheet.
+        lesson_link: where links to lessons lead, {} being a notebook's name without its ending.
+    """
+    made = [nbformat.v4.new_markdown_cell(one) if isinstance(one, str) else one for one in cells]
+    node = nbformat.v4.new_notebook(cells=made, metadata={"title": title})
+    text, _ = _exporter().from_notebook_node(node, {"deck": deck})
+    return _LINK_TO_LESSON.sub(lambda found: f'href="{lesson_link.format(found[1])}"', text)
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[object]], numbers: Iterable[int] = ()) -> str:
-    """A table with column headings; `numbers` are the places of columns to align right. Cells that are `Html` stay as they are."""
-    right, kind = set(numbers), ' class="number"'
-
-    def row(cells: Iterable[object], tag: str) -> str:
-        return "".join(
-            f"<{tag}{kind if place in right else ''}>{_escaped(cell)}</{tag}>" for place, cell in enumerate(cells)
-        )
-
-    body = "".join(f"<tr>{row(cells, 'td')}</tr>" for cells in rows)
-    return f'<div class="wide"><table><thead><tr>{row(head, "th")}</tr></thead><tbody>{body}</tbody></table></div>'
+def write(path: Path, text: str) -> Path:
+    """Write a file, and make its folder, which is not there before there is something to put into it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
-class Html(str):
-    """Text that is HTML already."""
+def table(frame: pd.DataFrame, formats: Mapping[str, Callable[[object], str]] = MappingProxyType({})) -> str:
+    """A table in Markdown, numbers to the right; formats: how columns are written. A dash stands for no value."""
+    import pandas as pd
+
+    marks = ["--:" if kind.kind in "iuf" else ":--" for kind in frame.dtypes]
+    written = pd.DataFrame({name: frame[name].map(formats.get(name, str), na_action="ignore") for name in frame})
+    rows = [list(frame), marks, *written.astype(object).fillna("–").to_numpy()]
+    lines = [[" ".join(cell.replace("|", r"\|").split()) for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _escaped(cell: object) -> str:
-    return cell if isinstance(cell, Html) else html.escape(str(cell))
+def plain(text: object) -> str:
+    """Text as Markdown in which every sign is itself."""
+    return re.sub(r"[^\w\s]|_", lambda found: f"&#{ord(found[0])};", str(text))
+
+
+def counted(number: float, thing: str) -> str:
+    """Such as "1 minute" or "2 minutes", in whole numbers."""
+    return f"{number:.0f} {thing}{'' if round(number) == 1 else 's'}"
+
+
+def answer(text: str) -> str:
+    """Markdown that is marked as an answer."""
+    return f'<div class="answer">\n\n{text}\n\n</div>'
 
 
 def markdown(text: str) -> str:
-    """Markdown as HTML. Formulas become pictures whose alternative text is their TeX source."""
-    return _renderer()(text)
+    """Markdown as HTML, as `page` writes it. A formula that cannot be set stays as TeX in a <code>."""
+    return _parser()(text)
 
 
-def inline(text: str) -> Html:
-    """One paragraph of markdown as HTML without the paragraph, for a table."""
-    return Html(markdown(text).strip().removeprefix("<p>").removesuffix("</p>"))
+def mathml(tex: str, block: bool) -> str:
+    """A formula as MathML; block: on lines of its own.
+
+    Docutils puts the words at a brace beside it, as an index; they belong under or over it. Raises docutils' MathError
+    for a command that it does not know.
+    """
+    from docutils.utils.math.latex2mathml import tex2mathml
+
+    tex = re.sub(r"(?<=\w)'+", lambda found: "^{" + r"\prime" * len(found[0]) + "}", tex)
+    ElementTree.register_namespace("", _MATHML)
+    root = ElementTree.fromstring(tex2mathml(tex, as_block=block))
+    for script, brace in (("msub", "munder"), ("msup", "mover")):
+        for element in root.iter(f"{{{_MATHML}}}{script}"):
+            if element[0].tag == f"{{{_MATHML}}}{brace}":
+                element.tag = f"{{{_MATHML}}}{brace}"
+    for element in root.iter():
+        element.text = element.text and element.text.strip()
+        element.tail = None
+    return ElementTree.tostring(root, encoding="unicode")
 
 
 @cache
-def _renderer() -> Callable[[str], str]:
-    import mistune
+def _exporter() -> HTMLExporter:
+    from nbconvert import HTMLExporter
+    from traitlets.config import Config
 
-    class Renderer(mistune.HTMLRenderer):
-        def inline_math(self, text: str) -> str:
-            return formula(text)
-
-        def block_math(self, text: str) -> str:
-            in_full_size = text.replace(r"\frac", r"\dfrac")
-            return f"<p>{formula(in_full_size)}</p>\n"
-
-    return mistune.create_markdown(renderer=Renderer(escape=False), plugins=["table", "math", "strikethrough"])
-
-
-def formula(tex: str) -> str:
-    """A formula as a picture that scales with the text; one that matplotlib cannot set stays as TeX in a <code>."""
-    tex = " ".join(tex.split())
-    drawn = _drawn(_without_braces(tex))
-    if drawn is None:
-        return f"<code>{html.escape(tex)}</code>"
-    picture, height, depth = drawn
-    source = base64.b64encode(picture).decode()
-    return (
-        f'<img class="formula" alt="{html.escape(tex)}" style="height: {height:.2f}em; vertical-align: {-depth:.2f}em" '
-        f'src="data:image/svg+xml;base64,{source}">'
+    return HTMLExporter(
+        # Figures and tables of the course have HTML, with words for whoever cannot see them, and without scripts.
+        config=Config({"NbConvertBase": {"display_data_priority": ["text/html", "text/plain"]}}),
+        template_name="course",
+        extra_template_basedirs=[str(_TEMPLATES)],
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        filters={"markdown2html": markdown},
     )
 
 
-def _drawn(tex: str) -> tuple[bytes, float, float] | None:
-    """The formula as SVG, its height and how far it reaches below the line, in em."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.mathtext import MathTextParser, math_to_image
+@cache
+def _parser() -> MarkdownWithMath:
+    from docutils.utils.math import MathError
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-    size = 12.0
-    font, picture = FontProperties(size=size, family="DejaVu Sans"), io.BytesIO()
-    try:
-        _, height, depth, *_ = MathTextParser("path").parse(f"${tex}$", dpi=72, prop=font)
-        math_to_image(f"${tex}$", picture, prop=font, dpi=72, format="svg")
-    except ValueError:
-        return None
-    return picture.getvalue(), height / size, depth / size
+    class Renderer(IPythonRenderer):
+        def inline_math(self, body: str) -> str:
+            return self.block_math(body, block=False)
 
+        def block_math(self, body: str, block: bool = True) -> str:
+            try:
+                return mathml(body, block)
+            except MathError:
+                return f"<code>{html.escape(body)}</code>"
 
-def _without_braces(tex: str) -> str:
-    r"""`\underbrace{a}_{b}` as `\underset{b}{a}`: the words stay, the brace, which matplotlib cannot draw, goes."""
-    for command, (mark, instead) in _BRACES.items():
-        while command in tex:
-            before, _, rest = tex.partition(command)
-            body, rest = _group(rest)
-            label, rest = _group(rest[1:]) if rest.startswith(mark) else ("{}", rest)
-            tex = f"{before}{instead}{label}{body}{rest}"
-    return tex
-
-
-def _group(tex: str) -> tuple[str, str]:
-    """The {…} that `tex` begins with, and what follows it."""
-    depth = 0
-    for place, letter in enumerate(tex):
-        depth += (letter == "{") - (letter == "}")
-        if depth == 0:
-            return tex[: place + 1], tex[place + 1 :]
-    return tex, ""
-
-
-def cell(node: nbformat.NotebookNode, folded: bool = True) -> str:
-    """A cell with its stored outputs as HTML; without `folded`, what it folds away (answers) is left out."""
-    if node.cell_type == "markdown":
-        source = node.source if folded else _notebooks.without_folds(node.source)
-        return markdown(source)
-    return f"{code(node.source)}{outputs(node, folded)}" if node.cell_type == "code" else ""
-
-
-def code(source: str) -> str:
-    """Python source; keywords are bold, which a black-and-white printer shows as well."""
-    from pygments import highlight
-    from pygments.formatters import HtmlFormatter
-    from pygments.lexers import PythonLexer
-
-    marked = highlight(source, PythonLexer(), HtmlFormatter(style="bw", noclasses=True, nowrap=True))
-    return f"<pre>{marked}</pre>"
-
-
-def outputs(node: nbformat.NotebookNode, folded: bool = True) -> str:
-    """The stored outputs of a code cell."""
-    parts = []
-    for output in node.get("outputs", []):
-        data = output.get("data", {})
-        if output.output_type == "stream":
-            parts.append(f'<pre class="output">{html.escape(output.text)}</pre>')
-        elif output.output_type == "error":
-            told = f"{output.ename}: {output.evalue}"
-            parts.append(f'<pre class="output">{html.escape(told)}</pre>')
-        elif "text/html" in data:
-            page = data["text/html"] if folded else _notebooks.without_folds(data["text/html"])
-            parts.append(f'<div class="wide">{page}</div>')
-        elif "text/plain" in data:
-            parts.append(f'<pre class="output">{html.escape(data["text/plain"])}</pre>')
-    return "".join(parts)
-
-
-def linked(text: str, ending: str = ".html") -> str:
-    """HTML whose links to other lessons lead to pages with this ending instead of notebooks."""
-    return re.sub(r'href="(\d\d_\w+)\.ipynb"', rf'href="\1{ending}"', text)
+    return MarkdownWithMath(Renderer(escape=False, exclude_anchor_links=True))

@@ -17,14 +17,9 @@ _NEVER = ("What you have learned", "Recap", "questions", "References")
 class Plan:
     """A lesson in a session. left_out: sections, in the lesson's order. homework: exercises for later."""
 
-    available: int
     minutes: float
     left_out: tuple[Section, ...]
     homework: tuple[Exercise, ...]
-
-    @property
-    def fits(self) -> bool:
-        return self.minutes <= self.available
 
 
 def plan(lesson: Notebook, available: int) -> Plan:
@@ -47,7 +42,7 @@ def plan(lesson: Notebook, available: int) -> Plan:
         minutes -= section.minutes
     kept_order = sorted(left_out, key=lesson.sections.index)
     # Minutes are a plan, not a measurement: a thousandth is rounding of floating point.
-    return Plan(available, round(minutes, 3), tuple(kept_order), tuple(homework))
+    return Plan(round(minutes, 3), tuple(kept_order), tuple(homework))
 
 
 def _order(lesson: Notebook) -> list[Section]:

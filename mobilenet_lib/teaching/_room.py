@@ -17,8 +17,8 @@ FOR_THE_SYSTEM = 1.0  # GB: the system and the hub
 class Room:
     """What one student's server and kernels took, in MB of resident memory, and how it was measured.
 
-    server_mb: "started", "at_the_end". lessons: a dictionary per lesson with "lesson", "kernel_peak_mb", "kernel_left_mb",
-    "cpu_seconds", "seconds". all_open_mb: the peak with all these lessons open at once.
+    server_mb: "started", "at_the_end". lessons: a dictionary per lesson with "lesson", "kernel_peak_mb",
+    "kernel_left_mb", "cpu_seconds", "seconds". all_open_mb: the peak with all these lessons open at once.
     """
 
     started: str

@@ -8,35 +8,15 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from mobilenet_lib.teaching import _pages
+from mobilenet_lib.teaching import _notebooks, _pages
 from mobilenet_lib.teaching._notebooks import Notebook
 
-BROWSERS = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "msedge",
-    "chrome",
-)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "chrome")
 NO_BROWSER = (
-    "no browser found, so there is no PDF: install Chromium or Google Chrome, or set MOBILENET_CHROMIUM to its program. "
-    "Any browser prints the pages as well."
+    "no browser found, so there is no PDF: install Chromium or Google Chrome, or set MOBILENET_CHROMIUM to its "
+    "program. Any browser prints the pages as well."
 )
 SECONDS_TO_PRINT = 120
-
-_STYLE = """
-@page { size: 11in 8.25in; margin: 0.45in; }
-section { border-bottom: 1px solid #c8c8c8; padding: 1.2em 0; }
-section h1, section h2 { margin-top: 0; }
-section img { max-height: 5in; }
-@media print {
-  body { max-width: none; padding: 0; font-size: 15px; }
-  section { break-after: page; border: 0; padding: 0; }
-  section:last-of-type { break-after: auto; }
-  pre, table, img { break-inside: avoid; }
-}
-"""
 
 
 def write(folder: Path, lessons: list[Notebook], pdf: bool = True) -> tuple[list[Path], str]:
@@ -44,12 +24,7 @@ def write(folder: Path, lessons: list[Notebook], pdf: bool = True) -> tuple[list
 
     Answers are left out, as the slides are for students.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for lesson in lessons:
-        path = folder / f"{lesson.lesson.stem}.html"
-        path.write_text(slides(lesson), encoding="utf-8")
-        written.append(path)
+    written = [_pages.write(folder / f"{one.lesson.stem}.html", slides(one)) for one in lessons]
     browser = find_browser() if pdf else None
     if browser is None:
         return written, NO_BROWSER if pdf else ""
@@ -63,18 +38,17 @@ def write(folder: Path, lessons: list[Notebook], pdf: bool = True) -> tuple[list
 
 
 def slides(lesson: Notebook) -> str:
-    """The lesson's slides as one page; printed, each begins a new sheet."""
-    body = "\n".join(
-        f"<section>{''.join(_pages.cell(cell, folded=False) for cell in cells)}</section>" for cells in lesson.slides
-    )
-    title = f"{lesson.lesson.number} · {lesson.lesson.title}"
-    return _pages.page(title, _pages.linked(body), _STYLE)
+    """The lesson's slides as a page, without notes, skipped cells and folded answers; printed, each begins a sheet."""
+    cells = [
+        _notebooks.without_folds(cell) for cell in lesson.cells if _notebooks.slide_type(cell) not in ("notes", "skip")
+    ]
+    return _pages.page(lesson.title, cells, deck=True)
 
 
 def find_browser() -> str | None:
     """The program of a Chromium-based browser: the one MOBILENET_CHROMIUM names, or a usual one on the path."""
     for name in (os.environ.get("MOBILENET_CHROMIUM"), *BROWSERS):
-        found = shutil.which(name) if name else None
+        found = shutil.which(os.path.expanduser(name)) if name else None
         if found:
             return found
     return None
@@ -85,10 +59,11 @@ def to_pdf(page: Path, browser: str) -> Path:
     target = page.with_suffix(".pdf")
     with tempfile.TemporaryDirectory() as profile:
         command = [
-            browser, "--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-            f"--user-data-dir={profile}", "--no-pdf-header-footer", f"--print-to-pdf={target.resolve()}",
+            browser,
+            *("--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+            *(f"--user-data-dir={profile}", "--no-pdf-header-footer", f"--print-to-pdf={target.resolve()}"),
             page.resolve().as_uri(),
-        ]  # fmt: skip
+        ]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             command.insert(1, "--no-sandbox")  # Chromium's sandbox refuses to work for root
         done = subprocess.run(command, capture_output=True, timeout=SECONDS_TO_PRINT, check=False)

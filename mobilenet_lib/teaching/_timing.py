@@ -1,4 +1,4 @@
-"""Measured seconds per cell of each lesson: made by running it, kept with the course and with what it was measured on."""
+"""Measured seconds per cell of each lesson: made by running it, kept with what it was measured on."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from typing import Any
 from mobilenet_lib import course
 from mobilenet_lib._support import environment, files
 from mobilenet_lib.teaching import _notebooks
+from mobilenet_lib.teaching._pages import counted
 
 FOLDER = files.RECORDED / "lesson_times"
 SLOW = 2.0  # seconds from which a cell makes a room wait
 SECONDS_PER_CELL = 600
 
 _CONDITIONS = (
-    "One run from top to bottom in a new kernel, without a browser: predictions and explorers show their static form, "
+    "One run from top to bottom in a new kernel, without a browser: guesses and explorers show their static form, "
     "training is in mode quick, no CIFAR-10. The first cell that needs a package includes its import."
 )
 
@@ -29,7 +30,7 @@ _CONDITIONS = (
 class Times:
     """Seconds per code cell by cell id, and how they were measured.
 
-    busy: what other programs took of the machine just before, as a share of its cores; None where that is not known.
+    busy: what other programs took of the machine just before, as a fraction of its cores; None where that is not known.
     """
 
     seconds: dict[str, float]
@@ -55,7 +56,7 @@ class Times:
         machine = self.machine
         busy = "" if self.busy is None else f", of which other programs kept {self.busy:.0%} busy"
         return (
-            f"measured {self.started[:10]} on {machine['processor']} with {machine['cores']} cores{busy}, "
+            f"measured {self.started[:10]} on {machine['processor']} with {counted(machine['cores'], 'core')}{busy}, "
             f"Python {self.versions['python']}, Paddle {self.versions['paddlepaddle']}"
         )
 
@@ -89,11 +90,15 @@ def measure(lesson: course.Lesson) -> Times:
 
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(
-            node, kernel_name="python3", timeout=SECONDS_PER_CELL, record_timing=False,
+            node,
+            kernel_name="python3",
+            timeout=SECONDS_PER_CELL,
+            record_timing=False,
             extra_arguments=["--log-level=ERROR"],
             resources={"metadata": {"path": str(path.parent)}},
-            on_cell_execute=begin, on_cell_executed=end,
-        )  # fmt: skip
+            on_cell_execute=begin,
+            on_cell_executed=end,
+        )
         client.execute(env=_environment(Path(folder)))
     return Times(seconds, started, busy, environment.versions(), environment.machine(), _CONDITIONS)
 
@@ -109,7 +114,4 @@ def save(lesson: course.Lesson, times: Times) -> Path:
 def _environment(folder: Path) -> dict[str, str]:
     """This process's variables, with nobody at the keyboard, no progress file of anybody, and no CIFAR-10."""
     kept = {name: value for name, value in os.environ.items() if name != "MOBILENET_DATA"}
-    return kept | {
-        "MOBILENET_INTERACTIVE": "0",
-        "MOBILENET_PROGRESS": str(folder / "progress.json"),
-    }
+    return kept | {"MOBILENET_INTERACTIVE": "0", "MOBILENET_PROGRESS": str(folder / "progress.sqlite")}

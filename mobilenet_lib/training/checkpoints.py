@@ -10,11 +10,20 @@ from pathlib import Path
 import numpy as np
 
 from mobilenet_lib._support import npz
+from mobilenet_lib.data import MAX_SHIFT
 from mobilenet_lib.runs import Run
-from mobilenet_lib.training.choice import Engine
+from mobilenet_lib.training.choice import Step
 
 # Settings that are kept in the history only where they are others than these.
-_ORDINARY = {"amp": False, "processes": 1, "until": None}
+_ORDINARY = {"max_shift": MAX_SHIFT, "processes": 1, "until": None}
+
+ANEW = "options=training.Options(resume=False)"  # what an advice says; the command line has a word of its own
+
+# What an optimizer remembers of each parameter: as many numbers as the parameter has, or one.
+_MEMORY = {
+    "sgd": {"velocity": True},
+    "adam": {"moment1": True, "moment2": True, "beta1_pow_acc": False, "beta2_pow_acc": False},
+}
 
 
 class CheckpointNotSaved(OSError):
@@ -30,39 +39,60 @@ class CheckpointNotSaved(OSError):
         )
 
 
-def save(path: Path, engine: Engine, history: Run) -> None:
+def save(path: Path, step: Step, history: Run) -> None:
     """Write model, optimizer and history as arrays in one zip file; its checksums show later damage."""
-    arrays = {f"model/{name}": value for name, value in engine.model_state().items()}
-    arrays |= {f"optimizer/{name}": value for name, value in engine.optimizer_state().items()}
+    arrays = {f"model/{name}": value for name, value in step.model_state().items()}
+    arrays |= {f"optimizer/{name}": value for name, value in step.optimizer_state().items()}
     try:
         npz.write(path, {"run": np.array(history.to_json()), **arrays})
     except OSError as problem:
         raise CheckpointNotSaved(problem, path, history) from problem
 
 
-def resume(path: Path, engine: Engine, history: Run) -> None:
+def resume(path: Path, step: Step, history: Run) -> None:
     """Put model, optimizer and history to where the checkpoint was saved. ValueError where it does not fit."""
     arrays = read(path)
     saved = Run.from_json(str(arrays.pop("run")), f"the history in the checkpoint {path}")
     _check_same(path, saved, history)
     state = _part("model/", arrays)
-    shapes = {name: value.shape for name, value in engine.model_state().items()}
+    shapes = {name: value.shape for name, value in step.model_state().items()}
     if wrong := npz.misfit(state, shapes):
         raise ValueError(
             f"{path} is the checkpoint of another model: {wrong}. Build the model that it was made with, or give "
             "another path."
         )
-    engine.load_model_state(state)
-    engine.load_optimizer_state(_part("optimizer/", arrays))
+    memory = _part("optimizer/", arrays)
+    expected = _memory_shapes(step, history.settings["optimizer"], memory)
+    if (memory or saved.epochs) and (wrong := npz.misfit(memory, expected)):
+        raise ValueError(
+            f"the optimizer's part of the checkpoint {path} does not fit the model: {wrong}. Freeze the same "
+            f"parameters as when it was made; to train anew, give another path, or pass {ANEW} to replace it."
+        )
+    step.load_model_state(state)
+    step.load_optimizer_state(memory)
     history.epochs, history.started = saved.epochs, saved.started
-    engines = str(saved.settings.get("engine", engine.name))
-    if not engines.endswith(engine.name):  # the rest is computed with other last digits
-        history.settings["engine"] = f"{engines}, then {engine.name}"
+    done = str(saved.settings.get("step", step.name))
+    if not done.endswith(step.name):  # the rest is computed with other last digits
+        history.settings["step"] = f"{done}, then {step.name}"
+    threads = saved.machine["threads"]
+    if saved.epochs and threads != history.machine["threads"]:
+        history.notes = f"{history.notes} The first {len(saved.epochs)} epoch(s) with threads = {threads}.".strip()
+
+
+def _memory_shapes(step: Step, optimizer: str, memory: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """What the memory of the model's trained parameters must look like; one that got no gradient has none."""
+    remembered = {key.rsplit("/", 1)[0] for key in memory}
+    return {
+        f"{name}/{quantity}": tuple(parameter.shape) if each else (1,)
+        for name, parameter in step.model.named_parameters()
+        if not parameter.stop_gradient and (name in remembered or not remembered)
+        for quantity, each in _MEMORY[optimizer].items()
+    }
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """The arrays that `save` wrote: "run" (the history as JSON), "model/…", "optimizer/…". ValueError for anything else."""
-    advice = "It was left as it is. Give another path, or pass resume=False to train from the start and replace it."
+    """The arrays that `save` wrote: "run" (the history as JSON), "model/…", "optimizer/…". ValueError for others."""
+    advice = f"It was left as it is. Give another path, or pass {ANEW} to train from the start and replace it."
     return npz.read(path, "checkpoint", advice, needed=["run"])
 
 
@@ -77,9 +107,9 @@ def _check_same(path: Path, saved: Run, history: Run) -> None:
     now = {**history.settings, **history.data, "seed": history.seed}
     for key in now | before:
         then, today = (one.get(key, _ORDINARY.get(key)) for one in (before, now))
-        if key != "engine" and then != today:
+        if key != "step" and then != today:
             raise ValueError(
                 f"the checkpoint {path} was made with {key} = {then!r}, this call has {today!r}. "
-                "To continue it, use what it was made with; to train anew, give another path, or pass resume=False "
+                f"To continue it, use what it was made with; to train anew, give another path, or pass {ANEW} "
                 "to replace it."
             )

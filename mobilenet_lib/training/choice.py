@@ -21,7 +21,7 @@ from mobilenet_lib._support.files import atomic_write
 from mobilenet_lib._support.modes import eval_mode
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.training import comparison, dynamic, probe, static
-from mobilenet_lib.training.dynamic import DynamicGraph as DynamicStep
+from mobilenet_lib.training.dynamic import DynamicStep
 from mobilenet_lib.training.static import NotSupported, StaticStep, check_supported
 
 STEPS = ("auto", "dynamic", "static")
@@ -34,12 +34,7 @@ _LOGITS = 1e-3  # how far the static step's outputs may be from the model's, rel
 
 
 def choose(
-    wanted: str,
-    model: paddle.nn.Layer,
-    optimizer: str,
-    example: Callable[[], Batch],
-    learning_rate: float,
-    steps: int,
+    wanted: str, model: paddle.nn.Layer, optimizer: str, example: Callable[[], Batch], learning_rate: float, steps: int
 ) -> Step:
     """The step for a run of `steps` steps on batches like the one that `example()` makes: images and labels.
 

@@ -1,7 +1,7 @@
 """Train a network from a terminal: `uv run mobilenet-train --model mobilenet_v2 --data cifar10 --epochs 20`.
 
-It calls `training.fit`, as the notebooks do. After every epoch it writes a checkpoint, so that the same command
-continues after Ctrl-C, a crash or a power cut; at the end it writes the run and the weights beside it.
+It describes the run to `plans.carry_out`, which calls `training.fit` as the notebooks do. After every epoch it writes a
+checkpoint, so that the same command continues after Ctrl-C, a crash or a power cut, and at the end run and weights.
 
 With several processes the same command stands after Paddle's launcher:
 
@@ -21,61 +21,34 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from mobilenet_lib import data, models, training, weights
+from mobilenet_lib import data, models, training
 from mobilenet_lib._support import environment
-from mobilenet_lib._support.arguments import whole_number
 from mobilenet_lib.runs import Run
-from mobilenet_lib.training import parallel
+from mobilenet_lib.training import checkpoints, parallel
+from mobilenet_lib.training.plans import Plan, carry_out
 
 INTERRUPTED = 130  # the exit code that shells give a program stopped by Ctrl-C
 
 
 def train(arguments: argparse.Namespace) -> Run:
-    """Train as the arguments of the command say. Raises what `data.load`, `models.build` and `training.fit` raise."""
-    parallel.start()
-    with parallel.first_alone():
-        images, test = (data.load(arguments.data, split, path=arguments.path) for split in ("train", "test"))
-    if arguments.label:
-        images, test = (dataclasses.replace(one, source=arguments.label) for one in (images, test))
-    images = _first(images, "--pictures", arguments.pictures, minimum=2)
-    test = _first(test, "--test-pictures", arguments.test_pictures, minimum=1)
-    training.seed_everything(arguments.seed)
-    network = {
-        "name": arguments.model,
-        "num_classes": len(images.classes),
-        "width_multiplier": arguments.width,
-        "resolution": images.images.shape[-1],
-    }
-    model = models.build(**network)
-    run = training.fit(
-        model,
-        images,
-        validation=test,
-        epochs=arguments.epochs,
-        seed=arguments.seed,
-        batch_size=arguments.batch_size,
-        learning_rate=arguments.learning_rate,
-        optimizer=arguments.optimizer,
-        schedule=arguments.schedule,
-        augment=not arguments.no_augment,
-        max_shift=arguments.max_shift,
-        checkpoint=_path(arguments, ".checkpoint.npz"),
-        resume=not arguments.restart,
-        run_name=arguments.model,
-        engine=arguments.engine,
-        amp=arguments.amp,
-        until=arguments.until,
-        on_epoch_end=_Report(arguments.epochs),
+    """Train as the arguments of the command say. Raises what `plans.carry_out` raises."""
+    options = training.Options(
+        run_name=arguments.model, on_epoch_end=_Report(arguments.epochs), **_given(arguments, training.Options)
     )
-    run.settings["network"] = network
-    if not parallel.is_first():
-        return run
-    if not run.interrupted:
-        run.test = training.evaluate(model, test).as_dict()
-        weights.save(model, _path(arguments, ".npz"))
-    run.save(_path(arguments, ".json"))
+    network = {"name": arguments.model, "width_multiplier": arguments.width}
+    plan = Plan(network=network, options=options, **_given(arguments, Plan))
+    run = carry_out(plan, _output(arguments), f"{_output(arguments)}.checkpoint.npz")
+    if run.interrupted and parallel.is_first():
+        run.save(f"{_output(arguments)}.json")
     return run
+
+
+def _given(arguments: argparse.Namespace, kind: type) -> dict[str, Any]:
+    """The arguments that are fields of the dataclass `kind`: the command calls them by the same names."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in vars(arguments).items() if name in names}
 
 
 class _Report:
@@ -109,48 +82,38 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
-def _first(images: data.ImageSet, option: str, count: int | None, minimum: int) -> data.ImageSet:
-    """So many pictures from the beginning, or all. option: what an error calls the number."""
-    return images if count is None else images.head(whole_number(option, count, minimum))
-
-
-def _path(arguments: argparse.Namespace, ending: str) -> Path:
+def _output(arguments: argparse.Namespace) -> Path:
+    """Where the files go, without their endings."""
     name = f"{arguments.data}_{arguments.model}_width{arguments.width:g}_seed{arguments.seed}"
-    return Path(f"{arguments.output or Path('runs') / name}{ending}")
+    return Path(arguments.output or Path("runs") / name).expanduser()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="mobilenet-train",
-        description="Train a network of the course; the same command continues it.",
+        prog="mobilenet-train", description="Train a network of the course; the same command continues it."
     )
     add = parser.add_argument
     add("--model", default="mobilenet_v1", choices=models.NAMES)
     add("--width", type=float, default=1.0, help="width multiplier α of V1 and V2 (default: 1)")
-    add("--data", default="fashion_mnist", choices=data.NAMES, help="default: the bundled pictures")
-    add("--path", help="the archive of cifar10, or the folder with pictures")
+    add("--data", default="fashion_mnist", choices=data.NAMES, help="default: the bundled images")
+    add("--path", help="the archive of cifar10, or the folder with images")
     add("--label", help="what to call the data where it is not the official archive")
-    add("--pictures", type=int, help="train on the first so many pictures only")
-    add("--test-pictures", type=int, help="test on the first so many pictures only")
+    add("--images", type=int, help="train on the first so many images only")
+    add("--test-images", type=int, help="test on the first so many images only")
     add("--epochs", type=int, default=10)
     add("--seed", type=int, default=0)
     add("--batch-size", type=int, default=64)
     add("--learning-rate", type=float, help="the peak (default: the optimizer's)")
     add("--optimizer", default="sgd", choices=sorted(training.RECIPES))
     add("--schedule", default="one_cycle", choices=training.SCHEDULES)
-    add("--no-augment", action="store_true", help="show the pictures as they are")
-    add(
-        "--max-shift", type=int, default=data.MAX_SHIFT, metavar="PIXELS",
-        help="how far the augmentation moves a picture; with 0 it only mirrors (default: %(default)s)",
-    )  # fmt: skip
-    add("--engine", default="auto", choices=training.ENGINES)
-    add("--amp", action="store_true", help="mixed precision, on a GPU only")
-    add(
-        "--until", type=float, metavar="ACCURACY",
-        help="stop after the epoch in which the test accuracy reaches this share, such as 0.75",
-    )  # fmt: skip
+    add("--no-augment", dest="augment", action="store_false", help="show the images as they are")
+    moves = "how far the augmentation moves an image; with 0 it only mirrors (default: %(default)s)"
+    add("--max-shift", type=int, default=data.MAX_SHIFT, metavar="PIXELS", help=moves)
+    add("--step", default="auto", choices=training.STEPS, help="which graph computes the training step")
+    stops = "stop after the epoch in which the test accuracy reaches this fraction, such as 0.75"
+    add("--until", type=float, metavar="ACCURACY", help=stops)
     add("--output", help="where to write, without an ending (default: runs/DATA_MODEL_…)")
-    add("--restart", action="store_true", help="begin anew, even where there is a checkpoint")
+    add("--restart", dest="resume", action="store_false", help="begin anew, even where there is a checkpoint")
     return parser
 
 
@@ -175,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _ended_like_interrupted():
             run = train(given)
     except (ValueError, OSError, training.TrainingDiverged) as problem:
-        print(f"mobilenet-train: {problem}", file=sys.stderr)
+        print(f"mobilenet-train: {str(problem).replace(checkpoints.ANEW, '--restart')}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:  # outside `fit`
         print("Interrupted. What was finished is kept: the same command continues.")
@@ -188,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_said_of(given.until, run))
     print(
         f"test accuracy {run.test['accuracy']:.4f} ({run.test['correct']} of {run.test['total']}), "
-        f"engine {run.settings['engine']}; written to {_path(given, '.json')} and {_path(given, '.npz').name}"
+        f"{run.settings['step']} step; written to {_output(given)}.json and {_output(given).name}.npz"
     )
     return 0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobilenet_lib._support.paddle import paddle
-from mobilenet_lib.training.dynamic import DynamicGraph as DynamicStep
+from mobilenet_lib.training.dynamic import DynamicStep
 from mobilenet_lib.training.static import StaticStep
 
 # Two steps add the same numbers in another order. That alone changes the last digits of float32, and where a change
@@ -142,8 +142,4 @@ def _state_errors(
         else:
             difference += float((apart**2).sum())
             change += float(((value.astype(np.float64) - before[name]) ** 2).sum())
-    return {
-        "update": float(np.sqrt(difference / max(change, 1e-30))),
-        "mean": mean,
-        "variance": variance,
-    }
+    return {"update": float(np.sqrt(difference / max(change, 1e-30))), "mean": mean, "variance": variance}

@@ -1,4 +1,4 @@
-"""Training steps in Paddle's dynamic graph: what every other engine must agree with."""
+"""Training steps in Paddle's dynamic graph: what the static ones must agree with."""
 
 from __future__ import annotations
 
@@ -17,20 +17,15 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-class DynamicGraph:
-    """One optimisation step in Paddle's dynamic graph, and the optimizer's memory: all that an engine has to do."""
+class DynamicStep:
+    """One optimisation step in Paddle's dynamic graph, and the optimizer's memory: all that a step has to do."""
 
     name = "dynamic"
 
-    def __init__(self, model: paddle.nn.Layer, optimizer: str | None, mixed: bool = False) -> None:
-        """optimizer: a name in `RECIPES`, or None for an engine that only evaluates. mixed: mixed precision, see `step`;
-        ValueError without a GPU."""
-        if mixed:
-            check_mixed_precision()
+    def __init__(self, model: paddle.nn.Layer, optimizer: str | None) -> None:
+        """optimizer: a name in `RECIPES`, or None for a step that only evaluates."""
         self.model = self._network = model
-        self._mixed = mixed
-        # Small gradients would be 0 in float16; the scaler multiplies the loss, and divides the gradients again.
-        self._scaler = _Scaler(enable=mixed)
+        self.optimizer_name = optimizer
         if optimizer is None:
             return
         # Paddle counts batch norm's running statistics among the parameters; they have no gradient.
@@ -39,29 +34,34 @@ class DynamicGraph:
         model.clear_gradients()  # left from a backward() by hand, or a step that was interrupted
 
     def step(self, images: np.ndarray, labels: np.ndarray, learning_rate: float) -> tuple[float, int]:
-        """Learn from a batch: normalised float32 [N, 3, H, W], int64 [N]. Mean loss and number of correct answers,
-        both of the weights before the step.
-
-        In mixed precision convolutions and products are computed in float16, while weights, batch norm, loss and
-        update stay in float32.
+        """Learn from a batch: normalised float32 [N, 3, H, W], int64 [N]. Mean loss and number classified correctly,
+        both with the weights before the step.
         """
-        with paddle.amp.auto_cast(enable=self._mixed):
-            logits = self._network(paddle.to_tensor(images))
-            loss = cross_entropy(logits, labels, "mean")
-        self._scaler.scale(loss).backward()
+        logits = self._outputs(self._network, images)
+        loss = cross_entropy(logits, labels, "mean")
+        loss.backward()
         self._optimizer.set_lr(float(learning_rate))
         # The first step names the optimizer's memory from a global counter. In a guard it counts from 0, so that
         # `load_optimizer_state` knows the names beforehand.
         with paddle.utils.unique_name.guard():
-            self._scaler.step(self._optimizer)  # leaves a step with an infinite gradient out
-        self._scaler.update()
+            self._optimizer.step()
         self._optimizer.clear_grad()
         return float(loss), int((logits.numpy().argmax(axis=1) == labels).sum())
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """The model's outputs [N, classes] for normalised images, in eval mode; afterwards the modes are as before."""
         with eval_mode(self.model), paddle.no_grad():
-            return self.model(paddle.to_tensor(images)).numpy()
+            return self._outputs(self.model, images).numpy()
+
+    def _outputs(self, network: paddle.nn.Layer, images: np.ndarray) -> paddle.Tensor:
+        """What the network outputs; ValueError where those are several tensors, as of networks with side outputs."""
+        outputs = network(paddle.to_tensor(images))
+        if not isinstance(outputs, paddle.Tensor):
+            raise ValueError(
+                f"{type(self.model).__name__} must give one tensor [N, classes], and gave a {type(outputs).__name__}. "
+                "Wrap it in a layer whose forward returns the one to train."
+            )
+        return outputs
 
     def model_state(self) -> dict[str, np.ndarray]:
         """A copy of weights and running statistics, by their names in the model."""
@@ -75,10 +75,8 @@ class DynamicGraph:
         """A copy of the optimizer's memory as "parameter/quantity", such as "0.weight/velocity"; empty at first.
 
         Paddle's own names hold a count of all layers built so far, and would not fit the same model built again.
-        In mixed precision the loss scaler's memory is there too, as "loss scaler/quantity".
         """
-        scaler = {f"loss scaler/{key}": np.array(v) for key, v in self._scaler.state_dict().items()}
-        return scaler | {
+        return {
             f"{name}/{key.removeprefix(f'{p.name}_').removesuffix('_0')}": value.numpy()
             for key, value in self._optimizer.state_dict().items()
             for name, p in self._parameters.items()
@@ -88,41 +86,8 @@ class DynamicGraph:
     def load_optimizer_state(self, state: dict[str, np.ndarray]) -> None:
         """Take over what `optimizer_state` gave, before the first step."""
         split = [(*key.rsplit("/", 1), value) for key, value in state.items()]
-        if self._mixed:
-            self._scaler.load_state_dict(
-                {
-                    quantity: value if value.ndim else value.item()
-                    for name, quantity, value in split
-                    if name == "loss scaler"
-                }
-            )
         self._optimizer.set_state_dict(
-            {
-                f"{self._parameters[name].name}_{quantity}_0": paddle.to_tensor(value)
-                for name, quantity, value in split
-                if name != "loss scaler"
-            }
-        )
-
-
-class _Scaler(paddle.amp.GradScaler):
-    """Paddle's loss scaler, without its printed line about an infinite gradient, which numpy 2.4 lets fail."""
-
-    def _update(self) -> None:
-        if self._enable and self._cache_found_inf:
-            self._scale = self._scale * self._decr_ratio
-            self._incr_count = 0
-        else:
-            super()._update()
-
-
-def check_mixed_precision() -> None:
-    """ValueError where Paddle does not compute on a GPU: a CPU has nothing to gain, and Paddle no kernels for it."""
-    device = paddle.device.get_device()
-    if not device.startswith("gpu"):
-        raise ValueError(
-            f"mixed precision needs a GPU, and Paddle computes on {device!r} here. Leave it out (amp=False, no --amp), or "
-            "install paddlepaddle-gpu on a machine that has one."
+            {f"{self._parameters[name].name}_{quantity}_0": paddle.to_tensor(value) for name, quantity, value in split}
         )
 
 
@@ -138,10 +103,7 @@ def _make_optimizer(name: str, parameters: list[paddle.Tensor]) -> paddle.optimi
         if group
     ]
     return paddle.optimizer.Momentum(
-        recipe["learning_rate"],
-        recipe["momentum"],
-        parameters=groups,
-        use_nesterov=recipe["nesterov"],
+        recipe["learning_rate"], recipe["momentum"], parameters=groups, use_nesterov=recipe["nesterov"]
     )
 
 

@@ -7,11 +7,12 @@ import zlib
 from typing import Any
 
 import numpy as np
+import psutil
 
 from mobilenet_lib import data
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.data.image_sets import ImageSet
-from mobilenet_lib.training.dynamic import DynamicGraph
+from mobilenet_lib.training.dynamic import DynamicStep
 
 
 def describe_model(model: paddle.nn.Layer) -> dict[str, Any]:
@@ -27,14 +28,14 @@ def describe_model(model: paddle.nn.Layer) -> dict[str, Any]:
 
 
 def describe_validation(validation: ImageSet | float | None) -> str | float | None:
-    """The name and split of the images, or the share of the training images. ValueError for anything else."""
+    """The name and split of the images, or the fraction of the training images. ValueError for anything else."""
     if validation is None:
         return None
     if isinstance(validation, ImageSet):
         return f"{validation.name} {validation.part}"
     if isinstance(validation, bool) or not isinstance(validation, int | float) or not 0 < validation < 1:
         raise ValueError(
-            f"validation must be an ImageSet, a share between 0 and 1, or None for none, not {validation!r}"
+            f"validation must be an ImageSet, a fraction between 0 and 1, or None for none, not {validation!r}"
         )
     return float(validation)
 
@@ -45,14 +46,21 @@ def describe_data(train: ImageSet, validation: ImageSet | float | None) -> dict[
     ValueError for images that cannot be trained on, or validated on together with those of `train`.
     """
     check_images("train", train)
+    found = np.unique(train.labels)
+    if len(found) == 1:
+        raise ValueError(
+            f"train holds images of one class only, {train.classes[found[0]]!r}: there is nothing to tell apart. "
+            "Give images of at least two classes."
+        )
     given = [train]
     if isinstance(validation, ImageSet):
         check_images("validation", validation)
-        for what in ("classes", "image shape"):
-            first, other = (_shared(images)[what] for images in (train, validation))
-            if first != other:
+        common = [{"classes": one.classes, "image shape": one.images.shape[1:]} for one in (train, validation)]
+        for what, first in common[0].items():
+            if first != common[1][what]:
                 raise ValueError(
-                    f"validation must have the {what} of train, {first}, not {other}. Load both with the same name."
+                    f"validation must have the {what} of train, {first}, not {common[1][what]}. "
+                    "Load both with the same name."
                 )
         given.append(validation)
     checksum = 0
@@ -67,13 +75,8 @@ def describe_data(train: ImageSet, validation: ImageSet | float | None) -> dict[
     }
 
 
-def _shared(images: ImageSet) -> dict[str, Any]:
-    """What training and validation images must have in common."""
-    return {"classes": images.classes, "image shape": images.images.shape[1:]}
-
-
 def split(train: ImageSet, validation: ImageSet | float | None, seed: int) -> tuple[ImageSet, ImageSet | None]:
-    """Training and validation images; a share is split off by `seed`. ValueError where too few are left in either."""
+    """Training and validation images; a fraction is split off by `seed`. ValueError where either has too few."""
     if isinstance(validation, float):
         train, validation = train.split(validation, seed)
     for name, images, least in (("training", train, 2), ("validation", validation, 1)):
@@ -105,17 +108,42 @@ def check_images(name: str, images: ImageSet) -> None:
         )
 
 
-def check_outputs(model: paddle.nn.Layer, train: ImageSet) -> None:
-    """Run two pictures through the model, so that a wrong size shows before the first epoch, as a ValueError."""
-    logits = DynamicGraph(model, optimizer=None).logits(data.normalise(train.images[:2]))
-    if list(logits.shape) != [2, len(train.classes)]:
-        raise ValueError(wrong_outputs(model, logits, 2, train))
+def check_outputs(model: paddle.nn.Layer, train: ImageSet, batch_size: int) -> None:
+    """Run two images through the model, so that a wrong size shows before the first epoch, as a ValueError.
+
+    So does a batch that cannot fit into memory: for the backward pass each layer with weights keeps its inputs.
+    """
+    kept = []
+
+    def count(layer: paddle.nn.Layer, given: tuple[Any, ...]) -> None:
+        kept.extend(math.prod(one.shape) / 2 for one in given if isinstance(one, paddle.Tensor))
+
+    layers = [one for one in model.sublayers(include_self=True) if one.parameters(include_sublayers=False)]
+    hooks = [layer.register_forward_pre_hook(count) for layer in layers]
+    try:
+        logits = DynamicStep(model, optimizer=None).logits(data.normalise(train.images[:2]))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    check_logits(model, logits, 2, train)
+    _check_memory(4 * sum(kept) * batch_size, batch_size)
 
 
-def wrong_outputs(model: paddle.nn.Layer, logits: np.ndarray, count: int, images: ImageSet) -> str:
-    """What to say of `logits`, which should be [count, classes] and are not."""
+def _check_memory(needed: float, batch_size: int) -> None:
+    """ValueError where a batch needs more bytes than are free; on a GPU Paddle says so itself."""
+    free = psutil.virtual_memory().available
+    if paddle.device.get_device() == "cpu" and needed > free:
+        raise ValueError(
+            f"a batch of {batch_size:,} images needs {needed / 1e9:.1f} GB of memory or more, and {free / 1e9:.1f} GB "
+            "are free. Take a smaller batch_size."
+        )
+
+
+def check_logits(model: paddle.nn.Layer, logits: np.ndarray, count: int, images: ImageSet) -> None:
+    """ValueError where `logits`, the outputs for `count` of the images, are not [count, classes]."""
     classes = len(images.classes)
-    return (
-        f"{type(model).__name__} must give an output of shape {[count, classes]} for {count} images of {classes} classes, "
-        f"and gave {list(logits.shape)}. Build it with num_classes={classes}."
-    )
+    if list(logits.shape) != [count, classes]:
+        raise ValueError(
+            f"{type(model).__name__} must give an output of shape {[count, classes]} for {count} images of {classes} "
+            f"classes, and gave {list(logits.shape)}. Build it with num_classes={classes}."
+        )

@@ -1,4 +1,4 @@
-"""One training run in several processes, on one machine or on several: each takes its share of every batch.
+"""One training run in several processes, on one machine or on several: each takes its part of every batch.
 
 Paddle's launcher starts the processes and tells each its place; `training.fit` then does the rest:
 
@@ -7,7 +7,7 @@ Paddle's launcher starts the processes and tells each its place; `training.fit` 
 They talk through gloo on CPUs and NCCL on GPUs. All draw the same order and the same augmentation from the seed, and
 average their gradients, so that the weights stay equal. What differs from one process on the same batches:
 
-- Batch norm uses the mean and variance of a process's own share in training, as is usual. The running statistics are
+- Batch norm uses the mean and variance of a process's own part in training, as is usual. The running statistics are
   averaged over the processes at the end of each epoch, before validation.
 - Dropout draws other numbers in each process.
 - Sums are added in another order, so the last digits differ.
@@ -28,8 +28,8 @@ import numpy as np
 
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.runs import Run
-from mobilenet_lib.training.choice import Engine
-from mobilenet_lib.training.dynamic import DynamicGraph
+from mobilenet_lib.training.choice import Step
+from mobilenet_lib.training.dynamic import DynamicStep
 
 _dist, _core = paddle.distributed, paddle.base.core
 
@@ -86,8 +86,8 @@ def _wait_for(places: Iterable[int]) -> None:
         _core.create_or_get_global_tcp_store().wait(f"mobilenet/arrived/{number}")
 
 
-def share(count: int) -> slice:
-    """The part of `count` pictures that this process works on: all of them for one process."""
+def part(count: int) -> slice:
+    """The part of `count` images that this process works on: all of them for one process."""
     return slice(count * place() // processes(), count * (place() + 1) // processes())
 
 
@@ -102,16 +102,16 @@ def total(values: list[float]) -> list[float]:
 
 
 def check(history: Run, batch_size: int) -> None:
-    """ValueError where the processes cannot train together: unequal shares, or other settings or data than the first."""
+    """ValueError where the processes cannot train together: unequal parts, or other settings or data than the first."""
     if processes() == 1:
         return
     if batch_size % processes():
         raise ValueError(
-            f"a batch of {batch_size} pictures cannot be shared evenly by {processes()} processes. "
-            f"Take a batch_size that is a multiple of {processes()}, and at least as many pictures."
+            f"a batch of {batch_size} images cannot be shared evenly by {processes()} processes. "
+            f"Take a batch_size that is a multiple of {processes()}, and at least as many images."
         )
     if 0 < history.data["validation_size"] < processes():
-        raise ValueError(f"validation needs a picture for each of the {processes()} processes.")
+        raise ValueError(f"validation needs an image for each of the {processes()} processes.")
     conditions = {**history.settings, **history.data, "seed": history.seed}
     everywhere: list[dict] = []
     _dist.all_gather_object(everywhere, conditions)
@@ -124,24 +124,20 @@ def check(history: Run, batch_size: int) -> None:
                 )
 
 
-def follow_first(engine: Engine, history: Run) -> None:
+def follow_first(step: Step, history: Run) -> None:
     """Let all processes go on from where the first one is, which may have read a checkpoint."""
     if processes() == 1:
         return
     sent = [None]
     if is_first():
-        sent = [(engine.model_state(), engine.optimizer_state(), history.to_json())]
+        sent = [(step.model_state(), step.optimizer_state(), history.to_json())]
     _dist.broadcast_object_list(sent, 0)
     if not is_first():
         model_state, optimizer_state, text = sent[0]
-        engine.load_model_state(model_state)
-        engine.load_optimizer_state(optimizer_state)
+        step.load_model_state(model_state)
+        step.load_optimizer_state(optimizer_state)
         first = Run.from_json(text, "the history of process 0")
-        history.settings, history.epochs, history.started = (
-            first.settings,
-            first.epochs,
-            first.started,
-        )
+        history.settings, history.epochs, history.started = first.settings, first.epochs, first.started
 
 
 def average_statistics(model: paddle.nn.Layer) -> None:
@@ -156,15 +152,15 @@ def average_statistics(model: paddle.nn.Layer) -> None:
                 statistic.set_value(statistic / processes())
 
 
-class SharedGraph(DynamicGraph):
-    """`DynamicGraph` in several processes: `step` learns from this process's share of a batch and from all others'.
+class SharedStep(DynamicStep):
+    """`DynamicStep` in several processes: `step` learns from this process's part of a batch and from all others'.
 
-    Loss and number of correct answers are those of the whole batch. Construct it in all processes; they begin with
+    Loss and number classified correctly are those of the whole batch. Construct it in all processes; they begin with
     the first one's weights.
     """
 
-    def __init__(self, model: paddle.nn.Layer, optimizer: str, mixed: bool = False) -> None:
-        super().__init__(model, optimizer, mixed)
+    def __init__(self, model: paddle.nn.Layer, optimizer: str) -> None:
+        super().__init__(model, optimizer)
         self._network = paddle.DataParallel(model)  # averages the gradients during backward
 
     def step(self, images: np.ndarray, labels: np.ndarray, learning_rate: float) -> tuple[float, int]:

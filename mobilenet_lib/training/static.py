@@ -127,11 +127,7 @@ class StaticStep:
     name = "static"
 
     def __init__(
-        self,
-        model: paddle.nn.Layer,
-        optimizer: str,
-        batch_size: int,
-        image_shape: tuple[int, int, int],
+        self, model: paddle.nn.Layer, optimizer: str, batch_size: int, image_shape: tuple[int, int, int]
     ) -> None:
         check_supported(model, image_shape)
         _keep_freed_memory()
@@ -488,10 +484,5 @@ def _keep_freed_memory() -> None:
     except (OSError, AttributeError, TypeError):
         return
     trim_threshold, top_pad, mmap_max, arena_max = -1, -2, -4, -8  # names and numbers of malloc.h
-    for option, value in (
-        (mmap_max, 0),
-        (trim_threshold, 2**31 - 1),
-        (top_pad, 64 << 20),
-        (arena_max, 1),
-    ):
+    for option, value in ((mmap_max, 0), (trim_threshold, 2**31 - 1), (top_pad, 64 << 20), (arena_max, 1)):
         mallopt(option, value)

@@ -8,13 +8,12 @@
     widgets.manifold_explorer()     a spiral through n random channels and a ReLU, and back
     widgets.try_your_own(…)         a form for your own photo, and what a network says to it
 
-In a live notebook an explorer answers at once, in the browser (the JavaScript beside this file
-repeats the arithmetic of `cost`, and a test compares the two); its sliders are its attributes in
-Python. Everywhere else, in tests and on pages, the same cell shows its static twin: a figure and a
-table from the ledger.
+In a live notebook an explorer answers at once, in the browser (the JavaScript beside this file repeats the arithmetic
+of `cost`, and a test compares the two); its sliders are its attributes in Python. Everywhere else, in tests and on
+pages, the same cell shows its static twin: a figure and a table of the same costs.
 
-Introduced in lesson 01; groups in lesson 02; architectures in lessons 04 and 06; the spiral in lesson 05;
-designs in lesson 09.
+Introduced in lesson 01; groups in lesson 02; architectures in lessons 04 and 06; the spiral in lesson 05; designs in
+09.
 """
 
 from mobilenet_lib.widgets._architecture import ArchitectureExplorer, architecture_explorer

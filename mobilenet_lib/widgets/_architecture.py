@@ -24,9 +24,8 @@ _DESIGN = tuple(choice.name for choice in dataclasses.fields(Design))
 _WIDEST = 4.0  # width multiplier: up to here JavaScript's numbers are exact at every resolution
 # Of the axis of the totals, in M MACs.
 _TICKS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
-_PAPERS = {
-    "width_multiplier": 1.0, "resolution": 224, "expansion": 6, "stem_stride": 2, "strides": [], "num_classes": 1000,
-}  # fmt: skip
+_PAPERS = {"width_multiplier": 1.0, "resolution": 224, "expansion": 6, "stem_stride": 2, "strides": []}
+_PAPERS |= {"num_classes": 1000}
 # The published points: paper, table, and the name and the mark of their series.
 _SERIES = (
     ("v1", "6", "V1, α (Table 6)", "o"),
@@ -41,9 +40,7 @@ class ArchitectureExplorer(Explorer):
     """Made by `architecture_explorer`. Its settings are attributes: `family`, `width_multiplier`, `strides`, …"""
 
     name = "architecture_explorer"
-    limits: ClassVar = {
-        "resolution": (1, 512), "expansion": (1, 12), "stem_stride": (1, 2), "num_classes": (1, 10_000),
-    }  # fmt: skip
+    limits: ClassVar = {"resolution": (1, 512), "expansion": (1, 12), "stem_stride": (1, 2), "num_classes": (1, 10_000)}
     _esm = module(name)
 
     family = traitlets.Unicode().tag(sync=True)
@@ -67,42 +64,36 @@ class ArchitectureExplorer(Explorer):
 
     @property
     def table(self) -> Table:
-        """The network as a table of the ledger, for the settings as they stand."""
+        """The network as a table with its costs, for the settings as they stand."""
         return self.design.table
 
     def frame(self) -> pd.DataFrame:
-        """A row per block of the table, and their total: MACs, weights, the most numbers in memory, receptive field."""
+        """A row per block of the table, and their total: MACs, weights, activation memory, receptive field."""
         import pandas as pd
 
         table, rows = self.table, []
         fields = iter(table.receptive_fields)
         for block in table.blocks:
             *_, field = itertools.islice(fields, len(block.rows))
-            rows.append(
-                (block.name, block.output_shape, sum(row.macs for row in block.rows),
-                 sum(row.params for row in block.rows), max(row.live_activations for row in block.rows), field)
-            )  # fmt: skip
+            sums = (sum(row.macs for row in block.rows), sum(row.params for row in block.rows))
+            rows.append((block.name, block.output_shape, *sums, _peak(block.rows).live_activations, field))
         rows.append(("total", "", table.macs, table.params, table.peak_activations, ""))
-        columns = ["block", "output", "MACs", "weights", "numbers in memory", "receptive field"]
+        columns = ["block", "output", "MACs", "weights", "activation memory", "receptive field"]
         return pd.DataFrame(rows, columns=columns).set_index("block").rename_axis(None)
 
     def figure(self) -> tuple[Figure, str]:
         table = self.table
         fig, lanes = plots.figure(6, 1, width=9, height=8.6, gridspec_kw={"height_ratios": [1.2, 1, 1.2, 1.2, 1, 2.2]})
         *lanes, totals = lanes
-        rows = [row for row in table.rows if row.kind != "pool"]
-        peak = max(table.rows, key=lambda row: row.live_activations)
-        field = _last_field(table)
+        fields = zip(table.rows, table.receptive_fields, strict=True)
+        rows, fields = zip(*((row, side) for row, side in fields if row.kind != "pool"), strict=True)
         values = {
-            "side of the map": [row.output_shape[1] for row in rows],
+            "side of the\nfeature map": [row.output_shape[1] for row in rows],
             "channels": [row.output_shape[0] for row in rows],
             "M MACs": [row.macs / 1e6 for row in rows],
-            "M numbers\nin memory": [row.live_activations / 1e6 for row in rows],
-            "receptive\nfield (px)": [
-                min(side, field) for row, side in zip(table.rows, table.receptive_fields, strict=True)
-                if row.kind != "pool"
-            ],
-        }  # fmt: skip
+            "activation\nmemory (M)": [row.live_activations / 1e6 for row in rows],
+            "receptive\nfield (px)": [min(side, _last_field(table)) for side in fields],
+        }
         for axes, (label, heights) in zip(lanes, values.items(), strict=True):
             _draw_lane(axes, rows, heights)
             axes.set_ylabel(label, fontsize=9)
@@ -112,17 +103,20 @@ class ArchitectureExplorer(Explorer):
         lanes[-1].set_xlabel("layer with weights", fontsize=9)
         self._draw_totals(totals)
         fig.suptitle(f"{self._title()}: {table.macs / 1e6:,.1f} M MACs", weight="bold")
-        maps = ", ".join(
-            f"{size}×{size} with up to {max(row.output_shape[0] for row in group)} channels"
-            for size, group in (
-                (size, list(group)) for size, group in itertools.groupby(rows, lambda row: row.output_shape[1])
-            )
-        )
-        return fig, (
-            f"{self._title()}, drawn layer by layer from its table: {len(rows)} layers with weights; maps of {maps}. "
-            f"Bars of the MACs of each layer, {table.macs:,} in all; of the numbers in memory while it works, at most "
-            f"{peak.live_activations:,}, in {peak.name}; and of its receptive field, {field} pixels after the last convolution. "
-            f"Below, the total beside the papers' points, ImageNet accuracy over MACs. {self._beside_the_paper()}"
+        return fig, self._told(rows)
+
+    def _told(self, rows: Sequence[architectures.Row]) -> str:
+        """The figure in words. rows: the layers with weights."""
+        groups = itertools.groupby(rows, lambda row: row.output_shape[1])
+        most = [(size, max(row.output_shape[0] for row in group)) for size, group in groups]
+        maps = ", ".join(f"{size}×{size} with up to {channels} channels" for size, channels in most)
+        peak = _peak(self.table.rows)
+        return (
+            f"{self._title()}, drawn layer by layer from its table: {len(rows)} layers with weights; feature maps of "
+            f"{maps}. Bars of the MACs of each layer, {self.table.macs:,} in all; of the activation memory while it "
+            f"works, at most {peak.live_activations:,} numbers, in {peak.name}; and of its receptive field, "
+            f"{_last_field(self.table)} pixels after the last convolution. Below, the total beside the papers' points, "
+            f"ImageNet accuracy over MACs. {self._beside_the_paper()}"
         )
 
     def _title(self) -> str:
@@ -141,7 +135,7 @@ class ArchitectureExplorer(Explorer):
             return "The paper prints no figures for this network."
         return (
             f"Table {point['table']} prints {point['macs']:g} M MACs and {point['accuracy']} % for this network; "
-            f"the ledger counts {self.table.macs / 1e6:,.1f} M."
+            f"the table counts {self.table.macs / 1e6:,.1f} M."
         )
 
     def _point(self) -> dict[str, Any] | None:
@@ -189,42 +183,46 @@ def architecture_explorer(
     strides: Sequence[int] = (),
     num_classes: int = 1000,
 ) -> ArchitectureExplorer:
-    """A whole network drawn from its table: maps, MACs and memory of each layer, receptive field, total beside the paper's.
+    """A whole network drawn from its table, layer by layer, and its total beside the paper's.
 
-    family: "v1" or "v2". width_multiplier: α. resolution: height and width of the picture in pixels; 224 · ρ. expansion: t
-    of all V2 stages but the first, whose t is 1 (V1 has none and does not change). stem_stride: 1 or 2. strides: 1 or 2 for
-    each of V1's 13 pairs or V2's 7 stages; empty for the paper's, which is also what the attribute holds then.
+    Args:
+        family, width_multiplier, resolution, expansion, stem_stride, strides, num_classes: as `design.Design`; the
+            resolution is 224 · ρ.
 
-    `explorer.table` is the network as `architectures.Table`, `explorer.frame()` a row per block. Raises ValueError for
-    settings that make no network, or are larger than `ArchitectureExplorer.limits`.
+    Returns:
+        The explorer. `table` is the network as `architectures.Table`, `frame()` has a row per block.
+
+    Raises:
+        ValueError: settings that make no network, or are larger than `ArchitectureExplorer.limits`.
     """
-    return ArchitectureExplorer(
-        family=family, width_multiplier=width_multiplier, resolution=resolution, expansion=expansion,
-        stem_stride=stem_stride, strides=list(strides), num_classes=num_classes,
-    )  # fmt: skip
+    return ArchitectureExplorer(**{**locals(), "strides": list(strides)})
 
 
 def paper_points() -> list[dict[str, Any]]:
     """The published points that the explorer shows: MACs and ImageNet accuracy as the papers print them.
 
-    Each with its family ("v1", "v2"), table, row, series, macs (millions) and accuracy (%); `network` holds the arguments
-    of `architecture_explorer` that make it, and is None where none do. A network that stands in two tables is shown once.
+    Each with its family ("v1", "v2"), table, row, series, macs (millions) and accuracy (%); `network` holds the
+    arguments of `architecture_explorer` that make it, and is None where none do. A network that stands in two tables is
+    shown once.
     """
     points: list[dict[str, Any]] = []
     for family, table, series, _ in _SERIES:
         figures = {(figure.row, figure.unit): figure for figure in papers.figures(family, table)}
         for (row, unit), figure in figures.items():
-            if unit != "M MACs" or (figure.ledger or {}).get("network") != f"mobilenet_{family}":
+            if unit != "M MACs" or (figure.computed or {}).get("network") != f"mobilenet_{family}":
                 continue
-            network = {name: value for name, value in figure.ledger.items() if name not in ("network", "quantity")}
+            network = {name: value for name, value in figure.computed.items() if name not in ("network", "quantity")}
             if any((one["family"], one["network"]) == (family, network) for one in points):
                 continue
-            points.append({
-                "family": family, "table": table, "row": row, "series": series, "macs": figure.value,
-                "accuracy": figures[row, "% ImageNet accuracy"].value,
-                "network": None if "shallow" in network else network,
-            })  # fmt: skip
+            where = {"family": family, "table": table, "row": row, "series": series, "macs": figure.value}
+            accuracy = figures[row, "% ImageNet accuracy"].value
+            points.append({**where, "accuracy": accuracy, "network": None if "shallow" in network else network})
     return points
+
+
+def _peak(rows: Sequence[architectures.Row]) -> architectures.Row:
+    """The row that needs most activation memory."""
+    return max(rows, key=lambda row: row.live_activations)
 
 
 def _last_field(table: Table) -> int:
@@ -237,12 +235,9 @@ def _last_field(table: Table) -> int:
 def _draw_lane(axes: Axes, rows: Sequence[architectures.Row], heights: Sequence[float]) -> None:
     """Bars over the layers, with a colour and a hatch for each kind of layer."""
     for number, kind in enumerate(("conv", "depthwise", "pointwise", "linear")):
-        axes.bar(
-            range(1, len(rows) + 1),
-            [height if row.kind == kind else 0 for row, height in zip(rows, heights, strict=True)],
-            width=0.85, color=plots.PALETTE[number], hatch=plots.HATCHES[number], edgecolor="black", linewidth=0.4,
-            label=KINDS[kind],
-        )  # fmt: skip
+        of_kind = [height if row.kind == kind else 0 for row, height in zip(rows, heights, strict=True)]
+        look = {"color": plots.PALETTE[number], "hatch": plots.HATCHES[number], "edgecolor": "black", "linewidth": 0.4}
+        axes.bar(range(1, len(rows) + 1), of_kind, width=0.85, label=KINDS[kind], **look)
     axes.grid(False, axis="x")
     axes.set_xlim(0.3, len(rows) + 0.7)
     axes.set_ylim(0, 1.1 * max(heights))

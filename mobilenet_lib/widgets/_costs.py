@@ -22,9 +22,9 @@ class CostExplorer(LayerExplorer):
     name = "cost_explorer"
     # Up to here JavaScript's numbers are exact.
     limits: ClassVar = {
-        "in_channels": (1, 4096), "out_channels": (1, 4096), "input_size": (1, 512),
-        "kernel_size": (1, 15), "stride": (1, 16), "groups": (1, 4096),
-    }  # fmt: skip
+        **{"in_channels": (1, 4096), "out_channels": (1, 4096), "input_size": (1, 512)},
+        **{"kernel_size": (1, 15), "stride": (1, 16), "groups": (1, 4096)},
+    }
     _esm = module(name)
 
     in_channels = traitlets.Int().tag(sync=True)
@@ -38,12 +38,12 @@ class CostExplorer(LayerExplorer):
 
     @property
     def cost(self) -> cost.Cost:
-        """The ledger's cost of the convolution as the sliders stand, with its groups."""
+        """The cost of the convolution as the sliders stand, with its groups."""
         return cost.conv2d(**self.settings)
 
     @property
     def separable(self) -> cost.SeparableCost:
-        """The ledger's cost of the depthwise separable layer that could replace it."""
+        """The cost of the depthwise separable layer that could replace it."""
         return cost.depthwise_separable(**_without_groups(self.settings))
 
     def frame(self) -> pd.DataFrame:
@@ -51,22 +51,17 @@ class CostExplorer(LayerExplorer):
         import pandas as pd
 
         rows = [
-            (layer.output_shape, layer.macs, layer.flops, layer.params, layer.activations,
-             round(layer.activations * _BYTES_OF_FLOAT32 / 1000, 1))
-            for layer in self._layers().values()
-        ]  # fmt: skip
+            (one.output_shape, one.macs, one.flops, one.params, one.activations, _kilobytes(one.activations))
+            for one in self._layers().values()
+        ]
         columns = ["output", "MACs", "FLOPs", "parameters", "activations", "KB (float32)"]
         return pd.DataFrame(rows, index=list(self._layers()), columns=columns)
 
     def figure(self) -> tuple[Figure, str]:
         layers = self._layers()
         fig, axes = plots.figure(3, 1, width=8, height=7)
-        for one, title, name in zip(
-            axes,
-            ("MACs", "Parameters", "Activations"),
-            ("macs", "params", "activations"),
-            strict=True,
-        ):
+        for one, title in zip(axes, ("MACs", "Parameters", "Activations"), strict=True):
+            name = {"Parameters": "params"}.get(title, title.lower())
             plots.bars(one, list(layers), [getattr(layer, name) for layer in layers.values()], unit="")
             one.set_title(title)
             one.xaxis.set_visible(False)  # each bar has its number
@@ -103,15 +98,15 @@ def cost_explorer(
 ) -> CostExplorer:
     """Sliders for one convolution with padding "same" and without bias; see what each of them costs.
 
-    `explorer.cost` and `explorer.frame()` give the ledger's numbers for the sliders as they stand.
-    Raises ValueError for numbers that no layer can have, as `cost.conv2d` does, or that are larger
-    than `CostExplorer.limits`.
+    `explorer.cost` and `explorer.frame()` give the costs for the sliders as they stand. Raises ValueError for numbers
+    that no layer can have, as `cost.conv2d` does, or that are larger than `CostExplorer.limits`.
     """
-    return CostExplorer(
-        in_channels=in_channels, out_channels=out_channels, input_size=input_size,
-        kernel_size=kernel_size, stride=stride, groups=groups,
-    )  # fmt: skip
+    return CostExplorer(**locals())
 
 
 def _without_groups(settings: dict[str, int]) -> dict[str, int]:
     return {name: value for name, value in settings.items() if name != "groups"}
+
+
+def _kilobytes(numbers: int) -> float:
+    return round(numbers * _BYTES_OF_FLOAT32 / 1000, 1)

@@ -18,16 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST = 10**9
-_NUMBERS = ("accuracy", "low", "high")  # shares in Python, percent in the browser
+_NUMBERS = ("accuracy", "low", "high")  # fractions in Python, percent in the browser
 
 
 class DesignExplorer(ArchitectureExplorer):
     """Made by `design_explorer`. Its choices are attributes, `max_macs` and its like the budget (0 is no limit)."""
 
     name = "design_explorer"
-    limits: ClassVar = {
-        **ArchitectureExplorer.limits, **{f"max_{name}": (0, _MOST) for name in COSTS},
-    }  # fmt: skip
+    limits: ClassVar = {**ArchitectureExplorer.limits, **{f"max_{name}": (0, _MOST) for name in COSTS}}
     _esm = module(name)
 
     max_macs = traitlets.Int().tag(sync=True)
@@ -50,17 +48,18 @@ class DesignExplorer(ArchitectureExplorer):
         return Budget(**limits) if any(limits.values()) else None
 
     def frame(self) -> pd.DataFrame:
-        """A row per cost: what this design uses, the limit, the share of it, and whether it fits."""
+        """A row per cost: what this design uses, the limit, how much of it in percent, and whether it fits."""
         import pandas as pd
 
-        costs = {label: getattr(self.table, name) for name, label in COSTS.items()}
-        found = pd.DataFrame({"used": costs})
-        report = self.budget.report(self.design) if self.budget else pd.DataFrame(index=[])
-        for column in ("limit", "% of limit", "verdict"):
-            found[column] = report[column].reindex(found.index) if column in report else None
-        found["limit"] = found["limit"].map(lambda limit: "none" if pd.isna(limit) else f"{limit:,.0f}")
-        found["% of limit"] = found["% of limit"].map(lambda share: "" if pd.isna(share) else f"{share:.0f}")
-        return found.fillna("")
+        report = self.budget.report(self.design) if self.budget else pd.DataFrame()
+        rows = {}
+        for name, label in COSTS.items():
+            row = {"used": getattr(self.table, name), "limit": "none", "% of limit": "", "verdict": ""}
+            if label in report.index:
+                limit, percent, verdict = report.loc[label, ["limit", "% of limit", "verdict"]]
+                row |= {"limit": f"{limit:,.0f}", "% of limit": f"{percent:.0f}", "verdict": verdict}
+            rows[label] = row
+        return pd.DataFrame.from_dict(rows, orient="index")
 
     def figure(self) -> tuple[Figure, str]:
         import pandas as pd
@@ -69,14 +68,8 @@ class DesignExplorer(ArchitectureExplorer):
         verdict = self._verdict()
         if not self.points:
             fig, axes = plots.figure(width=8, height=2.4)
-            labels = list(COSTS.values())
-            plots.bars(
-                axes,
-                labels,
-                [getattr(self.table, name) for name in COSTS],
-                unit="for one picture",
-                log=True,
-            )
+            used = [getattr(self.table, name) for name in COSTS]
+            plots.bars(axes, list(COSTS.values()), used, unit="for one image", log=True)
             return fig, f"Bars of what {self.design.title} costs: {verdict}"
         frame = pd.DataFrame(self.points).set_index("name")
         frame[list(_NUMBERS)] /= 100
@@ -89,10 +82,7 @@ class DesignExplorer(ArchitectureExplorer):
         lines = axes.lines[-2:] if limit else axes.lines[-1:]
         axes.legend(handles=lines, loc="lower right", fontsize=10)
         fig.suptitle(f"{self.design.title}: {used:,} {COSTS[self.cost]}", weight="bold")
-        return (
-            fig,
-            f"{alt} A line marks {self.design.title} at {used:,} {COSTS[self.cost]}. {verdict}",
-        )
+        return fig, f"{alt} A line marks {self.design.title} at {used:,} {COSTS[self.cost]}. {verdict}"
 
     def _verdict(self) -> str:
         if self.budget is None:
@@ -107,23 +97,26 @@ def design_explorer(
 ) -> DesignExplorer:
     """Sliders for a design and for its budget, and its place among designs that were trained.
 
-    design: where the sliders begin. budget: its limits of MACs, weights and numbers in memory, which are whole numbers. trained: a
-    frame of `design.trained` or `design.recorded`, drawn with its front. `explorer.design` and `explorer.budget` are the choices as
-    they stand. ValueError for a budget of milliseconds, which no table knows.
+    Args:
+        design: where the sliders begin.
+        budget: its limits of MACs, weights and activation memory, which are whole numbers.
+        trained: a frame of `design.trained` or `design.recorded`, drawn with its front.
+
+    Returns:
+        The explorer; `design` and `budget` are the choices as they stand.
+
+    Raises:
+        ValueError: a budget of milliseconds, which no table knows.
     """
     limits = budget.limits if budget else {}
     if "milliseconds" in limits:
         raise ValueError(
-            "the explorer counts and does not measure: leave milliseconds out of its budget, and check them after building"
+            "the explorer counts and does not measure: leave milliseconds out of its budget, and check them later"
         )
     choices = dataclasses.asdict(design or Design())
-    points = [] if trained is None else _points(trained)
-    return DesignExplorer(
-        **{**choices, "strides": list(choices["strides"])},
-        **{f"max_{name}": limits.get(name, 0) for name in COSTS},
-        cost="macs",
-        points=points,
-    )
+    choices["strides"] = list(choices["strides"])
+    most = {f"max_{name}": limits.get(name, 0) for name in COSTS}
+    return DesignExplorer(**choices, **most, cost="macs", points=[] if trained is None else _points(trained))
 
 
 def _points(trained: pd.DataFrame) -> list[dict[str, Any]]:

@@ -40,8 +40,7 @@ def module(name: str) -> str:
 class Explorer(anywidget.AnyWidget):
     """A widget with a static twin. Its settings are attributes, in Python and in the browser.
 
-    Setting one to something impossible raises traitlets.TraitError, with the reason (ValueError
-    where the explorer is made).
+    Setting one to something impossible raises traitlets.TraitError, with the reason (ValueError where it is made).
     """
 
     name: ClassVar[str]
@@ -49,8 +48,7 @@ class Explorer(anywidget.AnyWidget):
     _css = (_HERE / "explorers.css").read_text(encoding="utf-8")
 
     def __init__(self, **settings: Any) -> None:
-        settings = self._checked(settings)
-        super().__init__(**settings)
+        super().__init__(**self._checked(settings))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -58,11 +56,11 @@ class Explorer(anywidget.AnyWidget):
         return {name: getattr(self, name) for name in self.limits}
 
     def figure(self) -> tuple[Figure, str]:
-        """A picture of the present settings, and the same in words (its alternative text)."""
+        """The present settings drawn, and the same in words (its alternative text)."""
         raise NotImplementedError
 
     def frame(self) -> pd.DataFrame:
-        """The numbers of the present settings, from the ledger."""
+        """The numbers of the present settings."""
         raise NotImplementedError
 
     def static(self) -> None:

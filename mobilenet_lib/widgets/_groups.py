@@ -20,9 +20,9 @@ class GroupsExplorer(LayerExplorer):
 
     name = "groups_explorer"
     limits: ClassVar = {
-        "in_channels": (1, 12), "out_channels": (1, 12), "groups": (1, 12),
-        "kernel_size": (1, 15), "input_size": (1, 512),
-    }  # fmt: skip
+        **{"in_channels": (1, 12), "out_channels": (1, 12), "groups": (1, 12)},
+        **{"kernel_size": (1, 15), "input_size": (1, 512)},
+    }
     _esm = module(name)
 
     in_channels = traitlets.Int().tag(sync=True)
@@ -35,7 +35,7 @@ class GroupsExplorer(LayerExplorer):
 
     @property
     def cost(self) -> cost.Cost:
-        """The ledger's cost of the layer as it stands."""
+        """The cost of the layer as it stands."""
         return cost.conv2d(**self.settings)
 
     @property
@@ -72,12 +72,9 @@ class GroupsExplorer(LayerExplorer):
         lines.set(xlim=(-0.7, 1.2), ylim=(1.02, -0.02))
         lines.spines[:].set_visible(False)
         lines.grid(False)
-        k = self.kernel_size
-        blocks.set(
-            title=f"A {k}×{k} kernel for each pair", xlabel="input channel", ylabel="output channel",
-            xticks=range(self.in_channels), yticks=range(self.out_channels),
-            xlim=(-0.5, self.in_channels - 0.5), ylim=(self.out_channels - 0.5, -0.5),
-        )  # fmt: skip
+        blocks.set(title=f"A {self.kernel_size}×{self.kernel_size} kernel for each pair")
+        blocks.set(xlabel="input channel", xticks=range(self.in_channels), xlim=(-0.5, self.in_channels - 0.5))
+        blocks.set(ylabel="output channel", yticks=range(self.out_channels), ylim=(self.out_channels - 0.5, -0.5))
         blocks.grid(False)
         return fig, (
             f"Two drawings of a convolution from {self.in_channels} to {self.out_channels} channels "
@@ -116,23 +113,15 @@ class GroupsExplorer(LayerExplorer):
 
 
 def groups_explorer(
-    in_channels: int = 6,
-    out_channels: int = 6,
-    groups: int = 1,
-    kernel_size: int = 3,
-    input_size: int = 8,
+    in_channels: int = 6, out_channels: int = 6, groups: int = 1, kernel_size: int = 3, input_size: int = 8
 ) -> GroupsExplorer:
     """Which channels feed which for a number of groups, the weights that are left, and their cost.
 
-    Padding "same", stride 1, no bias. `explorer.cost`, `explorer.weight_shape` and
-    `explorer.frame()` follow the sliders. Raises ValueError for groups that do not divide both
-    channel counts, as `cost.conv2d` does, and for numbers larger than `GroupsExplorer.limits`
-    (12 channels: more cannot be told apart in the drawing).
+    Padding "same", stride 1, no bias. `explorer.cost`, `explorer.weight_shape` and `explorer.frame()` follow the
+    sliders. Raises ValueError for groups that do not divide both channel counts, as `cost.conv2d` does, and for numbers
+    larger than `GroupsExplorer.limits` (12 channels: more cannot be told apart in the drawing).
     """
-    return GroupsExplorer(
-        in_channels=in_channels, out_channels=out_channels, groups=groups,
-        kernel_size=kernel_size, input_size=input_size,
-    )  # fmt: skip
+    return GroupsExplorer(**locals())
 
 
 def _why_not(groups: int, in_channels: int, out_channels: int) -> str:

@@ -53,7 +53,7 @@ class ManifoldExplorer(Explorer):
             rows[channels] = {
                 "points lost": int((_active(activated) < 2).sum()),
                 "lost, %": f"{100 * (_active(activated) < 2).mean():.1f}",
-                "(n + 1) / 2ⁿ, %": f"{100 * manifold.share_lost(channels):.2g}",
+                "(n + 1) / 2ⁿ, %": f"{100 * manifold.fraction_lost(channels):.2g}",
                 "error as read back": f"{manifold.relative_error(spiral, recovered):.2f}",
                 "error at the best scale": f"{manifold.relative_error(spiral, scaled):.2f}",
             }
@@ -78,11 +78,11 @@ class ManifoldExplorer(Explorer):
         along.set(title="active channels", xlabel="point, from the inside out")
         along.set(ylim=(0, self.channels + 0.5))
         along.yaxis.get_major_locator().set_params(integer=True)
+        several = f"between {int(active.min())} and {int(active.max())}"
         return fig, (
             f"Left, a spiral and what is read back of it from {self.channels} random channels behind a ReLU, {size}. "
-            f"{int(lost.sum())} of {len(lost)} points are lost, drawn as crosses. Right, a line of the number of active "
-            f"channels along the spiral: between {int(active.min())} and {int(active.max())}, with a dashed line at the 2 "
-            "that are needed."
+            f"{int(lost.sum())} of {len(lost)} points are lost, drawn as crosses. Right, a line of the number of "
+            f"active channels along the spiral: {several}, with a dashed line at the 2 that are needed."
         )
 
     @classmethod
@@ -106,8 +106,8 @@ def manifold_explorer(channels: int = 3, seed: int = 1, scaled: bool = False) ->
 def random_rows(channels: int, seed: int) -> np.ndarray:
     """A matrix [channels, 2] of normal numbers, the same ones that the browser draws for this seed.
 
-    A linear congruential generator modulo 2³², whose pairs of numbers become pairs of normal numbers by the transform of
-    Box and Muller (Ann. Math. Stat. 29, 1958, 610).
+    A linear congruential generator modulo 2³², whose pairs of numbers become pairs of normal numbers by the transform
+    of Box and Muller (Ann. Math. Stat. 29, 1958, 610).
     """
     import numpy as np
 

@@ -32,7 +32,7 @@ class Pass:
 
     @property
     def cost(self) -> cost.Cost:
-        """What the ledger says. Outputs that read r of the c input channels form c / r groups."""
+        """What the layer costs. Outputs that read r of the c input channels form c / r groups."""
         channels, *size = self.inputs.shape
         out_channels, read, *kernel = self.weights.shape
         groups = channels // read
@@ -47,7 +47,7 @@ class Pass:
     def outputs(self) -> np.ndarray:
         """The convolution itself, [out, height, width].
 
-        Each weight is multiplied with the numbers that lie under it at all stops, at once.
+        Each weight is multiplied with the numbers that lie under it at all spatial positions, at once.
         """
         padded, result = self.padded, np.zeros(self.cost.output_shape, dtype=int)
         (height, width), (down, right) = result.shape[1:], self.stride
@@ -62,27 +62,27 @@ def passes(kind: str, settings: dict[str, Any]) -> list[Pass]:
     inputs, outputs, k = settings["in_channels"], settings["out_channels"], settings["kernel_size"]
     stride, padding = settings["stride"], settings["padding"]
     strides, paddings = (stride, stride), (padding, padding)
-    picture = _inputs(settings)
+    image = _inputs(settings)
     every_channel = (tuple(range(inputs)),) * outputs
     its_own = tuple((channel,) for channel in range(inputs))
 
     if kind == "standard":
         weights = _weights(settings, every_channel, k, k)
-        return [Pass("standard", picture, weights, every_channel, strides, paddings)]
+        return [Pass("standard", image, weights, every_channel, strides, paddings)]
     if kind == "pointwise":
         weights = _weights(settings, every_channel, 1, 1)
-        return [Pass("pointwise", picture, weights, every_channel, strides)]
+        return [Pass("pointwise", image, weights, every_channel, strides)]
     if kind == "spatially separable":
         # A column kernel for every pair of an output and an input channel …
         columns = its_own * outputs
         weights = _weights(settings, columns, k, 1)
-        first = Pass("column", picture, weights, columns, (stride, 1), (padding, 0))
-        # … then a row kernel for each of these maps; an output adds up those made for it.
+        first = Pass("column", image, weights, columns, (stride, 1), (padding, 0))
+        # … then a row kernel for each of these feature maps; an output adds up those made for it.
         rows = tuple(tuple(range(out * inputs, (out + 1) * inputs)) for out in range(outputs))
         weights = _weights(settings, rows, 1, k)
         return [first, Pass("row", first.outputs, weights, rows, (1, stride), (0, padding))]
     weights = _weights(settings, its_own, k, k)
-    depthwise = Pass("depthwise", picture, weights, its_own, strides, paddings)
+    depthwise = Pass("depthwise", image, weights, its_own, strides, paddings)
     if kind == "depthwise":
         return [depthwise]
     weights = _weights(settings, every_channel, 1, 1)
@@ -92,11 +92,11 @@ def passes(kind: str, settings: dict[str, Any]) -> list[Pass]:
 def _inputs(settings: dict[str, Any]) -> np.ndarray:
     """Small, varied numbers from 0 to 3, [channels, size, size].
 
-    Or the lesson's own picture, as long as the sizes are its.
+    Or the lesson's own image, as long as the sizes are its.
     """
     channels, size = settings["in_channels"], settings["input_size"]
-    if channels == 1 and len(settings["picture"]) == size:
-        return np.array([settings["picture"]])
+    if channels == 1 and len(settings["image"]) == size:
+        return np.array([settings["image"]])
     channel, row, column = np.indices((channels, size, size))
     return (2 * row + 3 * column + 7 * channel + 1) ** 2 % 37 % 4
 

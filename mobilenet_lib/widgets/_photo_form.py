@@ -24,37 +24,25 @@ _HERE = Path(__file__).parent
 MOST_BYTES = 9_000_000
 
 
-def try_your_own(engine: Callable[[np.ndarray], np.ndarray], classes: Sequence[str], examples: data.ImageSet) -> None:
+def try_your_own(runtime: Callable[[np.ndarray], np.ndarray], classes: Sequence[str], examples: data.ImageSet) -> None:
     """A form to choose a file and see what the network says; nothing leaves the machine.
 
-    In a run without a reader: the first picture of three classes of `examples` in its place.
+    In a run without a reader: the first image of three classes of `examples` in its place.
     """
     if environment.interactive():
-        PictureForm(engine, classes).show()
+        PhotoForm(runtime, classes).show()
         return
-    places = [int(np.flatnonzero(examples.labels == label)[0]) for label in (1, 5, 8)]
-    answers = [
-        photos.name_it(
-            engine,
-            examples.images[place],
-            classes,
-            f"a test picture:\n{classes[examples.labels[place]]}",
-        )
-        for place in places
-    ]
-    Message(
-        "note",
-        "A form in a live notebook",
-        (
-            "In a live notebook a form takes your own file here. Below: three test pictures.",
-            photos.OUTSIDE,
-        ),
-    ).show()
-    plots.show(*photos.answer_figure(answers))
+    predictions = []
+    for label in (1, 5, 8):
+        image = examples.images[np.flatnonzero(examples.labels == label)[0]]
+        predictions.append(photos.classify(runtime, image, classes, f"a test image:\n{classes[label]}"))
+    form = "In a live notebook a form takes your own file here. Below: three test images."
+    Message("note", "A form in a live notebook", (form, photos.OUTSIDE)).show()
+    plots.show(*photos.prediction_figure(predictions))
 
 
-class PictureForm(anywidget.AnyWidget):
-    """A button for a file, a box for a light ground, and Python's answer as a page.
+class PhotoForm(anywidget.AnyWidget):
+    """A button for a file, a box for a light ground, and Python's reply as a page.
 
     The browser refuses what is too large for the connection, before it sends anything.
     """
@@ -64,11 +52,11 @@ class PictureForm(anywidget.AnyWidget):
 
     most_bytes = traitlets.Int(MOST_BYTES).tag(sync=True)
     said = traitlets.Unicode().tag(sync=True)
-    answers = traitlets.Int(0).tag(sync=True)  # how often Python has answered
+    replies = traitlets.Int(0).tag(sync=True)  # how often Python has replied
 
-    def __init__(self, engine: Callable[[np.ndarray], np.ndarray], classes: Sequence[str]) -> None:
+    def __init__(self, runtime: Callable[[np.ndarray], np.ndarray], classes: Sequence[str]) -> None:
         super().__init__()
-        self._engine, self._classes = engine, tuple(classes)
+        self._runtime, self._classes = runtime, tuple(classes)
         self.on_msg(lambda _, content, buffers: self._receive(content, buffers))
 
     def show(self) -> None:
@@ -76,34 +64,31 @@ class PictureForm(anywidget.AnyWidget):
         from IPython.display import display
 
         data, *_ = self._repr_mimebundle_()
-        display(
-            data | {"text/plain": "A form for your own picture. (Run this cell to use it.)"},
-            raw=True,
-        )
+        display(data | {"text/plain": "A form for your own photo. (Run this cell to use it.)"}, raw=True)
 
     def _receive(self, content: dict[str, Any], buffers: Sequence[Any]) -> None:
-        name = str(content.get("name") or "the picture")[:80]
+        name = str(content.get("name") or "the photo")[:80]
         try:
-            self._answer(self._judge(name, content, buffers))
-        except (photos.PictureError, FileNotFoundError) as problem:
-            self._answer(Message("wrong", "This file cannot be used", (str(problem),)).page)
+            self._reply(self._classify(name, content, buffers))
+        except (photos.ImageError, FileNotFoundError) as problem:
+            self._reply(Message("wrong", "This file cannot be used", (str(problem),)).page)
         except Exception as problem:  # else it would be lost in the kernel's log, and the form would stay silent
             text = f"{type(problem).__name__}: {problem}"
-            self._answer(Message("wrong", "Something went wrong", (text,)).page)
+            self._reply(Message("wrong", "Something went wrong", (text,)).page)
 
-    def _judge(self, name: str, content: dict[str, Any], buffers: Sequence[Any]) -> str:
+    def _classify(self, name: str, content: dict[str, Any], buffers: Sequence[Any]) -> str:
         file = bytes(buffers[0]) if buffers else b""
-        picture = photos.prepare(file, name, invert=bool(content.get("invert")))
+        image = photos.prepare(file, name, invert=bool(content.get("invert")))
         title = textwrap.shorten(name, 28, placeholder="…")
-        answer = photos.name_it(self._engine, picture, self._classes, title)
-        fig, alt = photos.answer_figure([answer])
+        prediction = photos.classify(self._runtime, image, self._classes, title)
+        fig, alt = photos.prediction_figure([prediction])
         png = base64.b64encode(plots.png(fig)).decode()
-        image = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{png}">'
-        first, share = answer.top(1)[0]
-        verdict = Message("compare", f"{first}, says the network ({100 * share:.0f} %)", (photos.OUTSIDE,))
-        return verdict.page + image
+        figure = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{png}">'
+        first, probability = prediction.top(1)[0]
+        verdict = Message("compare", f"{first}, says the network ({100 * probability:.0f} %)", (photos.OUTSIDE,))
+        return verdict.page + figure
 
-    def _answer(self, page: str) -> None:
+    def _reply(self, page: str) -> None:
         with self.hold_sync():
             self.said = page
-            self.answers += 1
+            self.replies += 1

@@ -1,4 +1,4 @@
-"""One step of the convolution stepper as a figure: window, kernels, products, output maps."""
+"""One step of the convolution stepper as a figure: window, kernels, products, output feature maps."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class StepFigure:
         return sums
 
     def _draw_maps(self, sums: list[int]) -> None:
-        """The output maps with all their numbers, the present one framed, and how it is made."""
+        """The output feature maps with all their numbers, the present one framed, and how it is made."""
         _, height, width = self.layer.cost.output_shape
         for index, values in enumerate(self.layer.outputs):
             line, place = divmod(index, self.maps_in_line)
@@ -85,14 +85,7 @@ class StepFigure:
         written = f"{added}{_signed(sum(sums))} → {place}"
         self._text(self.maps_left, self.maps_bottom, written, va="top")
 
-    def _plane(
-        self,
-        left: float,
-        top: float,
-        values: np.ndarray,
-        title: str,
-        border: tuple[int, int] = (0, 0),
-    ) -> None:
+    def _plane(self, left: float, top: float, values: np.ndarray, title: str, border: tuple[int, int] = (0, 0)) -> None:
         """A grid of numbers; those in the border, the zeros of a padding, are grey and dotted."""
         height, width = values.shape
         rows = range(border[0], height - border[0])

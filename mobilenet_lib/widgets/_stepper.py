@@ -26,9 +26,9 @@ class ConvolutionStepper(LayerExplorer):
     name = "convolution_stepper"
     # What the drop-downs of the live view offer; larger planes could not be read.
     limits: ClassVar = {
-        "input_size": (3, 8), "in_channels": (1, 4), "out_channels": (1, 6),
-        "kernel_size": (1, 5), "stride": (1, 3), "padding": (0, 2),
-    }  # fmt: skip
+        **{"input_size": (3, 8), "in_channels": (1, 4), "out_channels": (1, 6)},
+        **{"kernel_size": (1, 5), "stride": (1, 3), "padding": (0, 2)},
+    }
     _esm = module(name)
 
     kind = traitlets.Unicode().tag(sync=True)
@@ -40,14 +40,14 @@ class ConvolutionStepper(LayerExplorer):
     stride = traitlets.Int().tag(sync=True)
     padding = traitlets.Int().tag(sync=True)
     position = traitlets.Int(min=1).tag(sync=True)
-    picture = traitlets.List().tag(sync=True)
+    image = traitlets.List().tag(sync=True)
     kernel = traitlets.List().tag(sync=True)
 
     _possible = traitlets.validate(*limits, "kind", "beside")(LayerExplorer._accept)
 
     @property
     def settings(self) -> dict[str, Any]:
-        names = ("kind", *self.limits, "beside", "position", "picture", "kernel")
+        names = ("kind", *self.limits, "beside", "position", "image", "kernel")
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -62,14 +62,12 @@ class ConvolutionStepper(LayerExplorer):
         rows = []
         for kind in KINDS:
             costs = [layer.cost for layer in passes(kind, self.settings)]
-            rows.append({
-                "output": costs[-1].output_shape,
-                "numbers computed": sum(one.activations for one in costs),
-                "MACs": sum(one.macs for one in costs),
-                "MACs of each pass": " + ".join(f"{one.macs:,}" for one in costs),
-                "parameters": sum(one.params for one in costs),
-            })  # fmt: skip
-        return pd.DataFrame(rows, index=list(KINDS))
+            macs = [one.macs for one in costs]
+            each = " + ".join(f"{one:,}" for one in macs)
+            sums = (sum(one.activations for one in costs), sum(macs), each, sum(one.params for one in costs))
+            rows.append((costs[-1].output_shape, *sums))
+        columns = ["output", "numbers computed", "MACs", "MACs of each pass", "parameters"]
+        return pd.DataFrame(rows, index=list(KINDS), columns=columns)
 
     def figure(self) -> tuple[Figure, str]:
         layer, step = self._here()
@@ -84,7 +82,7 @@ class ConvolutionStepper(LayerExplorer):
         return fig, (
             f"{title}, drawn with its numbers. The window lies over the {layer.name} pass's input "
             f"from row {top} and column {left} on; the products with the kernel are written out, and "
-            f"their sum {layer.outputs[index]} is the number in output map {out}, row {row}, "
+            f"their sum {layer.outputs[index]} is the number in output feature map {out}, row {row}, "
             f"column {column}. It takes {layer.cost.macs // layer.cost.activations} MACs. Below, bars "
             f"of the MACs of every kind for the same sizes. {totals}."
         )
@@ -118,33 +116,38 @@ def convolution_stepper(
     *,
     beside: str = "",
     position: int = 1,
-    picture: Sequence[Sequence[int]] | None = None,
+    image: Sequence[Sequence[int]] | None = None,
     kernel: Sequence[Sequence[int]] | None = None,
 ) -> ConvolutionStepper:
     """Step through a convolution, number by number.
 
-    kind: one of `KINDS`; beside: a second one to step at the same time. position: which output
-    number is shown, from 1. picture, kernel: whole numbers of your own instead of the built-in ones,
-    [input_size, input_size] and [kernel_size, kernel_size], for one input and one output channel.
+    Args:
+        kind: one of `KINDS`.
+        input_size, in_channels, out_channels, kernel_size, stride, padding: as `cost.conv2d`.
+        beside: a second kind to step at the same time.
+        position: which output number is shown, from 1.
+        image, kernel: whole numbers of your own instead of the built-in ones, [input_size, input_size] and
+            [kernel_size, kernel_size], for one input and one output channel.
 
-    `stepper.passes` holds the layers with their inputs, weights and outputs as arrays. Raises
-    ValueError for sizes that no layer can have, as `cost.conv2d` does, or that are outside
-    `ConvolutionStepper.limits`.
+    Returns:
+        The explorer; its `passes` hold the layers with their inputs, weights and outputs as arrays.
+
+    Raises:
+        ValueError: sizes that no layer can have, as `cost.conv2d`, or that are outside `ConvolutionStepper.limits`.
     """
-    for name, values, size in (("picture", picture, input_size), ("kernel", kernel, kernel_size)):
+    own = {"image": (image, input_size), "kernel": (kernel, kernel_size)}
+    for name, (values, size) in own.items():
         if values is not None and (in_channels, out_channels) != (1, 1):
             raise ValueError(
                 f"a {name} of your own needs in_channels=1 and out_channels=1, not {in_channels} and {out_channels}"
             )
         if values is not None:
             _check_plane(name, values, size)
-    return ConvolutionStepper(
-        kind=kind, beside=beside, position=whole_number("position", position),
-        input_size=input_size, in_channels=in_channels, out_channels=out_channels,
-        kernel_size=kernel_size, stride=stride, padding=padding,
-        picture=[] if picture is None else np.asarray(picture).tolist(),
-        kernel=[] if kernel is None else np.asarray(kernel).tolist(),
-    )  # fmt: skip
+    sizes = {"input_size": input_size, "in_channels": in_channels, "out_channels": out_channels}
+    form = {"kernel_size": kernel_size, "stride": stride, "padding": padding}
+    planes = {name: [] if values is None else np.asarray(values).tolist() for name, (values, _) in own.items()}
+    position = whole_number("position", position)
+    return ConvolutionStepper(kind=kind, beside=beside, position=position, **sizes, **form, **planes)
 
 
 def _check_plane(name: str, values: Sequence[Sequence[int]], size: int) -> None:

@@ -29,7 +29,7 @@ export function pointOf(settings) {
 const PAPERS = { width_multiplier: 1, resolution: 224, expansion: 6, stem_stride: 2, strides: [], num_classes: 1000 };
 const SLIDERS = {
   width_multiplier: { label: "Width multiplier α", choices: [0.25, 0.35, 0.5, 0.75, 1, 1.4] },
-  resolution: { label: "Picture (pixels; 224 · ρ)", choices: [32, 64, 96, 128, 160, 192, 224, 256, 320] },
+  resolution: { label: "Image (pixels; 224 · ρ)", choices: [32, 64, 96, 128, 160, 192, 224, 256, 320] },
   expansion: { label: "Expansion t (V2)", choices: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] },
 };
 const NAMES = ["family", ...Object.keys(PAPERS)];
@@ -59,7 +59,7 @@ function lane(says, rows, value, { line = 0, marked = null, className = "" } = {
   ];
 }
 
-// Under the maps: a bracket with the side for every run of layers whose maps have the same size.
+// Under the feature maps: a bracket with the side for every run of layers whose maps have the same size.
 function sizes(rows) {
   const starts = range(rows.length).filter((i) => i === 0 || rows[i].outputShape[1] !== rows[i - 1].outputShape[1]);
   return make("div", { class: "mnx-lane mnx-brackets", "aria-hidden": "true" }, starts.map((start, i) => make("span", {
@@ -67,7 +67,7 @@ function sizes(rows) {
   }, String(rows[start].outputShape[1]))));
 }
 
-// Over the maps: an arc from the first to the last layer of each block that adds its input.
+// Over the feature maps: an arc from the first to the last layer of each block that adds its input.
 function arcs(rows) {
   return make("div", { class: "mnx-lane mnx-arcs", "aria-hidden": "true" }, rows.flatMap(({ shortcut }, i) => (
     shortcut === null ? [] : [make("span", { style: `grid-column: ${shortcut + 1} / ${i + 2}` })])));
@@ -135,17 +135,17 @@ function render({ model, el }) {
     mark.style = `left: ${(100 * chosen) / rows.length}%; width: ${100 / rows.length}%`;
     const what = kind === "linear" || kind === "pool" ? KINDS[kind]
       : `${square(kernel)} ${kind === "depthwise" ? "depthwise " : ""}convolution, stride ${stride}`;
-    const share = ((100 * macs) / sum(rows.map((row) => row.macs))).toFixed(1);
+    const fraction = ((100 * macs) / sum(rows.map((row) => row.macs))).toFixed(1);
     aboutLayer.replaceChildren(
       make("b", {}, `Layer ${chosen + 1} of ${rows.length}, ${name}: `),
       `${what}, ${shape(inputShape)} → ${shape(outputShape)}. `,
-      `${count(macs)} MACs (${share} % of all), ${count(params)} weights. `,
-      `${count(live)} numbers in memory. One number of its output sees ${square(field)} pixels.`);
+      `${count(macs)} MACs (${fraction} % of all), ${count(params)} weights. `,
+      `${count(live)} numbers of activation memory. One number of its output sees ${square(field)} pixels.`);
   }
 
   function drawTable() {
     all.lastElementChild.tagName === "SUMMARY" || all.lastElementChild.remove();
-    all.append(make("div", { class: "mnx-tall" }, table("All layers", ["", "kind", "output", "stride", "MACs", "weights", "numbers in memory", "receptive field"],
+    all.append(make("div", { class: "mnx-tall" }, table("All layers", ["", "kind", "output", "stride", "MACs", "weights", "activation memory", "receptive field"],
       rows.map((row) => [row.name, KINDS[row.kind], shape(row.outputShape), ...[row.stride, row.macs, row.params, row.live, row.field].map(count)]))));
   }
 
@@ -158,14 +158,14 @@ function render({ model, el }) {
     classes.set(now.num_classes);
     strides.set(now);
     const [macs, weights] = ["macs", "params"].map((name) => sum(rows.map((row) => row[name])));
-    const [dearest, peak] = [most(rows, "macs"), most(rows, "live")];
+    const [heaviest, peak] = [most(rows, "macs"), most(rows, "live")];
     const convolutions = rows.filter(({ kind }) => kind !== "pool" && kind !== "linear");
-    const wholePicture = convolutions.find(({ field }) => field >= now.resolution);
+    const wholeImage = convolutions.find(({ field }) => field >= now.resolution);
     const shortcuts = rows.filter(({ shortcut }) => shortcut !== null).length;
 
     const tiny = rows.find(({ kernel, inputShape, kind }) => kernel === 3 && inputShape[1] === 1 && kind !== "pool");
     note.textContent = tiny
-      ? `From ${tiny.name} on the map is 1×1: a 3×3 window sees one number there, and eight zeros of padding.` : "";
+      ? `From ${tiny.name} on the feature map is 1×1: a 3×3 window sees one number there, and eight zeros of padding.` : "";
     const point = pointOf(now);
     const name = `${FAMILIES[now.family]}, α = ${now.width_multiplier}, ${square(now.resolution)}`;
     said.textContent = `${name}: ${millions(macs)} M MACs, ${millions(weights, 2)} M weights. ${point
@@ -174,18 +174,18 @@ function render({ model, el }) {
 
     stack.style = `--layers: ${rows.length}`;
     lanes.replaceChildren(...[
-      make("h3", { class: "mnx-caption" }, `The maps: height = side of the map; ${shortcuts ? `${shortcuts} arcs = shortcuts` : "no shortcuts"}`),
+      make("h3", { class: "mnx-caption" }, `The feature maps: height = side of the map; ${shortcuts ? `${shortcuts} arcs = shortcuts` : "no shortcuts"}`),
       arcs(rows),
-      make("div", { class: "mnx-lane mnx-maps-lane", role: "img", "aria-label": `Sides of the maps: ${[...new Set(rows.map((row) => row.outputShape[1]))].join(", ")}` },
+      make("div", { class: "mnx-lane mnx-maps-lane", role: "img", "aria-label": `Sides of the feature maps: ${[...new Set(rows.map((row) => row.outputShape[1]))].join(", ")}` },
         rows.map((row) => make("span", { class: `mnx-bar mnx-pattern-${PATTERNS.indexOf(row.kind)}`, style: `height: ${(100 * row.outputShape[1]) / rows[0].outputShape[1]}%` }))),
       sizes(rows),
       lane(`Channels: from ${Math.min(...convolutions.map((row) => row.outputShape[0]))} to ${Math.max(...convolutions.map((row) => row.outputShape[0]))}`,
         rows, (row) => row.outputShape[0], { className: "mnx-low" }),
-      lane(`MACs: ${millions(macs)} M in all; most in ${dearest.name}, ${millions(dearest.macs)} M`, rows, (row) => row.macs, { marked: dearest }),
-      lane(`Numbers in memory while a layer works: at most ${millions(peak.live, 2)} M (${millions(peak.live * FLOAT32)} MB in 32 bit), in ${peak.name}`,
+      lane(`MACs: ${millions(macs)} M in all; most in ${heaviest.name}, ${millions(heaviest.macs)} M`, rows, (row) => row.macs, { marked: heaviest }),
+      lane(`Activation memory while a layer works: at most ${millions(peak.live, 2)} M numbers (${millions(peak.live * FLOAT32)} MB in 32 bit), in ${peak.name}`,
         rows, (row) => row.live, { marked: peak }),
-      lane(`Receptive field: ${convolutions.at(-1).field} pixels after the last convolution; ${wholePicture
-        ? `as wide as the picture (dashed) from ${wholePicture.name} on` : "never as wide as the picture (dashed)"}`,
+      lane(`Receptive field: ${convolutions.at(-1).field} pixels after the last convolution; ${wholeImage
+        ? `as wide as the image (dashed) from ${wholeImage.name} on` : "never as wide as the image (dashed)"}`,
         rows, (row) => Math.min(row.field, convolutions.at(-1).field), { line: now.resolution, className: "mnx-low" }),
     ].flat());
     look(chosen);

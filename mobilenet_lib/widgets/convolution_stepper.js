@@ -6,17 +6,17 @@ import { assign, bars, choiceButtons, choiceList, count, follow, make, range, ro
 // What each kind is, and the layers ("passes") it is made of. M: input channels, N: output channels.
 const KINDS = {
   standard: {
-    says: "Every output map has a kernel for every input channel and adds up all of their products.",
+    says: "Every output feature map has a kernel for every input channel and adds up all of their products.",
     passes: ({ M, N, k, n, stride, padding }) => [
       pass("standard", M, N, [k, k], [n, n], { stride: [stride, stride], padding: [padding, padding] }),
     ],
   },
   depthwise: {
-    says: "Every input channel has one kernel and makes one output map. Channels are never mixed.",
+    says: "Every input channel has one kernel and makes one output feature map. Channels are never mixed.",
     passes: ({ M, k, n, stride, padding }) => [depthwisePass(M, k, n, stride, padding)],
   },
   pointwise: {
-    says: "The kernel is 1×1: it mixes all channels at one place and never looks at a neighbour. It needs no padding.",
+    says: "The kernel is 1×1: it mixes all channels at one position and never looks at a neighbour. It needs no padding.",
     passes: ({ M, N, n, stride }) => [pass("pointwise", M, N, [1, 1], [n, n], { stride: [stride, stride] })],
   },
   "depthwise separable": {
@@ -75,10 +75,10 @@ export function plan(kind, settings) {
     .map((layer) => ({ ...layer, weight: weightsFor(settings, layer.kernel) }));
 }
 
-// The numbers in the pictures and kernels: small, varied, and the same in stepper.py and here. A lesson's own picture
+// The numbers in the images and kernels: small, varied, and the same in _passes.py and here. A lesson's own image
 // and kernel are shown as long as the sizes are theirs.
-function inputPlanes({ in_channels, input_size, picture }) {
-  if (in_channels === 1 && picture.length === input_size) return [picture];
+function inputPlanes({ in_channels, input_size, image }) {
+  if (in_channels === 1 && image.length === input_size) return [image];
   const value = (channel, row, column) => ((2 * row + 3 * column + 7 * channel + 1) ** 2 % 37) % 4;
   return range(in_channels).map((m) => range(input_size).map((r) => range(input_size).map((c) => value(m, r, c))));
 }
@@ -156,7 +156,7 @@ function plane(height, width, className) {
   return { el, cells, fill, mark, label, unmark: () => { frame.hidden = true; } };
 }
 
-// One pass on screen: a row per input channel (plane, kernel, products, their sum), and the output maps.
+// One pass on screen: a row per input channel (plane, kernel, products, their sum), and the output feature maps.
 // `show` moves it to an output number.
 function stage(layer, planes, outputs, first) {
   const [height, width] = layer.size.map((size, side) => size + 2 * layer.padding[side]);
@@ -172,7 +172,7 @@ function stage(layer, planes, outputs, first) {
   const maps = range(layer.outChannels).map(() => plane(...layer.outSize, "mnx-output"));
   const kernelName = make("h4");
   const result = make("p", { class: "mnx-result" });
-  const inputName = first ? "Input" : "Maps of the first pass";
+  const inputName = first ? "Input" : "Feature maps of the first pass";
 
   const rowsBox = make("div", {
     class: "mnx-scroll mnx-rows", tabindex: 0, role: "group", "aria-label": `${layer.name}: what is multiplied`,
@@ -180,7 +180,7 @@ function stage(layer, planes, outputs, first) {
     make("h4", {}, inputName), kernelName, make("h4", {}, "Products"),
     rows.map((row) => [make("div", {}, row.name, row.input.el), make("div", {}, row.kernel.el), row.products]).flat());
   const mapsBox = make("div", { class: "mnx-scroll mnx-maps" },
-    make("h4", {}, layer.outChannels === 1 ? "Output map" : "Output maps"),
+    make("h4", {}, layer.outChannels === 1 ? "Output feature map" : "Output feature maps"),
     make("div", {}, maps.map((map, out) => make("div", {}, make("h4", {}, `map ${out}`), map.el))),
     result);
 
@@ -223,7 +223,7 @@ function stage(layer, planes, outputs, first) {
       if (index === out) map.mark(row, column, 1, 1);
       else map.unmark();
       const known = Math.min(Math.max(step - index * height * width, 0), height * width);
-      map.label(`output map ${index}: ${known} of ${height * width} numbers known`);
+      map.label(`output feature map ${index}: ${known} of ${height * width} numbers known`);
     });
     const totals = used.map((term) => term.total);
     result.replaceChildren(
@@ -253,7 +253,7 @@ function pipeline(passes, current) {
 // The formula with this layer's numbers, each number over its meaning.
 function formula(layer) {
   const factors = [
-    [shape(layer.outSize), "stops"], [layer.outChannels, "output maps"],
+    [shape(layer.outSize), "spatial positions"], [layer.outChannels, "output channels"],
     [layer.sources(0).length, "channels"], [shape(layer.kernel), "kernel"],
   ];
   const parts = factors.flatMap(([number, meaning], i) => [
@@ -314,7 +314,7 @@ function comparison(settings, chosen) {
   }));
 }
 
-const NAMES = [...Object.keys(SIZES), "kind", "beside", "picture", "kernel"];
+const NAMES = [...Object.keys(SIZES), "kind", "beside", "image", "kernel"];
 
 function render({ model, el }) {
   const settings = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));

@@ -7,17 +7,17 @@ import { FAMILIES, layers, strideButtons } from "./network.js";
 const COSTS = {
   macs: { label: "MACs", limit: "max_macs" },
   params: { label: "weights", limit: "max_params" },
-  peak_activations: { label: "numbers in memory", limit: "max_peak_activations" },
+  peak_activations: { label: "activation memory", limit: "max_peak_activations" },
 };
 const CHOICES = {
   width_multiplier: { label: "Width multiplier α", choices: [0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1] },
-  resolution: { label: "Picture (pixels)", choices: [16, 20, 24, 28, 32] },
+  resolution: { label: "Image (pixels)", choices: [16, 20, 24, 28, 32] },
   expansion: { label: "Expansion t (V2)", choices: [1, 2, 3, 4, 5, 6] },
 };
 const LIMITS = {
   max_macs: { label: "At most: MACs", choices: [0, 5e5, 1e6, 2e6, 3e6, 5e6, 1e7, 2e7] },
   max_params: { label: "At most: weights", choices: [0, 5e4, 1e5, 2e5, 3e5, 5e5, 1e6] },
-  max_peak_activations: { label: "At most: numbers in memory", choices: [0, 5e3, 1e4, 2e4, 4e4, 8e4, 1.6e5] },
+  max_peak_activations: { label: "At most: activation memory", choices: [0, 5e3, 1e4, 2e4, 4e4, 8e4, 1.6e5] },
 };
 const NAMES_OF_TRAITS = ["family", ...Object.keys(CHOICES), "stem_stride", "strides", "num_classes", ...Object.keys(LIMITS), "cost", "points"];
 const SIGNS = { v1: "●", v2: "▲", own: "★" };
@@ -58,12 +58,12 @@ function budgetBars(costs, settings) {
   const room = 1.5; // a bar ends at one and a half times its limit
   return make("ul", { class: "mnx-budget" }, Object.entries(COSTS).map(([name, { label, limit }]) => {
     const [used, most] = [costs[name], settings[limit]];
-    const share = most ? used / most : 0;
-    const verdict = !most ? "no limit" : used <= most ? `✓ fits, ${Math.round(100 * share)} % of ${short(most)}` : `✗ too much, ${Math.round(100 * share)} % of ${short(most)}`;
+    const fraction = most ? used / most : 0;
+    const verdict = !most ? "no limit" : used <= most ? `✓ fits, ${Math.round(100 * fraction)} % of ${short(most)}` : `✗ too much, ${Math.round(100 * fraction)} % of ${short(most)}`;
     return make("li", {},
       make("span", {}, `${label}: `, make("b", {}, count(used)), ` · ${verdict}`),
       make("span", { class: "mnx-budget-track", "aria-hidden": "true" },
-        make("span", { class: `mnx-bar mnx-pattern-${used <= most || !most ? 2 : 1}`, style: `width: ${(100 * Math.min(share, room)) / room}%` }),
+        make("span", { class: `mnx-bar mnx-pattern-${used <= most || !most ? 2 : 1}`, style: `width: ${(100 * Math.min(fraction, room)) / room}%` }),
         most ? make("span", { class: "mnx-budget-limit", style: `left: ${100 / room}%` }) : null));
   }));
 }
@@ -72,8 +72,8 @@ function budgetBars(costs, settings) {
 function plot(points, cost, here, limit) {
   const all = [...points.map((point) => point[cost]), here, ...(limit ? [limit] : [])];
   const [left, right] = [Math.log10(Math.min(...all) / 1.3), Math.log10(Math.max(...all) * 1.3)];
-  const shares = points.flatMap(({ low, high }) => [low, high]);
-  const [bottom, top] = [Math.floor(Math.min(...shares) / 5) * 5, Math.ceil(Math.max(...shares) / 5) * 5];
+  const ends = points.flatMap(({ low, high }) => [low, high]);
+  const [bottom, top] = [Math.floor(Math.min(...ends) / 5) * 5, Math.ceil(Math.max(...ends) / 5) * 5];
   const x = (value) => (100 * (Math.log10(value) - left)) / (right - left);
   const y = (accuracy) => (100 * (accuracy - bottom)) / (top - bottom);
   const front = frontOf(points.filter(({ own }) => !own), cost);
@@ -81,8 +81,8 @@ function plot(points, cost, here, limit) {
   const heights = [];
   for (let height = bottom; height <= top; height += top - bottom > 30 ? 10 : 5) heights.push(height);
   return make("figure", { class: "mnx-plot-frame" },
-    make("h3", { class: "mnx-caption" }, `Right answers over ${COSTS[cost].label} (log scale), ${points.length} trained designs`),
-    make("div", { class: "mnx-plot mnx-front-plot", role: "img", "aria-label": `The front, from cheap to dear: ${front.map(({ name, accuracy }) => `${name} ${percent(accuracy)}`).join("; ")}` },
+    make("h3", { class: "mnx-caption" }, `Accuracy over ${COSTS[cost].label} (log scale), ${points.length} trained designs`),
+    make("div", { class: "mnx-plot mnx-front-plot", role: "img", "aria-label": `The front, from cheap to expensive: ${front.map(({ name, accuracy }) => `${name} ${percent(accuracy)}`).join("; ")}` },
       decades.map((value) => make("span", { class: "mnx-tick-x", style: `left: ${x(value)}%` }, short(value))),
       heights.map((height) => make("span", { class: "mnx-tick-y", style: `bottom: ${y(height)}%` }, `${height} %`)),
       front.flatMap((point, i) => {
@@ -98,7 +98,7 @@ function plot(points, cost, here, limit) {
       points.map((point) => make("span", {
         class: "mnx-point", title: `${point.name}: ${percent(point.accuracy)}`, style: `left: ${x(point[cost])}%; bottom: ${y(point.accuracy)}%`,
       }, SIGNS[point.own ? "own" : point.family]))),
-    make("figcaption", { class: "mnx-quiet" }, ["● V1", "▲ V2", "★ trained by you", "│ through a sign: 95 % interval", "╌ front", "┃ this design", "┊ limit"].map((text) => make("span", {}, text))));
+    make("figcaption", { class: "mnx-quiet" }, ["● V1", "▲ V2", "★ trained by you", "│ through a sign: 95 % confidence interval", "╌ front", "┃ this design", "┊ limit"].map((text) => make("span", {}, text))));
 }
 
 function render({ model, el }) {
@@ -118,7 +118,7 @@ function render({ model, el }) {
     label: "Compare by", choices: Object.keys(COSTS), texts: Object.values(COSTS).map(({ label }) => label), onChange: (value) => change({ cost: value }),
   });
   const said = make("p", { class: "mnx-verdict", role: "status" });
-  const [budget, advice, picture] = [make("div"), make("p", { class: "mnx-about" }), make("div")];
+  const [budget, advice, drawing] = [make("div"), make("p", { class: "mnx-about" }), make("div")];
 
   function draw() {
     const now = settings();
@@ -138,10 +138,10 @@ function render({ model, el }) {
     const interval = ({ accuracy, low, high }) => `${percent(accuracy)} (${low.toFixed(1)} to ${percent(high)})`;
     advice.textContent = [
       trained ? `Recorded for this very design: ${interval(trained)}.` : "This design has not been trained for the course.",
-      !now.points.length ? "" : able.length ? `${able.length} of the recorded designs keep ${limited ? "this budget" : "it, as there is none"}; most right answers: ${able[0].name}, ${interval(able[0])}.`
+      !now.points.length ? "" : able.length ? `${able.length} of the recorded designs keep ${limited ? "this budget" : "it, as there is none"}; the most accurate: ${able[0].name}, ${interval(able[0])}.`
         : "None of the recorded designs keeps this budget.",
     ].filter(Boolean).join(" ");
-    picture.replaceChildren(...(now.points.length ? [plot(now.points, now.cost, costs[now.cost], now[COSTS[now.cost].limit])] : []));
+    drawing.replaceChildren(...(now.points.length ? [plot(now.points, now.cost, costs[now.cost], now[COSTS[now.cost].limit])] : []));
   }
 
   root(el, "Design explorer").append(make("div", { class: "mnx-split mnx-architecture" },
@@ -149,7 +149,7 @@ function render({ model, el }) {
       family.el, sliders.map(([, , one]) => one.el),
       make("div", { class: "mnx-choice" }, make("span", { "aria-hidden": "true" }, "Strides (press to change)"), strides.el),
       make("h3", { class: "mnx-caption" }, "Budget"), limits.map(([, , one]) => one.el)),
-    make("div", {}, said, budget, advice, axis.el, picture)));
+    make("div", {}, said, budget, advice, axis.el, drawing)));
   return follow(model, NAMES_OF_TRAITS, draw);
 }
 

@@ -27,8 +27,8 @@ function connections({ in_channels, out_channels, groups }) {
       x1: LEFT + 14, y1: y(group * inputs + i, in_channels), x2: RIGHT - 14, y2: y(group * outputs + o, out_channels), ...style,
     })));
   });
-  const nodes = (channels, x, share) => range(channels).flatMap((channel) => [
-    svg("circle", { cx: x, cy: y(channel, channels), r: 13, stroke: COLOURS[Math.floor(channel / share) % COLOURS.length] }),
+  const nodes = (channels, x, size) => range(channels).flatMap((channel) => [
+    svg("circle", { cx: x, cy: y(channel, channels), r: 13, stroke: COLOURS[Math.floor(channel / size) % COLOURS.length] }),
     svg("text", { x, y: y(channel, channels) + 5 }, String(channel)),
   ]);
   const names = range(groups).map((group) => svg("text", {
@@ -80,7 +80,7 @@ function render({ model, el }) {
     label: "Groups",
     onChoice: ({ value, why }) => {
       if (!why) return change({ groups: value });
-      note.textContent = `${value} groups are impossible: ${why}. Every group needs an equal share of the channels.`;
+      note.textContent = `${value} groups are impossible: ${why}. Every group needs equally many channels.`;
     },
   });
   const sliders = Object.entries(SLIDERS).map(([name, { label, choices }]) => [name, choiceSlider({
@@ -97,15 +97,15 @@ function render({ model, el }) {
     impossible.textContent = refused.length
       ? `Impossible (dashed), because they do not divide both channel counts: ${refused.map(({ text }) => text).join(", ")}.` : "";
     const { macs, params, outputShape: [, height, width] } = costOf(now, now.groups);
-    const [share, k] = [now.in_channels / now.groups, now.kernel_size];
+    const [inputs, k] = [now.in_channels / now.groups, now.kernel_size];
     live.textContent = `${now.groups} groups: ${count(params)} parameters, ${count(macs)} MACs.`;
     results.replaceChildren(
       make("div", { class: "mnx-columns" }, connections(now), weights(now)),
       sums(
         ["weight shape", `[out, in/groups, k, k] = [${now.out_channels}, ${now.in_channels}/${now.groups}, ${k}, ${k}] = `,
-          `[${now.out_channels}, ${share}, ${k}, ${k}]`],
-        ["parameters", `${now.out_channels} · ${share} · ${k} · ${k} = `, count(params)],
-        ["MACs", `${height} · ${width} stops · ${count(params)} parameters = `, count(macs)]),
+          `[${now.out_channels}, ${inputs}, ${k}, ${k}]`],
+        ["parameters", `${now.out_channels} · ${inputs} · ${k} · ${k} = `, count(params)],
+        ["MACs", `${height} · ${width} positions · ${count(params)} parameters = `, count(macs)]),
       bars("Every possible number of groups", legalGroups(now.in_channels, now.out_channels).map((groups) => {
         const cost = costOf(now, groups);
         const name = `groups=${groups}`;

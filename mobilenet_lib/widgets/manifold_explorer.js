@@ -26,8 +26,8 @@ export function randomRows(channels, seed) {
 }
 
 const spiral = range(POINTS).map((i) => {
-  const share = (i + 1) / POINTS;
-  return [share * Math.cos(2 * Math.PI * TURNS * share), share * Math.sin(2 * Math.PI * TURNS * share)];
+  const fraction = (i + 1) / POINTS;
+  return [fraction * Math.cos(2 * Math.PI * TURNS * fraction), fraction * Math.sin(2 * Math.PI * TURNS * fraction)];
 });
 
 // Sum over all points of the products of their numbers.
@@ -60,7 +60,7 @@ export function experiment({ channels, seed, scaled }) {
 const line = (points, style) => svg("polyline", { points: points.map((point) => point.join(",")).join(" "), style: `fill: none; ${style}` });
 
 // Both spirals on the same axes, the points that are lost as crosses.
-function picture({ recovered, active, lost }, channels) {
+function drawn({ recovered, active, lost }, channels) {
   // The frame is that of the spiral, and larger only where something lies outside of it.
   const [[left, right], [low, high]] = [[-0.9, 1.05], [-0.95, 0.7]].map(([least, most], i) => (
     [Math.min(least, ...recovered.map((point) => point[i])), Math.max(most, ...recovered.map((point) => point[i]))]));
@@ -99,7 +99,7 @@ function render({ model, el }) {
   const sliders = Object.entries(SLIDERS).map(([name, { label, choices }]) => [name, choiceSlider({
     label, choices, value: model.get(name), onInput: (value) => assign(model, { [name]: value }),
   })]);
-  const size = choiceButtons({ label: "Size of the picture", onChoice: ({ value }) => assign(model, { scaled: value }) });
+  const size = choiceButtons({ label: "Size of the spiral", onChoice: ({ value }) => assign(model, { scaled: value }) });
 
   function draw() {
     const now = settings();
@@ -108,7 +108,7 @@ function render({ model, el }) {
     const found = experiment(now);
     const n = now.channels;
     said.textContent = `With ${n} channels, ${found.lost} of ${POINTS} points are lost.`;
-    drawing.replaceChildren(make("h3", { class: "mnx-caption" }, "Dashed: the spiral. Dots: read back. Crosses: lost."), picture(found, n));
+    drawing.replaceChildren(make("h3", { class: "mnx-caption" }, "Dashed: the spiral. Dots: read back. Crosses: lost."), drawn(found, n));
     activeBox.replaceChildren(
       make("h3", { class: "mnx-caption" }, "Active channels along the spiral, from the inside out; at least 2 are needed"), activity(found.active, n));
     results.replaceChildren(

@@ -20,8 +20,8 @@ function makeDivisible(channels) {
   return rounded < 0.9 * channels ? rounded + 8 : rounded;
 }
 
-// Every layer of the network, for the settings of the Python traits, in the order a picture passes through them.
-// live: numbers in memory while it works. field: receptive field in pixels. shortcut: the block's first layer, where its
+// Every layer of the network, for the settings of the Python traits, in the order an image passes through them.
+// live: activation memory while it works. field: receptive field in pixels. shortcut: the block's first layer, where its
 // input is added behind this one.
 export function layers(settings) {
   const { family, width_multiplier: alpha, resolution, expansion, stem_stride, num_classes } = settings;

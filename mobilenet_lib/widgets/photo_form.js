@@ -1,4 +1,4 @@
-// A file from the learner's machine. It goes to the kernel as bytes, and nowhere else; Python answers with a page.
+// A file from the learner's machine. It goes to the kernel as bytes, and nowhere else; Python replies with a page.
 
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -12,13 +12,13 @@ function megabytes(bytes) {
 
 function render({ model, el }) {
   const file = make("input", { type: "file", accept: "image/*" });
-  const label = make("label", {}, "Your picture", file);
+  const label = make("label", {}, "Your photo", file);
   const invert = make("input", { type: "checkbox" });
   const light = make("label", {}, invert, "it has a light ground: swap light and dark");
   const status = make("div", { className: "mobilenet-status" });
   const said = make("div");
   for (const element of [status, said]) element.setAttribute("role", "status"); // read aloud when it changes
-  const box = make("div", { className: "mobilenet-picture" }, label, light, status, said);
+  const box = make("div", { className: "mobilenet-photo" }, label, light, status, said);
 
   // JupyterLab and its slide show would take keys for themselves; they look for this attribute on what has the focus.
   for (const control of [file, invert]) control.dataset.lmSuppressShortcuts = "true";
@@ -32,7 +32,7 @@ function render({ model, el }) {
     if (chosen.size > model.get("most_bytes")) {
       status.textContent =
         `${chosen.name} has ${megabytes(chosen.size)}; the way from this page to Python takes ${megabytes(model.get("most_bytes"))}. ` +
-        "Make the picture smaller, or give its path: pictures.prepare(\"…\").";
+        "Make the image smaller, or give its path: photos.prepare(\"…\").";
       return;
     }
     status.textContent = `Looking at ${chosen.name} …`;
@@ -52,10 +52,10 @@ function render({ model, el }) {
     said.innerHTML = model.get("said");
     status.textContent = "";
   }
-  model.on("change:answers", update);
-  if (model.get("answers")) update();
+  model.on("change:replies", update);
+  if (model.get("replies")) update();
   el.append(box);
-  return () => model.off("change:answers", update);
+  return () => model.off("change:replies", update);
 }
 
 export default { render };

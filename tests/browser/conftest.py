@@ -23,16 +23,20 @@ from servers import Server, running
 NOTEBOOKS = Path(__file__).resolve().parent.parent.parent / "notebooks"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
 SECONDS_TO_RUN_A_LESSON = 180
 
 # A busy machine answers late; only a missing answer is a failure.
 expect.set_options(timeout=20_000)
 
 # The same function that `mobilenet-course` ends in, on a copy of the lessons.
-_SERVE = "import sys, pathlib; from mobilenet_lib.course.launch import serve; serve(pathlib.Path(sys.argv[1]), browser=False)"
+_SERVE = """
+import sys, pathlib
+from mobilenet_lib.course.launch import serve
+serve(pathlib.Path(sys.argv[1]), browser=False)
+"""
 _TEST_SETTINGS = {"LabApp": {"expose_app_in_browser": True, "extension_manager": "readonly"}}
 
 _KERNEL_IS_IDLE = """
@@ -44,7 +48,8 @@ _KERNEL_IS_IDLE = """
 _RUN_ALL = """
 (milliseconds) => Promise.race([
   window.jupyterapp.commands.execute("notebook:run-all-cells"),
-  new Promise((_, stop) => setTimeout(() => stop(new Error("cells still run after " + milliseconds + " ms")), milliseconds)),
+  new Promise((_, stop) => setTimeout(
+    () => stop(new Error("cells still run after " + milliseconds + " ms")), milliseconds)),
 ])
 """
 _OPEN = "(path) => window.jupyterapp.commands.execute('docmanager:open', { path }).then(() => {})"
@@ -89,8 +94,8 @@ def chromium() -> str:
         if path:
             return path
     advice = (
-        "no browser found: `apt-get install chromium`, install Google Chrome, or set MOBILENET_CHROMIUM to the path of a "
-        "Chromium-based browser"
+        "no browser found: `apt-get install chromium`, install Google Chrome, or set MOBILENET_CHROMIUM to the path of "
+        "a Chromium-based browser"
     )
     if os.environ.get("CI"):
         pytest.fail(advice)
@@ -130,8 +135,8 @@ def server(notebooks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @contextlib.contextmanager
-def _pictured(page: Page, request: pytest.FixtureRequest, folder: Path) -> Iterator[None]:
-    """Where the test fails, a picture of the page stays in its folder."""
+def _photographed(page: Page, request: pytest.FixtureRequest, folder: Path) -> Iterator[None]:
+    """Where the test fails, a screenshot of the page stays in its folder."""
     failed = request.session.testsfailed
     yield
     if request.session.testsfailed > failed:
@@ -148,8 +153,8 @@ def _window(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
-    """A new window. Where the test fails, a picture of it stays in the test's folder."""
-    with _window(browser) as page, _pictured(page, request, tmp_path):
+    """A new window. Where the test fails, a screenshot of it stays in the test's folder."""
+    with _window(browser) as page, _photographed(page, request, tmp_path):
         yield page
 
 
@@ -177,20 +182,16 @@ def _shared_window(browser: Browser, server: Server) -> Iterator[Page]:
 
 @pytest.fixture
 def open_next(
-    _shared_window: Page,
-    server: Server,
-    notebooks: Path,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
+    _shared_window: Page, server: Server, notebooks: Path, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Callable[[str], Lesson]]:
-    """As `open_lesson`, but in a window that the tests of a file share: JupyterLab's start takes longer than most tests."""
+    """As `open_lesson`, but in a window for all tests of a file: JupyterLab's start takes longer than most tests."""
 
     def opened(name: str) -> Lesson:
         (path,) = notebooks.glob(f"{name}*.ipynb")
         _shared_window.evaluate(_OPEN, f"notebooks/{path.name}")
         return _ready(_shared_window)
 
-    with _pictured(_shared_window, request, tmp_path):
+    with _photographed(_shared_window, request, tmp_path):
         yield opened
     _shared_window.evaluate(_CLOSE_ALL)
     _end_kernels(server)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from refresh_notebooks import lessons
 
-# Opens the deck at the first cell and goes forward to cell `last`. Each step says which cells can be seen, and how high the
-# slide is, in pixels: asking for a box lays the page out. Within one call, so that no step waits to be painted, which takes
-# far longer on a machine without a graphics processor.
+# Opens the deck at the first cell and goes forward to cell `last`. Each step says which cells can be seen, and how high
+# the slide is, in pixels: asking for a box lays the page out. Within one call, so that no step waits to be painted,
+# which takes far longer on a machine without a graphics processor.
 _WALK = """
 async ([last, most]) => {
   const { commands, shell } = window.jupyterapp;

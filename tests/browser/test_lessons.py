@@ -5,9 +5,9 @@ from __future__ import annotations
 import nbformat
 from refresh_notebooks import NOTEBOOK_METADATA
 
-_PICTURES = """
+_IMAGES = """
 () => Array.from(document.querySelectorAll(".jp-OutputArea-output img"))
-  .map((picture) => ({ alt: picture.alt, width: picture.naturalWidth }))
+  .map((image) => ({ alt: image.alt, width: image.naturalWidth }))
 """
 
 
@@ -21,18 +21,15 @@ def test_lesson_01_runs_and_shows_its_figures(open_lesson):
 
     figures = sum("image/png" in output.get("data", {}) for output in lesson.outputs())
     assert figures
-    pictures = lesson.page.evaluate(_PICTURES)
-    assert len(pictures) >= figures
-    assert all(picture["width"] > 100 and len(picture["alt"]) >= 20 for picture in pictures)
+    images = lesson.page.evaluate(_IMAGES)
+    assert len(images) >= figures
+    assert all(image["width"] > 100 and len(image["alt"]) >= 20 for image in images)
 
 
 def test_an_error_in_a_lesson_is_seen(open_lesson, notebooks):
     """Without this, the test above could pass because it looks in the wrong place."""
     broken = nbformat.v4.new_notebook(metadata=NOTEBOOK_METADATA)
-    broken.cells = [
-        nbformat.v4.new_code_cell("1 / 0"),
-        nbformat.v4.new_code_cell("print('not reached')"),
-    ]
+    broken.cells = [nbformat.v4.new_code_cell("1 / 0"), nbformat.v4.new_code_cell("print('not reached')")]
     nbformat.write(broken, notebooks / "99_broken.ipynb")
     lesson = open_lesson("99")
     lesson.run_all()

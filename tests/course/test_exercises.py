@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import itertools
 import linecache
@@ -10,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from mobilenet_lib.course import LESSONS, exercises, records
 from mobilenet_lib.course.exercises import EXERCISES, _checking, check, hint, solution
 from mobilenet_lib.course.exercises._checking import examine
 from mobilenet_lib.course.exercises._exercise import Exercise
+from mobilenet_lib.course.exercises._values import same
 from mobilenet_lib.experiments.speed import roofline, timing
 
 OUTPUT_SIZE = EXERCISES["output_size"]
@@ -55,7 +58,7 @@ def short_limit(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def progress_file(tmp_path, monkeypatch):
-    path = tmp_path / "progress.json"
+    path = tmp_path / "progress.sqlite"
     monkeypatch.setenv("MOBILENET_PROGRESS", str(path))
     monkeypatch.setattr(exercises, "_last_checked", None)
     monkeypatch.setattr(exercises, "_hints_given", {})
@@ -92,21 +95,14 @@ def test_reference_passes(task: Exercise):
 
 
 @given(st.integers(1, 90), st.integers(1, 9), st.integers(1, 5), st.integers(0, 6))
-def test_output_size_is_that_of_the_ledger(size, kernel, stride, padding):
+def test_output_size_is_that_of_the_cost_table(size, kernel, stride, padding):
     if kernel <= size + 2 * padding:
         expected = cost.conv2d(1, 1, kernel, size, stride, padding).output_shape[1]
         assert OUTPUT_SIZE.reference(size, kernel, stride, padding) == expected
 
 
-@given(
-    st.integers(1, 99),
-    st.integers(1, 99),
-    st.integers(1, 9),
-    st.integers(1, 30),
-    st.integers(1, 30),
-    st.booleans(),
-)
-def test_costs_are_those_of_the_ledger(in_channels, out_channels, kernel, height, width, bias):
+@given(st.integers(1, 99), st.integers(1, 99), st.integers(1, 9), st.integers(1, 30), st.integers(1, 30), st.booleans())
+def test_costs_are_those_of_the_cost_table(in_channels, out_channels, kernel, height, width, bias):
     standard = cost.conv2d(in_channels, out_channels, kernel, (height, width), bias=bias)
     separable = cost.depthwise_separable(in_channels, out_channels, kernel, (height, width))
     channels_and_kernel = in_channels, out_channels, kernel
@@ -117,13 +113,7 @@ def test_costs_are_those_of_the_ledger(in_channels, out_channels, kernel, height
     assert ratio == pytest.approx(separable.macs / standard.macs)
 
 
-@given(
-    st.integers(1, 9),
-    st.integers(1, 9),
-    st.sampled_from([1, 3]),
-    st.integers(3, 9),
-    st.integers(1, 5),
-)
+@given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3]), st.integers(3, 9), st.integers(1, 5))
 def test_intensity_is_that_of_the_library(channels_in, channels_out, kernel, size, batch_size):
     price = cost.conv2d(channels_in, channels_out, kernel, size)
     row = architectures.Row("layer", "conv", (channels_in, size, size), 1, price)
@@ -149,27 +139,27 @@ def test_the_shortest_time_is_that_under_the_librarys_roof(macs, moved, peak, ba
 
 
 @given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 8), st.integers(1, 7))
-def test_grouped_weights_are_as_many_as_the_ledger_counts(groups, inputs, outputs, kernel):
+def test_grouped_weights_are_as_many_as_the_cost_table_counts(groups, inputs, outputs, kernel):
     shape = EXERCISES["grouped_weight_shape"].reference(groups * inputs, groups * outputs, kernel, groups)
     layer = cost.conv2d(groups * inputs, groups * outputs, kernel, 9, groups=groups)
     assert np.prod(shape) == layer.params
     assert shape[0] == groups * outputs
 
 
-def convolved(picture: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+def convolved(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """[in, h, w] with [out, in, k, k], no padding, by the definition."""
-    windows = np.lib.stride_tricks.sliding_window_view(picture, kernel.shape[2:], axis=(1, 2))
+    windows = np.lib.stride_tricks.sliding_window_view(image, kernel.shape[2:], axis=(1, 2))
     return np.einsum("iyxkl,oikl->oyx", windows, kernel)
 
 
 @pytest.mark.parametrize("case", EXERCISES["separable_kernel"].all_cases)
 def test_separable_kernel_does_the_same_as_both_layers(case):
     depthwise, pointwise = case
-    picture = np.random.default_rng(1).normal(size=(len(depthwise), 7, 8))
-    spatial = np.concatenate([convolved(picture[[channel]], depthwise[[channel]]) for channel in range(len(depthwise))])
+    image = np.random.default_rng(1).normal(size=(len(depthwise), 7, 8))
+    spatial = np.concatenate([convolved(image[[channel]], depthwise[[channel]]) for channel in range(len(depthwise))])
     both = convolved(spatial, pointwise)
     kernel = EXERCISES["separable_kernel"].reference(depthwise, pointwise)
-    np.testing.assert_allclose(convolved(picture, kernel), both)
+    np.testing.assert_allclose(convolved(image, kernel), both)
 
 
 @pytest.mark.parametrize(("task", "known"), MISTAKES)
@@ -185,7 +175,7 @@ def test_mistake_triggers_its_own_message(task: Exercise, known):
 def test_no_two_mistakes_look_the_same(task: Exercise):
     functions = [known.function for known in task.misconceptions]
     for one, other in itertools.combinations(functions, 2):
-        assert not all(_checking._same(one(*case), other(*case)) for case in task.all_cases)
+        assert not all(same(one(*case), other(*case)) for case in task.all_cases)
 
 
 def formulas(task: Exercise) -> set[str]:
@@ -220,7 +210,7 @@ def test_a_wrong_value_in_one_case_fails(task: Exercise, data):
             return value
         if isinstance(value, list):
             return [*value[:-1], (value[-1] if value else 0) + change]
-        return value + change
+        return value + change * max(1, np.abs(value).max() / 1000 if not task.exact else 1)
 
     wrong.__name__ = task.name
     assert examine(task, wrong).outcome in {"wrong", "misconception"}
@@ -229,11 +219,7 @@ def test_a_wrong_value_in_one_case_fails(task: Exercise, data):
 @each_exercise
 @settings(deadline=None)  # a thread for each example, on a machine that may be busy
 @given(
-    constant=st.one_of(
-        st.integers(-(10**6), 10**6),
-        st.floats(),
-        st.lists(st.integers(1, 9), min_size=4, max_size=4),
-    )
+    constant=st.one_of(st.integers(-(10**6), 10**6), st.floats(), st.lists(st.integers(1, 9), min_size=4, max_size=4))
 )
 def test_a_constant_fails(task: Exercise, constant):
     assert examine(task, lambda *_: constant).outcome in {"wrong", "type", "misconception"}
@@ -257,9 +243,16 @@ def test_starter_is_not_attempted(task: Exercise):
 
 @pytest.mark.parametrize(
     "body",
-    ["...", "pass", '"""Docstring."""', "# a comment\n...", "raise NotImplementedError", 'raise NotImplementedError("later")',
-     '"""Docstring."""\npass'],
-)  # fmt: skip
+    [
+        "...",
+        "pass",
+        '"""Docstring."""',
+        "# a comment\n...",
+        "raise NotImplementedError",
+        'raise NotImplementedError("later")',
+        '"""Docstring."""\npass',
+    ],
+)
 def test_empty_bodies_are_not_attempted(body):
     assert examine(OUTPUT_SIZE, answer(body)).outcome == "not attempted"
 
@@ -293,14 +286,7 @@ def test_error_in_a_function_called_by_the_learners_names_the_learners_line():
 
 
 @pytest.mark.parametrize(
-    "body",
-    [
-        "raise SystemExit",
-        "raise KeyboardInterrupt",
-        "exit()",
-        "return output_size(1, 1, 1, 1)",
-        "1 / 0",
-    ],
+    "body", ["raise SystemExit", "raise KeyboardInterrupt", "exit()", "return output_size(1, 1, 1, 1)", "1 / 0"]
 )
 def test_every_exception_is_caught(body):
     report = examine(OUTPUT_SIZE, answer(body))
@@ -435,8 +421,7 @@ def test_wrong_type_is_explained(body, words):
 
 
 @pytest.mark.parametrize(
-    "kind",
-    ["float(size)", "np.int64(size)", "np.float32(size)", "np.array(size)", "np.floor(size / 1)"],
+    "kind", ["float(size)", "np.int64(size)", "np.float32(size)", "np.array(size)", "np.floor(size / 1)"]
 )
 def test_numbers_of_other_types_count(kind):
     body = f"size = (input_size + 2 * padding - kernel_size) // stride + 1\nreturn {kind}"
@@ -459,17 +444,7 @@ def test_extreme_numbers_are_only_wrong(value):
 
 
 @pytest.mark.parametrize(
-    "value",
-    [
-        "[]",
-        "[1, 2]",
-        "['a', 'b', 'c', 'd']",
-        "[None] * 4",
-        "12",
-        "{1, 2, 3, 4}",
-        "'abcd'",
-        "np.array(12)",
-    ],
+    "value", ["[]", "[1, 2]", "['a', 'b', 'c', 'd']", "[None] * 4", "12", "{1, 2, 3, 4}", "'abcd'", "np.array(12)"]
 )
 def test_wrong_shapes_are_only_wrong(value):
     function = cell(f"def grouped_weight_shape(*_): return {value}", "grouped_weight_shape")
@@ -477,15 +452,7 @@ def test_wrong_shapes_are_only_wrong(value):
 
 
 @pytest.mark.parametrize(
-    "value",
-    [
-        "depthwise",
-        "[[1.0]]",
-        "np.array(['a'])",
-        "np.array(None)",
-        "np.zeros(0)",
-        "pointwise * np.nan",
-    ],
+    "value", ["depthwise", "[[1.0]]", "np.array(['a'])", "np.array(None)", "np.zeros(0)", "pointwise * np.nan"]
 )
 def test_wrong_arrays_are_only_wrong(value):
     function = cell(f"def separable_kernel(depthwise, pointwise): return {value}", "separable_kernel")
@@ -493,11 +460,27 @@ def test_wrong_arrays_are_only_wrong(value):
 
 
 def test_an_array_is_compared_with_a_list_or_a_number():
-    assert _checking._same(np.array([1.0, 2.0]), [1, 2])
-    assert _checking._same([1, 2], np.array([1.0, 2.0]))
-    assert _checking._same(np.array(3.0), 3)
-    assert not _checking._same(np.array([1.0, 2.0]), [1, 3])
-    assert not _checking._same(np.array([1.0, 2.0]), 1)
+    assert same(np.array([1.0, 2.0]), [1, 2])
+    assert same([1, 2], np.array([1.0, 2.0]))
+    assert same(np.array(3.0), 3)
+    assert not same(np.array([1.0, 2.0]), [1, 3])
+    assert not same(np.array([1.0, 2.0]), 1)
+
+
+def test_numbers_are_the_same_to_what_float32_can_reach():
+    assert same(100_000.5, 100_000)
+    assert same(np.array([100_000.5, 5e-7]), np.array([100_000, 0]))
+    assert same(5e-7, 0)
+    assert not same(100_002.0, 100_000)
+    assert not same(np.array([100_002.0]), np.array([100_000.0]))
+    assert not same(2e-6, 0.0)
+
+
+def test_counts_are_the_same_when_each_one_is():
+    assert same(100_000.0, 100_000, exact=True)
+    assert not same(100_000.5, 100_000, exact=True)
+    assert not same(100_001, 100_000, exact=True)
+    assert not same([1, 100_001], [1, 100_000], exact=True)
 
 
 @pytest.mark.parametrize("edit", ["depthwise *= 2", "pointwise[:] = 0", "depthwise.sort()"])
@@ -514,9 +497,16 @@ def test_editing_a_list_is_explained_whatever_it_becomes(edit):
         return table[0]
 
     task = Exercise(
-        lesson="01", prompt="", reference=first, returns="whole number", cases=(([1, 2.5, "same"],),),
-        random_case=lambda generator: ([1, "same"],), hints=("", ""), misconceptions=(),
-    )  # fmt: skip
+        prompt="",
+        reference=first,
+        returns="whole number",
+        cases=(([1, 2.5, "same"],),),
+        random_case=lambda generator: ([1, "same"],),
+        first_hint="",
+        second_hint="",
+        mistakes={},
+        messages={},
+    )
     assert examine(task, first).outcome == "correct"
     assert examine(task, cell(f"def first(table):\n    {edit}\n    return 1", "first")).outcome == "edited"
 
@@ -540,9 +530,14 @@ def test_wrong_signature_is_explained(parameters):
 
 @pytest.mark.parametrize(
     "parameters",
-    ["stride, padding, input_size, kernel_size", "input_size, kernel_size, stride=1, padding=0", "**given", "*given",
-     "n, k, s, p"],
-)  # fmt: skip
+    [
+        "stride, padding, input_size, kernel_size",
+        "input_size, kernel_size, stride=1, padding=0",
+        "**given",
+        "*given",
+        "n, k, s, p",
+    ],
+)
 def test_arguments_arrive_by_name_or_else_by_place(parameters):
     take = {
         "**given": "input_size, kernel_size, stride, padding = (given[name] for name in "
@@ -558,7 +553,7 @@ def test_arguments_arrive_by_name_or_else_by_place(parameters):
 def test_wrong_values_show_one_case_to_work_out_by_hand():
     report = examine(OUTPUT_SIZE, answer("return 3"))
     assert report.outcome == "wrong"
-    assert "2 of 8 cases are right" in report.message.text
+    assert "2 of 9 cases are right" in report.message.text
     assert "input_size=8, kernel_size=3, stride=2, padding=1" in report.message.text
     assert "right is 4" in report.message.text
 
@@ -661,3 +656,226 @@ def test_a_value_in_place_of_a_function_is_explained(said):
 def test_output_is_the_same_in_every_run(task: Exercise, said):
     texts = [(check(cell(task.starter, task.name)), said())[1] for _ in range(2)]
     assert texts[0] == texts[1]
+
+
+# Right answers in other forms, and wrong ones that come close
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("accuracy", "return (scores.argmax(1) == labels).astype(np.float32).mean()"),
+        ("network_input", "return data.normalise(image.transpose(2, 0, 1)[None])"),
+        (
+            "arithmetic_intensity",
+            "return batch_size * np.float32(macs) / (4 * (batch_size * (inputs + outputs) + weights))",
+        ),
+        ("arithmetic_intensity", "return Fraction(batch_size * macs, 4 * (batch_size * (inputs + outputs) + weights))"),
+        ("macs_at_width", "return np.float32(width) ** 2 * pointwise + np.float32(width) * rest"),
+        ("times_fewer", "return Decimal(macs_before) / Decimal(macs_after)"),
+        ("macs_to_flops", "return Fraction(2 * macs)"),
+        ("macs_to_flops", "return Decimal(2 * macs)"),
+        ("half_width", "return np.float32(t * np.std(accuracies, ddof=1) / len(accuracies) ** 0.5)"),
+        ("share_lost", "return sum(sum(on) < 2 for on in itertools.product((0, 1), repeat=channels)) / 2**channels"),
+        ("separable_kernel", "return (pointwise * depthwise[:, 0]).astype('float32')"),
+    ],
+)
+def test_right_answers_in_other_forms_are_right(name, source):
+    task = EXERCISES[name]
+    head = "import itertools\nfrom decimal import Decimal\nfrom fractions import Fraction\n"
+    head += "from mobilenet_lib import data"
+    function = cell(f"{head}\ndef {name}({', '.join(task.parameters)}):\n    {source}", name)
+    assert examine(task, function).outcome == "correct"
+
+
+def test_thirty_bisections_are_enough():
+    def widest(pointwise, rest, budget):
+        low, high = 0.0, 10.0
+        for _ in range(30):
+            middle = (low + high) / 2
+            fits = middle**2 * pointwise + middle * rest <= budget
+            low, high = (middle, high) if fits else (low, middle)
+        return low
+
+    assert examine(EXERCISES["widest"], widest).outcome == "correct"
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "mistake"),
+    [
+        (
+            "output_size",
+            "return round((input_size + 2 * padding - kernel_size) / stride) + 1",
+            "rounded_to_the_nearest",
+        ),
+        ("peak_memory", "return sum(sorted(channels)[-3:]) * size**2", "three_largest"),
+        (
+            "probabilities",
+            "p = np.exp(scores - scores.mean(1, keepdims=True))\nreturn p / p.sum(1, keepdims=True)",
+            "mean_subtracted",
+        ),
+        (
+            "median_ms",
+            "kept = sorted(seconds)[:len(seconds) - warm_up]\nreturn 1000 * float(np.median(kept))",
+            "slowest_dropped",
+        ),
+        (
+            "dominating",
+            "return sum(c <= point[0] and a >= point[1] and (c, a) != point for c, a in set(others))",
+            "alike_counted_once",
+        ),
+        (
+            "rounded_channels",
+            "n = max(8, int(channels + 4) // 8 * 8)\nreturn n + 8 if n < 0.95 * channels else n",
+            "95_percent",
+        ),
+        (
+            "rounded_channels",
+            "c = round(channels)\nn = max(8, (c + 4) // 8 * 8)\nreturn n + 8 if n < 0.9 * c else n",
+            "rounded_first",
+        ),
+        (
+            "rounded_channels",
+            "c = int(channels)\nn = max(8, (c + 4) // 8 * 8)\nreturn n + 8 if n < 0.9 * c else n",
+            "cut_first",
+        ),
+        (
+            "rounded_channels",
+            "n = max(8, -int(-(channels - 4) // 8) * 8)\nreturn n + 8 if n < 0.9 * channels else n",
+            "middle_down",
+        ),
+        (
+            "arithmetic_intensity",
+            "return batch_size * macs / (2 * (batch_size * (inputs + outputs) + weights))",
+            "doubled",
+        ),
+    ],
+)
+def test_wrong_answers_that_come_close_are_named(name, body, mistake):
+    task = EXERCISES[name]
+    function = cell(f"def {name}({', '.join(task.parameters)}):\n{textwrap.indent(body, '    ')}", name)
+    with np.errstate(all="ignore"):
+        assert examine(task, function).misconception == mistake
+
+
+def test_a_shortcut_needs_no_expansion():
+    source = (
+        EXERCISES["shortcut_blocks"]
+        .solution.replace("for _,", "for t,")
+        .replace("stride == 1 and", "t > 1 and stride == 1 and")
+    )
+    assert "t > 1" in source
+    report = examine(EXERCISES["shortcut_blocks"], cell(source, "shortcut_blocks"))
+    assert report.misconception == "expansion_wanted"
+
+
+@pytest.mark.parametrize("body", ["return round(1 / out_channels + 1 / kernel_size**2, 4)"])
+def test_a_rounded_number_is_said_to_be_rounded(body):
+    report = examine(EXERCISES["cost_ratio"], cell(f"def cost_ratio(out_channels, kernel_size): {body}", "cost_ratio"))
+    assert report.outcome == "wrong"
+    assert "rounded" in report.message.text
+
+
+# Messages
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "words"),
+    [
+        ("cost_ratio", "return np.float64(0.5)", "returns 0.5; right is 0.1189"),
+        ("cost_ratio", "return np.float32(0.1)", "returns 0.1; right"),
+        (
+            "grouped_weight_shape",
+            "return [np.int64(6), 2, 3, 3]",
+            "[6, 2, 3, 3]; right is [12, 2, 3, 3]. The first difference is at index 0: yours is 6, right is 12.",
+        ),
+        ("folded_bias", "return shift * 3", "an array of shape [1]: ["),
+        (
+            "separable_kernel",
+            "return pointwise * depthwise[:, 0] + (np.arange(depthwise.size // len(depthwise)) == 1)"
+            ".reshape(depthwise.shape[2:])",
+            "The first difference is at index [0, 0, 0, 1]: yours is ",
+        ),
+        (
+            "joined_gradient",
+            "return gradients.max(axis=0)",
+            "gradients=an array of shape [2, 2]: [[1, 2], [4, -1]], counts=an array of shape [2]: [3, 1]",
+        ),
+    ],
+)
+def test_messages_show_values_and_where_they_differ(name, source, words):
+    task = EXERCISES[name]
+    text = examine(task, cell(f"def {name}({', '.join(task.parameters)}): {source}", name)).message.text
+    assert words in text
+    assert "np." not in text
+    assert "layers" not in text
+
+
+@each_exercise
+def test_no_message_shows_numpys_names(task: Exercise):
+    for constant in (np.float64(0.25), np.array([0.25, 1]), [np.int64(3)] * 4):
+        assert "np." not in examine(task, lambda *_, constant=constant: constant).message.text.replace("`np.", "")
+
+
+def test_an_error_points_to_the_hint():
+    function = cell("def folded_weight(weight, variance, scale, epsilon): return weight * np.ones(7)", "folded_weight")
+    text = examine(EXERCISES["folded_weight"], function).message.text
+    assert "broadcast" in text
+    assert "`hint(folded_weight)`" in text
+
+
+def test_asking_for_input_is_named():
+    report = examine(OUTPUT_SIZE, answer("return int(input('Size? '))"))
+    assert report.outcome == "raised"
+    assert "Your function calls `input()`" in report.message.text
+
+
+@pytest.mark.parametrize("word", ["exit", "quit"])
+def test_leaving_reaches_neither_the_shell_nor_the_input(monkeypatch, word):
+    from IPython.core.autocall import ZMQExitAutocall
+
+    ended = []
+
+    class Shell:
+        def ask_exit(self):
+            ended.append(word)
+
+    shell = Shell()
+    leave = ZMQExitAutocall(ip=shell)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    source = f"def output_size(input_size, kernel_size, stride, padding): {word}()"
+    for own in ({}, {word: leave}):  # Python's, and the one that IPython puts into a notebook's names
+        function = cell(source)
+        function.__globals__.update(own)
+        assert examine(OUTPUT_SIZE, function).outcome == "raised"
+    assert not ended
+    assert not sys.stdin.closed
+    shell.ask_exit()
+    assert ended, "afterwards it works as before"
+
+
+def test_after_a_syntax_error_the_older_definition_is_named(said, monkeypatch):
+    class Shell:
+        user_ns: ClassVar = {"In": ["", "def output_size(n, k, s, p):\n    return 3", "check(output_size)"]}
+
+    monkeypatch.setattr("IPython.get_ipython", Shell)
+    check(answer("return 3"))
+    assert "older" not in said()
+    Shell.user_ns["In"][2:2] = ["def output_size(n, k, s, p):\n    return (n - k // s"]
+    check(answer("return 3"))
+    assert "This judges an older definition: Python could not read line 2 of its newest cell" in said()
+
+
+# What a learner calls a function
+
+
+def test_a_function_is_known_by_the_name_that_the_learner_gave_it(said, monkeypatch):
+    def wrapped(*arguments, **named):
+        return OUTPUT_SIZE.reference(*arguments, **named)
+
+    nameless = lambda n, k, s, p: (n + 2 * p - k) // s + 1  # noqa: E731
+    partial = functools.partial(lambda n, k, s, p, one: (n + 2 * p - k) // s + one, one=1)
+    for function in (wrapped, nameless, partial):
+        monkeypatch.setattr(sys.modules["__main__"], "output_size", function, raising=False)
+        check(function)
+        assert "Correct: 9 of 9 cases (output_size)" in said()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mobilenet_lib import cost
 from mobilenet_lib._support.messages import Code, Folded, Message
 from mobilenet_lib.course import LESSONS, records
-from mobilenet_lib.course.guess_form import PredictionForm
+from mobilenet_lib.course.guess_form import GuessForm
 from mobilenet_lib.course.guesses import predict
 from mobilenet_lib.course.questions import QUESTIONS, question
 from mobilenet_lib.course.questions._question import Question, number_text, read_number, times_off
@@ -21,7 +21,7 @@ from mobilenet_lib.course.questions._question import Question, number_text, read
 
 @pytest.fixture(autouse=True)
 def progress_file(tmp_path, monkeypatch):
-    path = tmp_path / "progress.json"
+    path = tmp_path / "progress.sqlite"
     monkeypatch.setenv("MOBILENET_PROGRESS", str(path))
     return path
 
@@ -39,16 +39,16 @@ def shown(monkeypatch):
     return found
 
 
-def form(question_id: str) -> PredictionForm:
-    return PredictionForm(question(question_id))
+def form(question_id: str) -> GuessForm:
+    return GuessForm(question(question_id))
 
 
-def send(made: PredictionForm, **message) -> None:
+def send(made: GuessForm, **message) -> None:
     """What the form's page sends: guess="16", or again=True."""
     made._handle_custom_msg(message, [])
 
 
-def on_page(made: PredictionForm) -> str:
+def on_page(made: GuessForm) -> str:
     """Everything that the page has been told, besides the program and the style of the form."""
     state = {name: value for name, value in made.get_state().items() if name not in {"_esm", "_css"}}
     return json.dumps(state, default=str, ensure_ascii=False)
@@ -72,7 +72,7 @@ def test_question_is_complete(asked: Question):
     ("question_id", "truth"),
     [
         ("01.macs_of_4x4", 36),
-        ("01.seed_standard", 1_228_800),
+        ("01.article_standard", 1_228_800),
         ("01.stride_two", "a quarter"),
         ("01.double_channels", 4),
         ("01.weights_or_activations", 224 * 224 * 64 / (3 * 64 * 9)),
@@ -80,7 +80,7 @@ def test_question_is_complete(asked: Question):
         ("01.spatially_separable", 25 / 10),
         ("02.depthwise_only", 4_800),
         ("02.separable_total", 1 / (1 / 256 + 1 / 25)),
-        ("02.seed_layer_ratio", 109_985_792 / 924_844_032),
+        ("02.article_layer_ratio", 109_985_792 / 924_844_032),
         ("02.never_cheaper", "3×3, from 256 to 1 channel"),
         ("02.grouped_shape", "[12, 2, 3, 3]"),
         ("02.where_the_macs_are", 100 * 512 / 521),
@@ -145,12 +145,27 @@ def test_number_text_is_close_to_the_number(value):
 @pytest.mark.parametrize(
     ("typed", "number"),
     [
-        ("36", 36), (" 36 ", 36), ("1.2e6", 1_200_000), ("1,228,800", 1_228_800), ("1 228 800", 1_228_800),
-        ("1_228_800", 1_228_800), ("1.2M", 1_200_000), ("1.1M", 1_100_000), ("1.2 k", 1_200), ("3G", 3_000_000_000),
-        ("36 MACs", 36), ("36 macs", 36), (".5", 0.5), ("0.1189", 0.1189), ("1/8", 0.125), ("1 / 8", 0.125), ("12%", 0.12),
-        ("2.5E-1", 0.25), ("1,200.5", 1200.5),
+        ("36", 36),
+        (" 36 ", 36),
+        ("1.2e6", 1_200_000),
+        ("1,228,800", 1_228_800),
+        ("1 228 800", 1_228_800),
+        ("1_228_800", 1_228_800),
+        ("1.2M", 1_200_000),
+        ("1.1M", 1_100_000),
+        ("1.2 k", 1_200),
+        ("3G", 3_000_000_000),
+        ("36 MACs", 36),
+        ("36 macs", 36),
+        (".5", 0.5),
+        ("0.1189", 0.1189),
+        ("1/8", 0.125),
+        ("1 / 8", 0.125),
+        ("12%", 0.12),
+        ("2.5E-1", 0.25),
+        ("1,200.5", 1200.5),
     ],
-)  # fmt: skip
+)
 def test_number_is_read(typed, number):
     found = read_number(typed, "MACs")
     assert found == pytest.approx(number, rel=1e-12)
@@ -163,9 +178,34 @@ def test_per_cent_is_not_divided_where_it_is_the_unit():
 
 @pytest.mark.parametrize(
     "typed",
-    ["", "   ", "abc", "-5", "nan", "inf", "0", "0.0", "1e999", "1/0", "1e-320", "1e-300/1e300", "1e300/1e-300", "0/1", "1/2/3", "/", "12,34", "0,119", "1..2", "e5",
-     "3 6", "MACs", "1e", "²", "x" * 10_000],
-)  # fmt: skip
+    [
+        "",
+        "   ",
+        "abc",
+        "-5",
+        "nan",
+        "inf",
+        "0",
+        "0.0",
+        "1e999",
+        "1/0",
+        "1e-320",
+        "1e-300/1e300",
+        "1e300/1e-300",
+        "0/1",
+        "1/2/3",
+        "/",
+        "12,34",
+        "0,119",
+        "1..2",
+        "e5",
+        "3 6",
+        "MACs",
+        "1e",
+        "²",
+        "x" * 10_000,
+    ],
+)
 def test_what_is_no_number_above_zero_is_refused_kindly(typed):
     with pytest.raises(ValueError, match=r"number|cannot be the answer") as problem:
         read_number(typed, "MACs")
@@ -203,12 +243,7 @@ def test_page_folds_the_truth_and_text_says_all(asked: Question, shown, progress
     assert "Truth:" not in unfolded
     assert "Why:" not in unfolded
     assert asked.verdict(asked.default) not in unfolded
-    for part in (
-        asked.prompt,
-        asked.written(asked.default),
-        asked.written(asked.truth()),
-        asked.why,
-    ):
+    for part in (asked.prompt, asked.written(asked.default), asked.written(asked.truth()), asked.why):
         assert part in data["text/plain"]
     assert not progress_file.exists(), "nobody guessed"
 
@@ -247,18 +282,13 @@ def test_examples_of_numbers_are_no_answers():
 
 
 def test_a_guess_brings_the_truth(progress_file):
-    made = form("01.seed_standard")
+    made = form("01.article_standard")
     send(made, guess="361,412")
-    for part in (
-        "361,412 MACs",
-        "1,228,800 MACs",
-        "3.4 times too low",
-        question("01.seed_standard").why,
-    ):
+    for part in ("361,412 MACs", "1,228,800 MACs", "3.4 times too low", question("01.article_standard").why):
         assert part in made.said
     assert not made.asking
-    kept = json.loads(progress_file.read_text(encoding="utf-8"))
-    assert kept["predictions"]["01.seed_standard"]["first"] == 361_412
+    assert progress_file.exists()
+    assert records.guess("01.article_standard")["first"] == 361_412
 
 
 def test_a_choice_brings_the_truth():
@@ -330,7 +360,7 @@ def test_saved_notebook_holds_the_question_only(shown):
 
 def test_a_progress_file_that_cannot_be_written_is_told_in_the_form_once(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("MOBILENET_PROGRESS", str(tmp_path / "file" / "progress.json"))
+    monkeypatch.setenv("MOBILENET_PROGRESS", str(tmp_path / "file" / "progress.sqlite"))
     made = form("01.macs_of_4x4")
     send(made, guess="16")
     assert "cannot be written" in made.said
@@ -344,9 +374,7 @@ def test_a_progress_file_that_cannot_be_written_is_told_in_the_form_once(tmp_pat
 
 def test_message_says_the_same_as_text_and_as_page():
     message = Message("wrong", "A <b> title", ("Use `a < b`.", Code("x = 1\ny = 2"), Folded("More", ("inside",))))
-    assert message.text.splitlines() == [
-        "✗ A <b> title", "Use `a < b`.", "    x = 1", "    y = 2", "More:", "inside"
-    ]  # fmt: skip
+    assert message.text.splitlines() == ["✗ A <b> title", "Use `a < b`.", "    x = 1", "    y = 2", "More:", "inside"]
     assert "A &lt;b&gt; title" in message.page
     assert "<code>a &lt; b</code>" in message.page
     assert "x = 1\ny = 2</pre>" in message.page

@@ -46,6 +46,7 @@ def course(tmp_path):
         "course/readiness.py",
         "_support/__init__.py",
         "_support/environment.py",
+        "_support/paddle_import.py",
     ],
 )
 def test_what_an_old_python_must_read_parses_as_python_3_8(name):
@@ -53,8 +54,7 @@ def test_what_an_old_python_must_read_parses_as_python_3_8(name):
 
 
 @pytest.mark.parametrize(
-    ("version", "words"),
-    [((3, 8, 18), "too old"), ((3, 9, 0), "too old"), ((3, 14, 1), "newer than PaddlePaddle")],
+    ("version", "words"), [((3, 8, 18), "too old"), ((3, 9, 0), "too old"), ((3, 14, 1), "newer than PaddlePaddle")]
 )
 def test_an_unsupported_python_is_named_with_a_way_out(monkeypatch, capsys, served, version, words):
     check = readiness.check_python(version)
@@ -160,10 +160,7 @@ def test_the_command_serves_only_its_own_user(tmp_path):
         assert server.first_page.rsplit("/")[-1] in {lesson["name"] for lesson in lessons}
         settings = f"{server.url}/lab/api/settings/@jupyterlab/apputils-extension:notification?token={server.token}"
         defaults = json.loads(_get(settings).text)["schema"]["properties"]
-        assert (defaults["fetchNews"]["default"], defaults["checkForUpdates"]["default"]) == (
-            "false",
-            False,
-        )
+        assert (defaults["fetchNews"]["default"], defaults["checkForUpdates"]["default"]) == ("false", False)
 
         listening = {
             connection.laddr.ip
@@ -182,8 +179,11 @@ def test_a_port_in_use_is_an_error_and_not_another_port(tmp_path):
         port = other.url.rsplit(":", 1)[1]
         done = subprocess.run(
             [script("mobilenet-course"), "--no-browser", "--port", port],
-            capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        )
     assert done.returncode == 1
     assert port in done.stderr
     assert "not available" in done.stderr

@@ -22,9 +22,7 @@ def test_this_machine_runs_paddle_and_convolves():
 
 def test_another_paddle_is_found_out(monkeypatch):
     monkeypatch.setattr(
-        readiness,
-        "_run_tiny_convolution",
-        lambda: ({"version": "2.6.0", "sums": [45, 54, 81, 90]}, ""),
+        readiness, "_run_tiny_convolution", lambda: ({"version": "2.6.0", "sums": [45, 54, 81, 90]}, "")
     )
     version, numbers = readiness.check_paddle()
     assert not version.ok
@@ -46,11 +44,12 @@ def test_wrong_numbers_are_found_out(monkeypatch):
     [
         ("raise ImportError('libgomp.so.1: cannot open')", "libgomp.so.1"),
         pytest.param(
-            "import os, signal; os.kill(os.getpid(), signal.SIGILL)", "signal 4",
+            "import os, signal; os.kill(os.getpid(), signal.SIGILL)",
+            "signal 4",
             marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals"),
         ),
     ],
-)  # fmt: skip
+)
 def test_a_paddle_that_does_not_start_is_a_message_and_not_an_end(monkeypatch, program, words):
     monkeypatch.setattr(readiness, "_TINY_CONVOLUTION", program)
     checks = readiness.check_paddle()

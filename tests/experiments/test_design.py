@@ -11,7 +11,7 @@ import re
 import pandas as pd
 import pytest
 import traitlets
-from explorers import made_up
+from explorers import NARROW_V2, made_up
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +23,7 @@ from mobilenet_lib.experiments.design import COSTS, Budget, Design, pareto_front
 
 
 def a_run(accuracy: float = 0.5) -> runs.Run:
-    """A recorded run with another result on 2,000 pictures."""
+    """A recorded run with another result on 2,000 images."""
     test = {"loss": 1.0, "accuracy": accuracy, "correct": round(2000 * accuracy), "total": 2000}
     return dataclasses.replace(runs.recorded("fashion_v2_paper_seed0"), test=test)
 
@@ -39,15 +39,12 @@ def a_run(accuracy: float = 0.5) -> runs.Run:
         (Design("v1", 0.25, expansion=3), architectures.mobilenet_v1(0.25, 32, 10, 1)),
         (
             Design("v2", 0.25, 24, 3, strides=(1, 1, 1, 1, 1, 1, 2)),
-            architectures.mobilenet_v2(
-                0.25, 24, 10, 1,
-                bottlenecks=[(1, 16, 1, 1), *((3, c, n, 1) for _, c, n, _ in architectures.V2_BOTTLENECKS[1:-1]), (3, 320, 1, 2)],
-            ),
+            architectures.mobilenet_v2(0.25, 24, 10, 1, bottlenecks=NARROW_V2),
         ),
     ],
     ids=lambda one: getattr(one, "title", ""),
-)  # fmt: skip
-def test_a_design_is_a_network_of_the_ledger(made, table):
+)
+def test_a_design_is_a_network_of_the_tables(made, table):
     assert made.table.blocks == table.blocks
 
 
@@ -105,7 +102,7 @@ def test_a_limit_of_time_needs_a_measurement():
     assert (budget.fits(Design(), 5.0), budget.fits(Design(), 5.1)) == (True, False)
 
 
-@pytest.mark.parametrize("wrong", [{}, {"macs": 0}, {"params": -1}, {"macs": math.nan}, {"macs": "2M"}, {"macs": True}])  # fmt: skip
+@pytest.mark.parametrize("wrong", [{}, *({"macs": one} for one in (0, -1, math.nan, "2M", True)), {"params": -1}])
 def test_a_budget_that_is_none_is_refused(wrong):
     with pytest.raises(ValueError, match=r"at least one limit|must be a number above 0"):
         Budget(**wrong)
@@ -135,7 +132,7 @@ def test_the_front_is_that_of_all_pairs(points):
 def test_the_exercise_finds_the_librarys_front(costs, rng: random.Random):
     accuracies = rng.sample(range(1, 50), len(costs))
     points = list(zip(costs, accuracies, strict=True))
-    assert EXERCISES["front_places"].reference(points) == pareto_front(points)
+    assert EXERCISES["front_indices"].reference(points) == pareto_front(points)
 
 
 @pytest.mark.parametrize(("wrong", "said"), [([], "at least one"), ([(1.0, math.nan)], "NaN")])
@@ -151,7 +148,8 @@ def test_the_law_of_the_width_and_its_inverse(width):
     pointwise, rest = int(parts["pointwise"]), int(parts.sum() - parts["pointwise"])
     at = EXERCISES["macs_at_width"].reference
     assert at(pointwise, rest, 0.25) == Design("v1", 0.25).table.macs
-    assert EXERCISES["widest"].reference(pointwise, rest, at(pointwise, rest, width)) == pytest.approx(width)  # fmt: skip
+    widest = EXERCISES["widest"].reference(pointwise, rest, at(pointwise, rest, width))
+    assert widest == pytest.approx(width)
 
 
 # --- What was trained ---
@@ -160,11 +158,8 @@ def test_the_law_of_the_width_and_its_inverse(width):
 def test_a_run_that_was_tested_on_nothing_has_no_row():
     run = a_run()
     epochs = [{**epoch, "validation_accuracy": None} for epoch in run.epochs]
-    for untested in (
-        dataclasses.replace(run, test=None, epochs=epochs),
-        dataclasses.replace(run, test=None, epochs=[]),
-    ):
-        with pytest.raises(ValueError, match="was tested on no pictures"):
+    for untested in (dataclasses.replace(run, test=None, epochs=some) for some in (epochs, [])):
+        with pytest.raises(ValueError, match="was tested on no images"):
             design.trained([(Design("v1", 0.1), [untested])])
 
 
@@ -191,22 +186,22 @@ def test_all_designs_were_trained_in_the_same_way(training):
             assert run.settings["network"] == design.TRAINED[name].network
             assert (run.name, run.seed) == (design.TRAINED[name].title, seed)
             assert [run.settings[key] for key in settings] == [how[key] for key in settings]
-            assert (run.data["train_size"], run.test["total"]) == (how["pictures"], 2000)
+            assert (run.data["train_size"], run.test["total"]) == (how["images"], 2000)
             assert not run.interrupted
             if design.TRAINED[name].resolution == 32:
                 checksums.add(run.data["checksum"])
     assert len(checksums) == 1
 
 
-def test_a_row_has_the_costs_of_the_ledger_and_the_mean_of_its_seeds():
+def test_a_row_has_the_costs_of_its_table_and_the_mean_of_its_seeds():
     frame = design.recorded("longer")
     for name, made in design.TRAINED.items():
         row = frame.loc[made.title]
         names = design.run_names("longer")[name]
-        shares = [runs.recorded(run_name).test["accuracy"] for run_name in names]
+        reached = [runs.recorded(run_name).test["accuracy"] for run_name in names]
         assert [row[cost] for cost in COSTS] == [getattr(made.table, cost) for cost in COSTS]
-        assert row["by_seed"] == tuple(shares)
-        assert row["accuracy"] == pytest.approx(sum(shares) / len(shares))
+        assert row["by_seed"] == tuple(reached)
+        assert row["accuracy"] == pytest.approx(sum(reached) / len(reached))
         assert row["low"] < row["accuracy"] < row["high"]
     with pytest.raises(ValueError, match="training must be one of longer, quick"):
         design.recorded("long")
@@ -278,12 +273,12 @@ def test_the_card_says_all_that_one_needs_to_judge(tmp_path):
         assert str(text) in page or "&" in page
     assert rows["MACs"] == f"{made.table.macs:,}"
     assert rows["budget: MACs"] == "186 % of 1,000,000: too much"
-    assert rows["milliseconds, one picture"] == "12.34"
-    assert "6,000 training pictures, 6 epochs · seed 0" in rows["training"]
+    assert rows["milliseconds, one image"] == "12.34"
+    assert "6,000 training images, 6 epochs · seed 0" in rows["training"]
     assert "paddlepaddle" in rows["versions"]
     assert re.search('<img alt="[^"]{40,}', page)
     better = frame[(frame.macs <= made.table.macs) & (frame.accuracy >= 0.6)]
-    assert all(name in rows["no dearer in MACs, no worse"] for name in better.index)
+    assert all(name in rows["no more MACs, no worse"] for name in better.index)
 
 
 def test_a_card_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -315,7 +310,7 @@ def test_the_explorer_starts_and_counts_as_it_is_told():
     assert "weights 157 % of the limit, too much" in alt
     explorer.set_state({"family": "v1", "max_macs": 0, "max_params": 0, "cost": "params"})
     assert (explorer.design.family, explorer.budget) == ("v1", None)
-    assert "over weights" in explorer.figure()[1]
+    assert "against weights, logarithmic" in explorer.figure()[1]
     with pytest.raises(traitlets.TraitError, match="max_macs must be a whole number of at least 0"):
         explorer.max_macs = -1
 

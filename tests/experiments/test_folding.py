@@ -73,13 +73,12 @@ def test_a_convolution_with_a_bias_and_a_norm_without_scale_are_folded_too(norm,
     np.testing.assert_allclose(folding.fold(model)(_input()).numpy(), model(_input()).numpy(), atol=1e-4)
 
 
-def test_the_trained_network_of_lesson_03_folds_to_the_same_answers():
+def test_the_trained_network_of_lesson_03_folds_to_the_same_predictions():
     model = weights.recorded("fashion_v1_relu_seed0")
-    pictures = data.load("fashion_mnist", "test").sample(50)
+    images = data.load("fashion_mnist", "test").sample(50)
     folded = folding.fold(model)
     np.testing.assert_array_equal(
-        training.evaluate(folded, pictures).predictions,
-        training.evaluate(model, pictures).predictions,
+        training.evaluate(folded, images).predictions, training.evaluate(model, images).predictions
     )
     assert counting.count(folded, (3, 32, 32)).macs == counting.count(model, (3, 32, 32)).macs
 

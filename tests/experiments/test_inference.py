@@ -1,4 +1,4 @@
-"""An engine gives the network's own outputs, and the network comes back as it was."""
+"""A runtime gives the network's own outputs, and the network comes back as it was."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from mobilenet_lib._support.modes import eval_mode
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.experiments import inference
+from mobilenet_lib.experiments.speed import layer_speed, timing
 
 nn = paddle.nn
 SHAPE = (3, 16, 16)
@@ -47,23 +48,24 @@ def modes(model):
 
 
 @pytest.mark.parametrize("onednn", [True, False])
-def test_paddle_inference_gives_the_same_outputs(model, expected, onednn):
+def test_paddle_inference_gives_the_same_outputs(model, expected, onednn, capfd):
     before = modes(model)
-    engine = inference.predictor(model, SHAPE, threads=1, onednn=onednn)
-    assert np.allclose(engine(IMAGES), expected, atol=1e-4)
-    assert np.allclose(engine(IMAGES[:1]), expected[:1], atol=1e-4), "any batch size"
-    assert (engine.engine, engine.threads) == ("paddle.inference", 1)
-    assert not engine.fused or onednn
+    runtime = inference.predictor(model, SHAPE, threads=1, onednn=onednn)
+    assert np.allclose(runtime(IMAGES), expected, atol=1e-4)
+    assert np.allclose(runtime(IMAGES[:1]), expected[:1], atol=1e-4), "any batch size"
+    assert (runtime.runtime, runtime.threads) == ("paddle.inference", 1)
+    assert not runtime.fused or onednn
     assert modes(model) == before
+    assert capfd.readouterr() == ("", ""), "a lesson must not show the runtime's notes"
 
 
 @needs_onnx
 def test_onnx_runtime_gives_the_same_outputs(model, expected, capfd):
     before = modes(model)
-    engine = inference.onnx_predictor(model, SHAPE, threads=1)
-    assert np.allclose(engine(IMAGES), expected, atol=1e-4)
-    assert np.allclose(engine(IMAGES[:1]), expected[:1], atol=1e-4)
-    assert (engine.engine, engine.threads, engine.fused) == ("onnxruntime", 1, True)
+    runtime = inference.onnx_predictor(model, SHAPE, threads=1)
+    assert np.allclose(runtime(IMAGES), expected, atol=1e-4)
+    assert np.allclose(runtime(IMAGES[:1]), expected[:1], atol=1e-4)
+    assert (runtime.runtime, runtime.threads, runtime.fused) == ("onnxruntime", 1, True)
     assert modes(model) == before
     assert capfd.readouterr() == ("", ""), "a lesson must not show the converter's notes"
 
@@ -71,13 +73,57 @@ def test_onnx_runtime_gives_the_same_outputs(model, expected, capfd):
 def test_without_the_converter_the_reason_is_told(model, monkeypatch, tmp_path):
     found = inference.importlib.util.find_spec
     monkeypatch.setattr(
-        inference.importlib.util,
-        "find_spec",
-        lambda name: None if name == "paddle2onnx" else found(name),
+        inference.importlib.util, "find_spec", lambda name: None if name == "paddle2onnx" else found(name)
     )
     assert "paddle2onnx is not installed" in inference.why_no_onnx()
     with pytest.raises(RuntimeError, match=r"Python 3\.\d+: it has wheels for Python up to 3.12"):
         inference.export_onnx(model, SHAPE, tmp_path / "model.onnx")
+
+
+@needs_onnx
+@pytest.mark.parametrize("operation", ["celu", "channel_shuffle"])
+def test_an_operation_that_cannot_be_converted_is_named_and_ends_nothing(operation, tmp_path):
+    class Net(nn.Layer):
+        def forward(self, images):
+            call = getattr(nn.functional, operation)
+            return call(images, 3) if operation == "channel_shuffle" else call(images)
+
+    with pytest.raises(ValueError, match=f"Net cannot be converted to ONNX: paddle2onnx does not know {operation}\\."):
+        inference.export_onnx(Net(), SHAPE, tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()
+
+
+class TwoOutputs(nn.Layer):
+    def forward(self, images):
+        return images, images
+
+
+class TwoInputs(nn.Layer):
+    def forward(self, images, mask):
+        return images * mask
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (TwoOutputs(), "returns a tuple; one tensor of scores is expected"),
+        (TwoInputs(), r"takes 2 inputs \(images, mask\)"),
+    ],
+    ids=["outputs", "inputs"],
+)
+@pytest.mark.parametrize("use", [inference.save, timing.latency, timing.peak_memory, layer_speed.by_layer])
+def test_a_network_with_several_outputs_or_inputs_is_refused(network, words, use, tmp_path):
+    with pytest.raises(ValueError, match=words):
+        use(network, SHAPE, *([tmp_path / "model"] if use is inference.save else []))
+
+
+@pytest.mark.parametrize("write", [inference.save, pytest.param(inference.export_onnx, marks=needs_onnx)])
+def test_a_path_may_begin_with_the_home_folder(model, write, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    written = write(model, SHAPE, "~/nets/model")
+    assert written.parent == tmp_path / "nets"
+    assert written.is_file()
 
 
 def test_saved_files_are_loaded_again(model, expected, tmp_path):
@@ -122,10 +168,10 @@ def test_modes_come_back_after_an_error(model):
 
 
 def test_bad_input_is_named(model):
-    engine = inference.predictor(model, SHAPE, threads=1)
+    runtime = inference.predictor(model, SHAPE, threads=1)
     for images in (IMAGES[0], IMAGES[:, :, :8], IMAGES[:0]):
         with pytest.raises(ValueError, match=r"shape \('batch', 3, 16, 16\), not"):
-            engine(images)
+            runtime(images)
     with pytest.raises(ValueError, match="Layer, not str: pass the network itself"):
         inference.predictor("mobilenet_v1", SHAPE)
     with pytest.raises(ValueError, match="channels, height, width"):

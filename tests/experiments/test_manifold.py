@@ -19,31 +19,31 @@ from mobilenet_lib.experiments import manifold
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3, 5])
 @pytest.mark.parametrize("channels", [1, 2, 3, 7, 10])
-def test_shares_are_those_of_all_patterns_counted_one_by_one(channels, dimensions):
+def test_fractions_are_those_of_all_patterns_counted_one_by_one(channels, dimensions):
     patterns = list(itertools.product((0, 1), repeat=channels))
     lost = sum(sum(pattern) < dimensions for pattern in patterns)
-    assert manifold.share_lost(channels, dimensions) == lost / len(patterns)
-    assert manifold.share_zeroed(channels) == 1 / len(patterns)
+    assert manifold.fraction_lost(channels, dimensions) == lost / len(patterns)
+    assert manifold.fraction_zeroed(channels) == 1 / len(patterns)
 
 
 @given(st.integers(1, 60))
 def test_two_numbers_give_the_formula_of_the_lesson(channels):
-    assert manifold.share_lost(channels) == pytest.approx((channels + 1) / 2**channels)
-    assert manifold.share_lost(channels) == EXERCISES["share_lost"].reference(channels)
+    assert manifold.fraction_lost(channels) == pytest.approx((channels + 1) / 2**channels)
+    assert manifold.fraction_lost(channels) == EXERCISES["share_lost"].reference(channels)
 
 
 @pytest.mark.parametrize(("channels", "dimensions"), [(3, 2), (5, 2), (6, 3)])
-def test_shares_are_those_of_random_matrices(channels, dimensions):
+def test_fractions_are_those_of_random_matrices(channels, dimensions):
     """One point, a new matrix each time; five standard deviations are allowed."""
     trials = 40_000
     rng = np.random.default_rng(1)
     point = rng.normal(size=dimensions)
     active = (rng.normal(size=(trials, channels, dimensions)) @ point > 0).sum(axis=1)
-    for share, expected in (
-        ((active < dimensions).mean(), manifold.share_lost(channels, dimensions)),
-        ((active == 0).mean(), manifold.share_zeroed(channels)),
+    for fraction, expected in (
+        ((active < dimensions).mean(), manifold.fraction_lost(channels, dimensions)),
+        ((active == 0).mean(), manifold.fraction_zeroed(channels)),
     ):
-        assert abs(share - expected) < 5 * (expected * (1 - expected) / trials) ** 0.5
+        assert abs(fraction - expected) < 5 * (expected * (1 - expected) / trials) ** 0.5
 
 
 @settings(deadline=None)
@@ -113,16 +113,16 @@ def test_nothing_recovered_has_no_scale():
 @pytest.mark.parametrize("channels", [0, -1, 1.5, True])
 def test_channels_must_be_a_whole_number(channels):
     with pytest.raises(ValueError, match="channels must be a whole number"):
-        manifold.share_lost(channels)
+        manifold.fraction_lost(channels)
     with pytest.raises(ValueError, match="channels must be a whole number"):
-        manifold.share_zeroed(channels)
+        manifold.fraction_zeroed(channels)
 
 
 SHORTCUTS = [block for block in architectures.mobilenet_v2().blocks if block.shortcut == "identity"]
 
 
 @pytest.mark.parametrize("block", SHORTCUTS, ids=lambda block: block.name)
-def test_peak_memory_is_that_of_the_ledger(block):
+def test_peak_memory_is_that_of_the_cost_table(block):
     maps = [block.in_channels, block.hidden_channels, block.hidden_channels, block.out_channels]
     expected = max(row.live_activations for row in block.rows)
     assert EXERCISES["peak_memory"].reference(maps, block.input_size) == expected
@@ -133,7 +133,7 @@ def test_the_two_designs_of_the_lesson_cost_the_same_and_hold_what_the_questions
     resnet = 2 * wide * thin + 9 * thin * thin
     v2 = 2 * end * hidden + 9 * hidden
     assert v2 == pytest.approx(resnet, rel=0.002)
-    assert question("05.held").truth() == pytest.approx(wide / end)
+    assert question("05.kept").truth() == pytest.approx(wide / end)
     peaks = {
         name: EXERCISES["peak_memory"].reference(list(block), 56)
         for name, block in (("ResNet's", RESNET_BLOCK), ("V2's", V2_BLOCK))

@@ -1,4 +1,4 @@
-"""Rounding goes to the nearest level, hooks round every activation and leave nothing behind, and the recorded sweep is true."""
+"""Rounding goes to the nearest level, hooks round every activation and leave nothing, the recorded sweep is true."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ nn = paddle.nn
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     return data.load("fashion_mnist", "test").sample(20)
 
 
@@ -92,56 +92,56 @@ def test_one_bit_is_too_few_for_weights():
 
 
 @pytest.mark.parametrize("activation", ["relu", "relu6"])
-def test_every_activation_layer_is_found(activation, pictures):
-    found = quantization.activations(_model(activation), pictures)
+def test_every_activation_layer_is_found(activation, images):
+    found = quantization.activations(_model(activation), images)
     assert len(found) == 27
-    assert all(len(values) == len(pictures) for values in found.values())
+    assert all(len(values) == len(images) for values in found.values())
 
 
-def test_ranges_are_those_of_the_outputs(pictures):
+def test_ranges_are_those_of_the_outputs(images):
     model = _model()
-    outputs = quantization.activations(model, pictures)
-    largest = quantization.activation_ranges(model, pictures)
-    trimmed = quantization.activation_ranges(model, pictures, percentile=90)
+    outputs = quantization.activations(model, images)
+    largest = quantization.activation_ranges(model, images)
+    trimmed = quantization.activation_ranges(model, images, percentile=90)
     for name, values in outputs.items():
         assert largest[name] == (values.max() or 1.0)
         assert (values > trimmed[name]).mean() <= 0.1
     assert any(trimmed[name] < largest[name] for name in outputs)
 
 
-def test_a_silent_layer_gets_a_range_all_the_same(pictures):
+def test_a_silent_layer_gets_a_range_all_the_same(images):
     dead = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10), nn.ReLU())
     dead[1].weight.set_value(np.zeros((3 * 32 * 32, 10), "float32"))
-    assert list(quantization.activation_ranges(dead, pictures).values()) == [1.0]
+    assert list(quantization.activation_ranges(dead, images).values()) == [1.0]
 
 
 @pytest.mark.parametrize("percentile", [0, -1, 101])
-def test_an_impossible_percentile_is_refused(percentile, pictures):
+def test_an_impossible_percentile_is_refused(percentile, images):
     with pytest.raises(ValueError, match="percentile must be"):
-        quantization.activation_ranges(_model(), pictures, percentile)
+        quantization.activation_ranges(_model(), images, percentile)
 
 
-def test_outputs_are_rounded_inside_and_as_before_outside(pictures):
+def test_outputs_are_rounded_inside_and_as_before_outside(images):
     model = _model()
-    before = quantization.activations(model, pictures)
-    largest = quantization.activation_ranges(model, pictures)
+    before = quantization.activations(model, images)
+    largest = quantization.activation_ranges(model, images)
     with quantization.rounded_activations(model, 2, largest):
-        inside = quantization.activations(model, pictures)
-    after = quantization.activations(model, pictures)
+        inside = quantization.activations(model, images)
+    after = quantization.activations(model, images)
     for name in before:
         assert len(np.unique(before[name])) > 4
         assert len(np.unique(inside[name])) <= 4
         np.testing.assert_array_equal(after[name], before[name])
 
 
-def test_rounding_goes_through_the_whole_network(pictures):
+def test_rounding_goes_through_the_whole_network(images):
     """Each layer gets the rounded output of the one before: with one level but zero, the last outputs change."""
     model = _model()
-    before = training.evaluate(model, pictures).loss
+    before = training.evaluate(model, images).loss
     with quantization.rounded_activations(model, 8, 6.0):
-        fine = training.evaluate(model, pictures).loss
+        fine = training.evaluate(model, images).loss
     with quantization.rounded_activations(model, 1, 6.0):
-        coarse = training.evaluate(model, pictures).loss
+        coarse = training.evaluate(model, images).loss
     assert 0 < abs(fine - before) < abs(coarse - before)
 
 
@@ -161,10 +161,7 @@ def test_hooks_are_taken_away_after_an_error():
 
 
 def test_a_model_without_activation_layers_is_refused():
-    with (
-        pytest.raises(ValueError, match="no ReLU or ReLU6"),
-        quantization.rounded_activations(nn.Linear(2, 2), 8, 6.0),
-    ):
+    with pytest.raises(ValueError, match="no ReLU or ReLU6"), quantization.rounded_activations(nn.Linear(2, 2), 8, 6.0):
         pass
 
 
@@ -190,7 +187,7 @@ def test_the_sweep_begins_at_the_accuracy_of_the_recorded_runs(activation):
 
 @pytest.mark.parametrize(("range_name", "bits"), [("0 to 6", 8), ("largest measured", 3)])
 def test_a_row_of_the_sweep_can_be_measured_again(range_name, bits):
-    """On 500 of the 2,000 pictures: as near as the choice of pictures allows."""
+    """On 500 of the 2,000 images: as near as the choice of images allows."""
     model = weights.recorded("fashion_v1_relu6_seed0")
     calibration = data.load("fashion_mnist", "train").sample(rounding_sweep.CALIBRATION)
     how = rounding_sweep.RANGES["relu6"][range_name]

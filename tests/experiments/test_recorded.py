@@ -16,24 +16,27 @@ from mobilenet_lib.experiments.recorded import __main__ as record
 
 @pytest.mark.parametrize("name", runs.recorded_names())
 def test_a_recorded_run_is_one_that_the_command_makes(name):
-    run, recipe = runs.recorded(name), record.RUNS[name]
+    run, plan = runs.recorded(name), record.RUNS[name]
     assert run.mode == "recorded"
     assert not run.interrupted
-    assert run.name == recipe.name
-    assert run.seed == recipe.seed
-    assert run.settings["epochs"] == recipe.epochs
+    assert run.name == plan.options.run_name
+    assert run.settings["schedule"] == plan.options.schedule
+    assert run.settings["learning_rate"] == plan.options.rate(plan.learning_rate)
+    assert run.settings["batch_size"] == plan.batch_size
+    assert run.seed == plan.seed
+    assert run.settings["epochs"] == plan.epochs
     until = run.settings.get("until")
-    assert until == recipe.fit.get("until")
+    assert until == plan.options.until
     reached = [number for number, epoch in enumerate(run.epochs, 1) if until and epoch["validation_accuracy"] >= until]
-    assert len(run.epochs) == (reached[0] if reached else recipe.epochs)
+    assert len(run.epochs) == (reached[0] if reached else plan.epochs)
     assert run.test is not None
-    assert run.data["name"] == recipe.data
-    assert run.data["source"].startswith({"cifar10": "CIFAR-10", "fashion_mnist": "Fashion-MNIST"}[recipe.data])
+    assert run.data["name"] == plan.data
+    assert run.data["source"].startswith({"cifar10": "CIFAR-10", "fashion_mnist": "Fashion-MNIST"}[plan.data])
 
 
 @pytest.mark.parametrize("name", runs.recorded_names())
 def test_a_recorded_run_says_where_it_comes_from(name):
-    """In the file itself, which `results.recorded` marks as recorded whatever it says."""
+    """In the file itself, which `runs.recorded` marks as recorded whatever it says."""
     run = runs.Run.load(files.RECORDED / f"{name}.json")
     assert run.mode == "recorded"
     assert run.data["source"].strip()
@@ -45,7 +48,7 @@ def test_a_recorded_run_says_where_it_comes_from(name):
 
 
 @pytest.mark.parametrize("name", [name for name in runs.recorded_names() if "right" in runs.recorded(name).test])
-def test_a_recorded_runs_answers_agree_with_its_accuracy(name):
+def test_a_recorded_runs_predictions_agree_with_its_accuracy(name):
     run = runs.recorded(name)
     confusion = np.array(run.test["confusion"])
     assert confusion.shape == (len(run.data["classes"]),) * 2
@@ -54,7 +57,7 @@ def test_a_recorded_runs_answers_agree_with_its_accuracy(name):
 
 
 @pytest.mark.parametrize("name", runs.recorded_names())
-def test_weights_are_there_where_the_recipe_keeps_them(name):
+def test_weights_are_there_where_the_plan_keeps_them(name):
     assert (name in weights.recorded_names()) == record.RUNS[name].keep_weights
 
 
@@ -62,7 +65,7 @@ def test_weights_are_there_where_the_recipe_keeps_them(name):
 def test_recorded_weights_give_the_recorded_accuracy(name):
     run, model = runs.recorded(name), weights.recorded(name)
     measured = training.evaluate(model, data.load(run.data["name"], "test"))
-    # Another processor may round one picture in a hundred to the other side.
+    # Another processor may round one image in a hundred to the other side.
     assert abs(measured.accuracy - run.test["accuracy"]) < 0.01
 
 
@@ -70,7 +73,7 @@ def test_recorded_weights_give_the_recorded_accuracy(name):
 def test_a_recorded_run_learned(name):
     epochs = runs.recorded(name).epochs
     assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
-    # Lesson 05 shows that these may stay at chance; the article's three epochs of a few pictures may do so as well.
+    # Lesson 05 shows that these may stay at chance; the article's three epochs of a few images may do so as well.
     if not any(word in name for word in ("neither", "article_")):
         assert epochs[-1]["validation_accuracy"] > epochs[0]["validation_accuracy"]
 
@@ -82,7 +85,7 @@ def test_contributing_says_what_the_runs_until_three_quarters_recorded():
     all_seconds = []
     for run in map(runs.recorded, names):
         assert run.test["accuracy"] >= run.settings["until"] == 0.75
-        assert run.settings["engine"] == "static"
+        assert run.settings["step"] == "static"
         seconds = sum(epoch["seconds"] for epoch in run.epochs)
         speed = np.median([epoch["images_per_second"] for epoch in run.epochs])
         assert (
@@ -102,24 +105,24 @@ def test_there_are_recorded_runs_of_both_networks():
 
 @pytest.mark.parametrize("checkpoint", [True, False])
 def test_recording_saves_a_labelled_run(tmp_path, monkeypatch, checkpoint):
-    pictures = np.random.default_rng(0).integers(0, 256, (40, 3, 32, 32), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (40, 3, 32, 32), dtype=np.uint8)
     classes = tuple(f"class {number}" for number in range(10))
-    few = data.ImageSet("cifar10", "train", pictures, np.arange(40) % 10, classes, "elsewhere")
+    few = data.ImageSet("cifar10", "train", images, np.arange(40) % 10, classes, "elsewhere")
     monkeypatch.setattr(data, "load", lambda name, split, path: dataclasses.replace(few, part=split))
     monkeypatch.setattr(files, "RECORDED", tmp_path / "recorded")
     monkeypatch.setitem(
         record.RUNS,
         "tiny",
-        record.Recipe(
+        record._plan(
             "tiny",
             "cifar10",
             {"name": "mobilenet_v1", "width_multiplier": 0.1},
             epochs=1,
             seed=0,
-            pictures=30,
-            test_pictures=20,
+            images=30,
+            test_images=20,
             keep_weights=True,
-            checkpoint=checkpoint,
+            keep_checkpoint=checkpoint,
         ),
     )
     (tmp_path / "recorded").mkdir()

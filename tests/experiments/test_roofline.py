@@ -13,7 +13,7 @@ from mobilenet_lib.experiments.speed.roofline import Limits
 
 
 def touched(channels_in, channels_out, kernel, size, stride, groups):
-    """Which inputs, weights and outputs the loops of a convolution touch, and how often they multiply; padding is not memory."""
+    """Inputs, weights and outputs that the loops of a convolution touch (no padding), and how often they multiply."""
     pad, out_size = kernel // 2, -(-size // stride)
     inputs, weights, outputs, macs = set(), set(), set(), 0
     share_in, share_out = channels_in // groups, channels_out // groups
@@ -38,7 +38,7 @@ def test_intensity_is_that_of_the_loops(channels_in, channels_out, kernel, strid
     price = cost.conv2d(channels_in, channels_out, kernel, 6, stride, groups=groups)
     row = Row("layer", "conv", (channels_in, 6, 6), stride, price, kernel_size=kernel)
     numbers, macs = touched(channels_in, channels_out, kernel, 6, stride, groups)
-    numbers += (batch_size - 1) * (numbers - price.params)  # further pictures share the weights
+    numbers += (batch_size - 1) * (numbers - price.params)  # further images share the weights
     assert roofline.bytes_moved(row, batch_size) == 4 * numbers
     assert roofline.intensity(row, batch_size) == pytest.approx(batch_size * macs / 4 / numbers)
 

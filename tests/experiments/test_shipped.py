@@ -1,4 +1,4 @@
-"""Two engines are compared honestly, and the record of lesson 10 is what the shipped network does."""
+"""Two runtimes are compared honestly, and the record of lesson 10 is what the shipped network does."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     return data.normalise(data.load("fashion_mnist", "test").images[:8])
 
 
 @pytest.fixture(scope="module")
-def scores(network, pictures):
-    return shipped.dynamic(network)(pictures)
+def scores(network, images):
+    return shipped.dynamic(network)(images)
 
 
 def test_agreement_counts_differences_and_classes():
     found = shipped.agreement(np.array([[1.0, 2.0], [-5.0, 3.0]]), np.array([[1.5, 1.0], [-5.0, 3.0]]))
-    assert found == shipped.Agreement(largest_difference=1.0, largest_score=5.0, same_class=1, pictures=2)
+    assert found == shipped.Agreement(largest_difference=1.0, largest_score=5.0, same_class=1, images=2)
     with pytest.raises(ValueError, match=r"\[2, 2\] and \[1, 2\] cannot be compared"):
         shipped.agreement(np.zeros((2, 2)), np.zeros((1, 2)))
 
 
-def test_the_dynamic_engine_leaves_the_network_in_its_mode(network, pictures, scores):
+def test_the_dynamic_runtime_leaves_the_network_in_its_mode(network, images, scores):
     network.train()
     try:
-        np.testing.assert_array_equal(shipped.dynamic(network)(pictures), scores)
+        np.testing.assert_array_equal(shipped.dynamic(network)(images), scores)
         assert network.training
     finally:
         network.eval()
 
 
-def test_paddles_engine_gives_the_networks_scores(network, pictures, scores):
-    engine = inference.predictor(network, shipped.IMAGE_SHAPE)
-    assert shipped.agreement(scores, engine(pictures)).largest_difference < 1e-3
+def test_paddles_runtime_gives_the_networks_scores(network, images, scores):
+    runtime = inference.predictor(network, shipped.IMAGE_SHAPE)
+    assert shipped.agreement(scores, runtime(images)).largest_difference < 1e-3
 
 
-def test_the_engine_folds_every_batch_norm_and_fuses_every_relu(network, tmp_path):
+def test_the_runtime_folds_every_batch_norm_and_fuses_every_relu(network, tmp_path):
     graph = inference.save(network, shipped.IMAGE_SHAPE, tmp_path / "network")
     saved = {"conv2d": 14, "depthwise_conv2d": 13, "batch_norm": 27, "relu": 27}
     assert shipped.layer_kinds(graph) == saved
@@ -56,21 +56,21 @@ def test_the_engine_folds_every_batch_norm_and_fuses_every_relu(network, tmp_pat
     assert shipped.layer_kinds(shipped.rewritten(graph)) == ({"fused_conv2d": 27} if fused else saved)
 
 
-def test_the_onnx_file_of_the_course_gives_the_networks_scores(pictures, scores, tmp_path):
+def test_the_onnx_file_of_the_course_gives_the_networks_scores(images, scores, tmp_path):
     """On every Python, with the converter or without."""
     file = shipped.recorded_onnx(tmp_path / "new")
-    engine = inference.load_onnx(file, shipped.IMAGE_SHAPE)
-    assert shipped.agreement(scores, engine(pictures)).largest_difference < 1e-3
+    runtime = inference.load_onnx(file, shipped.IMAGE_SHAPE)
+    assert shipped.agreement(scores, runtime(images)).largest_difference < 1e-3
     assert 1 <= file.stat().st_size / (4 * 221_114) < 1.05
 
 
-def test_a_change_of_the_weights_shows_in_the_comparison(network, pictures, scores):
+def test_a_change_of_the_weights_shows_in_the_comparison(network, images, scores):
     """Else the comparisons above could pass on anything."""
     bias = network.classifier.bias
     before = bias.numpy()
     try:
         bias.set_value(before + np.eye(1, 10, 3, dtype="float32")[0])
-        found = shipped.agreement(scores, shipped.dynamic(network)(pictures))
+        found = shipped.agreement(scores, shipped.dynamic(network)(images))
         assert found.largest_difference == pytest.approx(1, rel=1e-4)
     finally:
         bias.set_value(before)
@@ -94,12 +94,12 @@ def test_the_record_says_how_it_was_made_and_holds_again(network):
     assert {"processor", "threads", "system"} <= made["machine"].keys()
     assert made["agreement"]["onnxruntime"]["largest_difference"] < 1e-3
     test = data.load("fashion_mnist", "test")
-    images, labels = test.images[: shipped.PICTURES], test.labels[: shipped.PICTURES]
-    engine = inference.predictor(network, shipped.IMAGE_SHAPE)
+    images, labels = test.images[: shipped.IMAGES], test.labels[: shipped.IMAGES]
+    runtime = inference.predictor(network, shipped.IMAGE_SHAPE)
     for name, prepare in shipped.PREPARATIONS.items():
-        right = (engine(prepare(images)).argmax(axis=1) == labels).sum()
+        right = (runtime(prepare(images)).argmax(axis=1) == labels).sum()
         assert right == pytest.approx(made["preparations"][name]["correct"], abs=2), name
-    noise = np.median(shipped.confidence(engine(shipped.noise(shipped.PICTURES))))
+    noise = np.median(shipped.confidence(runtime(shipped.noise(shipped.IMAGES))))
     assert noise == pytest.approx(made["noise"]["median_confidence"], abs=0.01)
 
 
@@ -117,17 +117,15 @@ def test_questions_and_exercises_fit_the_network(network):
     numbers = sum(int(value.size) for value in network.state_dict().values())
     assert QUESTIONS["10.weights_file"].truth() == pytest.approx(4 * numbers / 1e3)
     assert EXERCISES["stored_bytes"].reference(210_160, 10, 2_736, 32) == 4 * numbers
-    picture = data.load("fashion_mnist", "test").images[0]
+    image = data.load("fashion_mnist", "test").images[0]
     np.testing.assert_allclose(
-        EXERCISES["network_input"].reference(picture.transpose(1, 2, 0)),
-        data.normalise(picture[np.newaxis]),
-        atol=1e-6,
+        EXERCISES["network_input"].reference(image.transpose(1, 2, 0)), data.normalise(image[np.newaxis]), atol=1e-6
     )
     some = np.random.default_rng(0).normal(scale=5, size=(4, 10))
     np.testing.assert_allclose(EXERCISES["probabilities"].reference(some).max(axis=1), shipped.confidence(some))
 
 
-def test_the_gradients_of_unequal_shares_join_to_that_of_all():
+def test_the_gradients_of_unequal_parts_join_to_that_of_all():
     """Least squares in NumPy, with another formula than the exercise's."""
     generator = np.random.default_rng(0)
     x, target, w = generator.normal(size=(9, 4)), generator.normal(size=9), generator.normal(size=4)
@@ -135,6 +133,6 @@ def test_the_gradients_of_unequal_shares_join_to_that_of_all():
     def gradient(part):
         return 2 * x[part].T @ (x[part] @ w - target[part]) / len(target[part])
 
-    shares = [slice(0, 2), slice(2, 5), slice(5, 9)]
-    joined = EXERCISES["joined_gradient"].reference(np.stack([gradient(part) for part in shares]), np.array([2, 3, 4]))
+    parts = [slice(0, 2), slice(2, 5), slice(5, 9)]
+    joined = EXERCISES["joined_gradient"].reference(np.stack([gradient(part) for part in parts]), np.array([2, 3, 4]))
     np.testing.assert_allclose(joined, gradient(slice(None)))

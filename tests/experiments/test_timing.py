@@ -94,11 +94,11 @@ def test_modes_come_back_when_the_network_fails(model):
         timing.latency(model, (5, 32, 32))
 
 
-def test_engines_are_timed_beside_the_dynamic_graph(model):
-    engine = inference.predictor(model, SHAPE, threads=1)
-    measured = timing.latencies({"dynamic": model, "engine": engine}, SHAPE, **QUICK)
-    assert list(measured) == ["dynamic", "engine"]
-    assert measured["engine"].threads == 1
+def test_runtimes_are_timed_beside_the_dynamic_graph(model):
+    runtime = inference.predictor(model, SHAPE, threads=1)
+    measured = timing.latencies({"dynamic": model, "runtime": runtime}, SHAPE, **QUICK)
+    assert list(measured) == ["dynamic", "runtime"]
+    assert measured["runtime"].threads == 1
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -142,9 +142,9 @@ def test_a_chain_has_the_macs_of_its_row(kind):
     assert measured.params == 3 * row.params
 
 
-def test_single_layers_are_measured_in_both_engines():
+def test_single_layers_are_measured_in_both_runtimes():
     frame = layer_speed.measure_layers([(8, 6)], kinds=("depthwise",), **QUICK)
-    assert list(frame["engine"]) == ["dynamic", "paddle.inference"]
+    assert list(frame["runtime"]) == ["dynamic", "paddle.inference"]
     assert (frame["gmacs_per_second"] > 0).all()
 
 
@@ -152,10 +152,7 @@ def test_single_layers_are_measured_in_both_engines():
     ("call", "words"),
     [
         (lambda m: timing.measure_in_turns({}), "at least one function"),
-        (
-            lambda m: timing.measure(print, repeats=2),
-            "repeats must be a whole number of at least 3",
-        ),
+        (lambda m: timing.measure(print, repeats=2), "repeats must be a whole number of at least 3"),
         (lambda m: timing.measure(print, warm_up=-1), "warm_up must be a whole number"),
         (lambda m: timing.measure(print, limit=0), "limit must be seconds above 0"),
         (lambda m: timing.latency("v1"), "Layer, not str"),
@@ -164,10 +161,7 @@ def test_single_layers_are_measured_in_both_engines():
         (lambda m: timing.batch_sweep(m, SHAPE, (1.5,)), "batch_size must be a whole number"),
         (lambda m: layer_speed.by_layer(m, SHAPE, repeats=0), "repeats must be a whole number"),
         (lambda m: layer_speed.chain("pool", 8), "kind must be one of conv, pointwise, depthwise"),
-        (
-            lambda m: layer_speed.measure_layers([(8, 6)], engines=("fast",)),
-            "engine must be",
-        ),
+        (lambda m: layer_speed.measure_layers([(8, 6)], runtimes=("fast",)), "runtime must be"),
     ],
 )
 def test_what_makes_no_measurement_is_refused(model, call, words):

@@ -1,4 +1,4 @@
-"""A drawn block says what its table says, in the picture and in words."""
+"""A drawn block says what its table says, in the drawing and in words."""
 
 from __future__ import annotations
 
@@ -22,12 +22,8 @@ def test_the_drawing_holds_every_layer_with_its_shape_and_cost():
         assert f"{row.params:,} weights\n{row.macs:,} MACs" in texts
         assert f"{row.params:,} weights, {row.macs:,} MACs" in alt
     layers = [t for t in _texts(fig) if t.startswith(("3×3", "1×1", "batch", "ReLU"))]
-    assert layers == [
-        "3×3 depthwise, stride 2", "batch norm", "ReLU", "1×1 pointwise", "batch norm", "ReLU"
-    ]  # fmt: skip
-    assert [t for t in _texts(fig) if " × " in t] == [
-        "64 × 112 × 112", "64 × 56 × 56", "128 × 56 × 56"
-    ]  # fmt: skip
+    assert layers == ["3×3 depthwise, stride 2", "batch norm", "ReLU", "1×1 pointwise", "batch norm", "ReLU"]
+    assert [t for t in _texts(fig) if " × " in t] == ["64 × 112 × 112", "64 × 56 × 56", "128 × 56 × 56"]
     assert "64 × 112 × 112 goes in" in alt
     assert "128 × 56 × 56 comes out" in alt
     assert f"{sum(row.macs for row in block.rows):,} MACs." in alt

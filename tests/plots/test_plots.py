@@ -20,10 +20,7 @@ ALT = 'Two bars: "standard" is longer than separable & smaller than nothing.'
 def shown(monkeypatch):
     """Shows a figure and returns what a front end gets: the data of each kind, and the metadata."""
     outputs = []
-    monkeypatch.setattr(
-        "IPython.display.publish_display_data",
-        lambda data, metadata: outputs.append((data, metadata)),
-    )
+    monkeypatch.setattr("IPython.display.publish_display_data", lambda data, metadata: outputs.append((data, metadata)))
 
     def show(fig, alt):
         plots.show(fig, alt)
@@ -45,10 +42,10 @@ def test_alternative_text_is_on_the_page_in_the_metadata_and_in_the_plain_text(s
     assert 'alt="Two bars: &quot;standard&quot; is longer' in page["text/html"]
 
 
-def test_the_page_shows_the_picture_itself(shown):
+def test_the_page_shows_the_image_itself(shown):
     page, _ = shown(small_figure()[0], ALT)
-    picture = base64.b64decode(page["image/png"])
-    assert Image.open(io.BytesIO(picture)).format == "PNG"
+    image = base64.b64decode(page["image/png"])
+    assert Image.open(io.BytesIO(image)).format == "PNG"
     assert page["image/png"] in page["text/html"]
 
 
@@ -92,25 +89,13 @@ def test_the_first_colours_stand_out_from_white_paper():
 
 
 def run(mode, seed=0):
+    same = {"seconds": 1.0, "images_per_second": 100.0, "learning_rate": 0.1}
     epochs = [
-        {
-            "epoch": epoch,
-            "train_loss": 2.0 / epoch,
-            "train_accuracy": 0.2 * epoch,
-            "validation_loss": 2.1 / epoch,
-            "validation_accuracy": 0.25 * epoch,
-            "seconds": 1.0,
-            "images_per_second": 100.0,
-            "learning_rate": 0.1,
-        }
+        {"epoch": epoch, "train_loss": 2.0 / epoch, "train_accuracy": 0.2 * epoch}
+        | {"validation_loss": 2.1 / epoch, "validation_accuracy": 0.25 * epoch, **same}
         for epoch in (1, 2, 3)
     ]
-    source = {
-        "name": "made_up",
-        "source": "made-up pictures",
-        "train_size": 9,
-        "validation_size": 1,
-    }
+    source = {"name": "made_up", "source": "made-up images", "train_size": 9, "validation_size": 1}
     return Run("net", {}, source, seed, epochs, mode=mode)
 
 
@@ -118,7 +103,7 @@ def test_learning_curves_state_mode_data_and_seed():
     fig, alt = plots.learning_curves([run("quick"), run("quick", seed=3)])
     for text in (fig.get_suptitle(), alt):
         assert "mode: quick" in text
-        assert "made-up pictures" in text
+        assert "made-up images" in text
         assert "seed 0, 3" in text
 
 
@@ -161,7 +146,7 @@ def test_train_and_test_draws_both_sides_of_each_run():
         train, test = (line.get_ydata() for line in axes.get_lines())
         assert train == pytest.approx([20, 40, 60])
         assert test == pytest.approx([25, 50, 75])
-    assert "60.0 % on training pictures and 75.0 % on others" in alt
+    assert "net, seed 3, ends at 60.0 % on training images and 75.0 % on others" in alt
     assert "seed 0, 3" in alt
     assert "60.0 %" not in plots.train_and_test([run("quick")])[1]
 
@@ -169,7 +154,7 @@ def test_train_and_test_draws_both_sides_of_each_run():
 def test_trade_offs_have_a_panel_per_cost_and_every_interval():
     frame = statistics.summary([run("recorded")]).assign(macs=2000.0, seconds=3.0)
     fig, alt = plots.trade_offs(frame, {"macs": "MACs", "seconds": "s"}, "mode: recorded")
-    assert [axes.get_xlabel() for axes in fig.axes] == ["MACs", "s"]
+    assert [axes.get_xlabel() for axes in fig.axes] == ["MACs (log scale)", "s (log scale)"]
     for axes, cost in zip(fig.axes, (2000, 3), strict=True):
         (bar,) = axes.containers[0].lines[2]
         (start, end) = bar.get_segments()[0]

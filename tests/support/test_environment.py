@@ -25,9 +25,13 @@ else:
 ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 MACHINES = [  # sys_platform and platform_machine, as in markers, with the names that `platform` gives
-    ("linux", "x86_64", "Linux"), ("linux", "aarch64", "Linux"), ("darwin", "arm64", "Darwin"),
-    ("darwin", "x86_64", "Darwin"), ("win32", "AMD64", "Windows"), ("win32", "ARM64", "Windows"),
-]  # fmt: skip
+    ("linux", "x86_64", "Linux"),
+    ("linux", "aarch64", "Linux"),
+    ("darwin", "arm64", "Darwin"),
+    ("darwin", "x86_64", "Darwin"),
+    ("win32", "AMD64", "Windows"),
+    ("win32", "ARM64", "Windows"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +96,7 @@ def _from_lock(entry: dict) -> Requirement:
 
 def _described(requirement: Requirement) -> tuple[str, str, tuple[bool, ...]]:
     """Comparable: the name, the versions, and on which machines and Pythons it applies."""
-    return (
-        canonicalize_name(requirement.name),
-        str(requirement.specifier),
-        _applies(requirement.marker),
-    )
+    return (canonicalize_name(requirement.name), str(requirement.specifier), _applies(requirement.marker))
 
 
 def _applies(marker: Marker | None) -> tuple[bool, ...]:
@@ -104,12 +104,14 @@ def _applies(marker: Marker | None) -> tuple[bool, ...]:
         marker is None
         or marker.evaluate(
             {
-                "python_version": python, "python_full_version": f"{python}.0",
-                "sys_platform": system, "platform_machine": machine,
+                "python_version": python,
+                "python_full_version": f"{python}.0",
+                "sys_platform": system,
+                "platform_machine": machine,
             }
         )
         for python, (system, machine, _) in product(PYTHONS, MACHINES)
-    )  # fmt: skip
+    )
 
 
 def test_environment_yml_takes_everything_from_pyproject(conda, project):

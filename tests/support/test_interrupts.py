@@ -92,10 +92,9 @@ def test_training_that_has_not_begun_ends_as_one_in_its_first_epoch(monkeypatch,
     monkeypatch.setattr("mobilenet_lib.training.choice.probe", lambda *_: None)
     monkeypatch.setattr("mobilenet_lib.training.choice.platform.machine", lambda: "x86_64")
     run = training.fit(
-        model, pictures, validation=None, epochs=2, batch_size=8, engine="static",
-        checkpoint=tmp_path / "c",
-    )  # fmt: skip
-    assert (run.interrupted, run.epochs, run.settings["engine"]) == (True, [], "none")
+        model, pictures, validation=None, epochs=2, batch_size=8, step="static", checkpoint=tmp_path / "c"
+    )
+    assert (run.interrupted, run.epochs, run.settings["step"]) == (True, [], "none")
     assert not model.training
     assert all((value.numpy() == before[name]).all() for name, value in model.state_dict().items())
     assert capsys.readouterr().out == (
@@ -103,9 +102,8 @@ def test_training_that_has_not_begun_ends_as_one_in_its_first_epoch(monkeypatch,
     )
     monkeypatch.undo()
     run = training.fit(
-        model, pictures, validation=None, epochs=2, batch_size=8, engine="dynamic",
-        checkpoint=tmp_path / "c",
-    )  # fmt: skip
+        model, pictures, validation=None, epochs=2, batch_size=8, step="dynamic", checkpoint=tmp_path / "c"
+    )
     assert len(run.epochs) == 2
 
 

@@ -1,6 +1,6 @@
 """What each of the processes in `test_parallel.py` does; they leave what they found as files in the folder given.
 
-Also the networks and pictures of that test, for the process that trains alone.
+Also the networks and images of that test, for the process that trains alone.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main(folder: Path) -> None:
             (folder / "loaded").touch()
         found["loaded"] = (folder / "loaded").exists()
     found["uneven"] = refused(batch_size=15)
-    found["static"] = refused(engine="static")
+    found["static"] = refused(step="static")
     found["seeds"] = refused(seed=place)
 
     model = plain_net()
@@ -73,10 +73,7 @@ def main(folder: Path) -> None:
     fit(interrupt_in_pass(small_net(), 6), epochs=3, checkpoint=checkpoint)
     parts = small_net(seed=99)
     history = fit(parts, epochs=3, checkpoint=checkpoint)
-    found |= {
-        "again": curves(history) == found["curves"],
-        "same": weights(parts) == weights(whole),
-    }
+    found |= {"again": curves(history) == found["curves"], "same": weights(parts) == weights(whole)}
     (folder / f"found{place}.json").write_text(json.dumps(found), encoding="utf-8")
 
 

@@ -10,13 +10,11 @@ import sys
 import numpy as np
 import pytest
 
-from mobilenet_lib import models, training, weights
+from mobilenet_lib import data, models, statistics, training, weights
 from mobilenet_lib.runs import Run
 from mobilenet_lib.training import checkpoints, command
 
-SMALL = [
-    "--width", "0.1", "--pictures", "192", "--test-pictures", "64", "--epochs", "3", "--engine", "dynamic"
-]  # fmt: skip
+SMALL = ["--width", "0.1", "--images", "192", "--test-images", "64", "--epochs", "3", "--step", "dynamic"]
 
 
 @pytest.fixture
@@ -35,7 +33,7 @@ def test_a_run_reports_every_epoch_and_writes_history_and_weights(here, capsys):
     assert f"test accuracy {run.test['accuracy']:.4f}" in lines[3]
     model = models.build(**run.settings["network"])
     weights.load(model, here / "out" / "small.npz")
-    test = command._first(command.data.load("fashion_mnist", "test"), "", 64, 1)
+    test = data.load("fashion_mnist", "test").head(64)
     assert training.evaluate(model, test).accuracy == run.test["accuracy"]
     assert run.test["total"] == 64
 
@@ -44,8 +42,11 @@ def test_a_run_reports_every_epoch_and_writes_history_and_weights(here, capsys):
     ("wrong", "message"),
     [
         (["--width", "0"], "width_multiplier must be a number above 0"),
-        (["--pictures", "1"], "--pictures must be"),
-        (["--test-pictures", "0"], "--test-pictures must be"),
+        (["--images", "1"], "images must be a whole number of at least 2, not 1"),
+        (["--test-images", "0"], "test_images must be a whole number of at least 1, not 0"),
+        (["--seed", str(2**64)], "seed must be a whole number of at most 64 bits"),
+        (["--batch-size", "1"], "batch_size must be"),
+        (["--learning-rate", "1e9"], "at most 1000, not 1000000000.0. Try 0.1"),
         (["--data", "folder", "--path", "nowhere"], "nowhere"),
         (["--model", "vgg16", "--width", "0.5"], "vgg16 has neither"),
         (["--learning-rate", "-1"], "learning_rate must be"),
@@ -62,7 +63,9 @@ def test_what_cannot_be_done_is_said_in_a_line(here, capsys, wrong, message):
 def test_other_settings_do_not_continue_a_run(here, capsys):
     assert command.main([*SMALL, "--epochs", "1"]) == 0
     assert command.main([*SMALL, "--epochs", "2"]) == 1
-    assert "was made with epochs = 1, this call has 2" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "was made with epochs = 1, this call has 2" in told
+    assert "pass --restart to replace it" in told
     assert command.main([*SMALL, "--epochs", "2", "--restart"]) == 0
 
 
@@ -116,10 +119,8 @@ sys.exit(command.main(sys.argv[1:]))
 
 
 def _started(here, *program) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, *program, *SMALL, "--output", "run"],
-        cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    program = [sys.executable, *program, *SMALL, "--output", "run"]
+    return subprocess.Popen(program, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
@@ -147,7 +148,8 @@ def test_a_run_killed_in_the_middle_of_a_save_continues_bit_for_bit(here, capsys
         out, err = process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL, err
     assert out.count("epoch ") == 1  # the second was trained, and is reported after its save
-    half, checkpoint = (here / f"run.checkpoint.npz{end}" for end in (".partial", ""))
+    checkpoint = here / "run.checkpoint.npz"
+    (half,) = here.glob("run.checkpoint.npz.*.partial")
     assert 0 < half.stat().st_size < checkpoint.stat().st_size
     assert _epochs(checkpoint) == 1
     assert command.main([*SMALL, "--output", "run"]) == 0
@@ -175,7 +177,10 @@ def test_a_full_disk_is_an_error_in_a_line_and_the_last_good_checkpoint_stays(he
     # Room for the checkpoint before the first epoch and the next beside it, but not for two with optimizer's memory.
     mounted = _mounted(here / "disk", size * 7 // 4)
     limit = "" if mounted else f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size - 999}, -1));"
-    program = f"import resource, sys; {limit} from mobilenet_lib.training import command; sys.exit(command.main(sys.argv[1:]))"
+    program = (
+        f"import resource, sys; {limit} from mobilenet_lib.training import command; "
+        "sys.exit(command.main(sys.argv[1:]))"
+    )
     limited = [sys.executable, "-c", program, *SMALL, "--output", "disk/run"]
     try:
         done = subprocess.run(limited, capture_output=True, text=True, check=False)
@@ -211,6 +216,17 @@ def test_until_ends_after_the_epoch_that_reached_it(here, capsys):
     assert "was made with until = 0.101, this call has None" in capsys.readouterr().err
 
 
-def test_mixed_precision_is_refused_on_a_cpu(here, capsys):
-    assert command.main([*SMALL, "--amp"]) == 1
-    assert "mixed precision needs a GPU, and Paddle computes on 'cpu' here" in capsys.readouterr().err
+def test_a_home_folder_is_found(here, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(here))
+    assert command.main([*SMALL, "--epochs", "1", "--output=~/out/run"]) == 0
+    assert sorted(path.name for path in here.rglob("*")) == ["out", "run.checkpoint.npz", "run.json", "run.npz"]
+
+
+def test_a_run_of_the_command_can_be_paired_with_another(here):
+    """It is tested as the recorded runs are: image by image, and on training images too."""
+    assert command.main([*SMALL, "--epochs", "1", "--output", "run"]) == 0
+    run = Run.load("run.json")
+    assert statistics.paired(run, run)["both"] == run.test["correct"]
+    assert run.test["train"]["total"] == 192
+    assert run.settings["macs"] == models.architectures.mobilenet_v1(0.1, 32, 10, stem_stride=1).macs

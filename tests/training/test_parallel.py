@@ -35,10 +35,9 @@ def launched(folder: Path, *command: str) -> subprocess.Popen:
         "PYTHONPATH": str(HERE),
     }
     launcher = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"]
-    return subprocess.Popen(
-        [*launcher, "--log_dir", str(folder / "log"), *command],
-        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    command = (*launcher, "--log_dir", str(folder / "log"), *command)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +88,7 @@ def test_one_process_writes_and_reports(together):
     assert not (together / "checkpoint1").exists()
     assert [found(together, place)["heard"] for place in (0, 1)] == [[1, 2, 3], []]
     settings = found(together, 0)["settings"]
-    assert (settings["processes"], settings["engine"]) == (2, "dynamic")
+    assert (settings["processes"], settings["step"]) == (2, "dynamic")
 
 
 def test_the_first_loads_the_data_before_the_other(together):
@@ -99,14 +98,14 @@ def test_the_first_loads_the_data_before_the_other(together):
 def test_what_two_processes_cannot_do_is_refused_in_both(together):
     for place in (0, 1):
         report = found(together, place)
-        assert "15 pictures cannot be shared evenly by 2 processes" in report["uneven"]
-        assert "engine must be auto or dynamic, not 'static'" in report["static"]
+        assert "15 images cannot be shared evenly by 2 processes" in report["uneven"]
+        assert "step must be auto or dynamic, not 'static'" in report["static"]
         assert "process 1 has seed = 1, process 0 has 0" in report["seeds"]
 
 
 def test_a_dead_process_ends_the_job_and_leaves_the_checkpoint(tmp_path, capsys):
     """The command under the launcher; one of its two processes is killed."""
-    small = ["--width", "0.1", "--pictures", "256", "--test-pictures", "64"]
+    small = ["--width", "0.1", "--images", "256", "--test-images", "64"]
     small += ["--output", str(tmp_path / "run")]
     checkpoint = tmp_path / "run.checkpoint.npz"
     with launched(tmp_path, "mobilenet-train", *small, "--epochs", "1000") as job:
@@ -149,18 +148,18 @@ def _wait_for_epoch(checkpoint: Path, job: subprocess.Popen) -> None:
 
 def test_without_the_launcher_there_is_one_process_and_nothing_to_share():
     assert (parallel.processes(), parallel.place(), parallel.is_first()) == (1, 0, True)
-    assert parallel.share(7) == slice(0, 7)
+    assert parallel.part(7) == slice(0, 7)
     assert parallel.total([0.1, 3]) == [0.1, 3]
 
 
 @pytest.mark.parametrize(("count", "processes"), [(16, 2), (7, 3), (2, 3)])
-def test_shares_cover_everything_once(monkeypatch, count, processes):
+def test_parts_cover_everything_once(monkeypatch, count, processes):
     monkeypatch.setattr(parallel, "processes", lambda: processes)
-    shares = []
+    parts = []
     for place in range(processes):
         monkeypatch.setattr(parallel, "place", lambda place=place: place)
-        shares.extend(range(count)[parallel.share(count)])
-    assert shares == list(range(count))
+        parts.extend(range(count)[parallel.part(count)])
+    assert parts == list(range(count))
 
 
 def test_a_part_is_augmented_as_it_is_among_all():

@@ -9,7 +9,7 @@ import pytest
 
 from mobilenet_lib import data, models, training
 from mobilenet_lib._support.paddle import paddle
-from mobilenet_lib.training import choice, dynamic
+from mobilenet_lib.training import choice
 from mobilenet_lib.training import comparison as comparing
 
 SHAPE = (3, 16, 16)
@@ -28,10 +28,7 @@ def _model(name="mobilenet_v1", seed=0, **options):
 
 def _batch(size=16, seed=0):
     generator = np.random.default_rng(seed)
-    return (
-        generator.standard_normal((size, *SHAPE), dtype=np.float32),
-        generator.integers(0, 10, size),
-    )
+    return (generator.standard_normal((size, *SHAPE), dtype=np.float32), generator.integers(0, 10, size))
 
 
 def _compared(model, optimizer="sgd", change=None):
@@ -131,10 +128,7 @@ def test_a_network_that_amplifies_noise_gets_no_free_pass():
 def test_weight_decay_acts_on_the_same_weights():
     """Seen in the optimizer's memory, which holds the sum of gradient + decay · weight over the steps."""
     model = _model()
-    dynamic, static = (
-        training.DynamicGraph(model, "sgd"),
-        training.StaticStep(model, "sgd", 16, SHAPE),
-    )
+    dynamic, static = (training.DynamicStep(model, "sgd"), training.StaticStep(model, "sgd", 16, SHAPE))
     images, labels = _batch()
     before = dynamic.model_state()
     model.train()
@@ -152,10 +146,7 @@ def test_weight_decay_acts_on_the_same_weights():
 
 def test_state_goes_both_ways():
     model, other = (_model("mobilenet_v2", seed, **SHORT["mobilenet_v2"]) for seed in (0, 1))
-    static, dynamic = (
-        training.StaticStep(model, "adam", 16, SHAPE),
-        training.DynamicGraph(other, "adam"),
-    )
+    static, dynamic = (training.StaticStep(model, "adam", 16, SHAPE), training.DynamicStep(other, "adam"))
     static.step(*_batch(), 1e-3)
     dynamic.load_model_state(static.model_state())
     dynamic.load_optimizer_state(static.optimizer_state())
@@ -188,10 +179,7 @@ def test_a_batch_of_another_size_is_refused():
 
 def test_fewer_pictures_than_a_batch_are_evaluated_alone():
     model = _model()
-    static, dynamic = (
-        training.StaticStep(model, "sgd", 16, SHAPE),
-        training.DynamicGraph(model, None),
-    )
+    static, dynamic = (training.StaticStep(model, "sgd", 16, SHAPE), training.DynamicStep(model, None))
     images, _ = _batch(5)
     np.testing.assert_allclose(static.logits(images), dynamic.logits(images), atol=1e-4)
 
@@ -252,7 +240,7 @@ def test_short_runs_are_not_worth_a_trial(monkeypatch):
 
 
 def test_an_unknown_engine_is_refused():
-    with pytest.raises(ValueError, match="engine must be one of auto, dynamic, static, not 'fast'"):
+    with pytest.raises(ValueError, match="step must be one of auto, dynamic, static, not 'fast'"):
         _chosen("fast", _model())
 
 
@@ -270,8 +258,8 @@ def _run(engine, checkpoint, epochs, stop_after):
             raise KeyboardInterrupt
 
     history = training.fit(
-        model, _few(), validation=None, epochs=epochs, engine=engine, checkpoint=checkpoint,
-        learning_rate=0.05, on_epoch_end=stop,
+        model, _few(), validation=None, epochs=epochs, step=engine, checkpoint=checkpoint,
+        learning_rate=0.05, options=training.Options(on_epoch_end=stop),
     )  # fmt: skip
     return model, history
 
@@ -283,10 +271,10 @@ def test_a_whole_run_agrees_in_accuracy_and_keeps_the_model():
         training.seed_everything(0)
         model = models.build("mobilenet_v1", 10, 0.1, resolution=32, shallow=True)
         run = training.fit(
-            model, images, validation=0.2, epochs=3, engine=engine, augment=False,
-            optimizer="adam", learning_rate=3e-3, batch_size=32,
+            model, images, validation=0.2, epochs=3, step=engine,
+            learning_rate=3e-3, batch_size=32, options=training.Options(augment=False, optimizer="adam"),
         )  # fmt: skip
-        assert run.settings["engine"] == engine
+        assert run.settings["step"] == engine
         # What the history says is what the dynamic model now does.
         measured = training.evaluate(model, images.split(0.2, 0)[1]).accuracy
         assert measured == pytest.approx(run.epochs[-1]["validation_accuracy"], abs=0.01)
@@ -309,48 +297,4 @@ def test_a_run_can_be_continued_by_the_other_engine_and_says_so(tmp_path):
     _, stopped = _run("static", tmp_path / "c", epochs=2, stop_after=1)
     assert stopped.interrupted
     _, history = _run("dynamic", tmp_path / "c", epochs=2, stop_after=99)
-    assert history.settings["engine"] == "static, then dynamic"
-
-
-# --- mixed precision, as far as it can be tried without a GPU
-
-
-@pytest.fixture
-def scaling(monkeypatch):
-    """An engine whose loss scaler works here as well; Paddle leaves float16 out on a CPU, with a warning."""
-    monkeypatch.setattr(dynamic, "check_mixed_precision", lambda: None)
-    monkeypatch.setattr(paddle.amp.grad_scaler, "in_dynamic_mode", lambda: False)
-    return lambda: training.DynamicGraph(_model(), "sgd", mixed=True)
-
-
-@pytest.mark.filterwarnings("ignore:amp_guard can only be enabled")
-def test_a_scaled_loss_gives_the_same_step(scaling):
-    """The scale is a power of two, so nothing is rounded on the way."""
-    scaled, plain = scaling(), training.DynamicGraph(_model(), "sgd")
-    assert scaled._scaler.is_enable()
-    for rate in (0.1, 0.05):
-        assert scaled.step(*_batch(), rate) == plain.step(*_batch(), rate)
-    for name, value in plain.model_state().items():
-        np.testing.assert_array_equal(scaled.model_state()[name], value)
-
-
-@pytest.mark.filterwarnings("ignore:amp_guard can only be enabled")
-def test_a_step_with_an_infinite_gradient_is_left_out_and_the_scale_kept(scaling):
-    engine = scaling()
-    engine.step(*_batch(), 0.1)
-    before, scale = engine.model_state(), engine.optimizer_state()["loss scaler/scale"]
-    images, labels = _batch()
-    images[0] = np.inf
-    engine.step(images, labels, 0.1)
-    state = engine.optimizer_state()
-    assert state["loss scaler/scale"] == scale / 2
-    assert state["loss scaler/incr_count"] == 0
-    for name, value in engine.model_state().items():
-        if not name.endswith(("_mean", "_variance")):
-            np.testing.assert_array_equal(value, before[name])
-
-    other = scaling()
-    other.load_optimizer_state(state)
-    for name, value in other.optimizer_state().items():
-        np.testing.assert_array_equal(value, state[name])
-    assert sum(name.startswith("loss scaler/") for name in state) >= 4
+    assert history.settings["step"] == "static, then dynamic"

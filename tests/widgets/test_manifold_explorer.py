@@ -1,20 +1,16 @@
-"""The manifold explorer without a browser: its random matrices, its table against the library, refusals, the static twin."""
+"""The manifold explorer without a browser: its random matrices, its table, refusals, the static twin."""
 
 from __future__ import annotations
 
-import html
-import json
 import re
 import statistics
 
 import numpy as np
 import pytest
 import traitlets
-from explorers import asked_for, assert_immediate, displayed
 
 from mobilenet_lib import widgets
 from mobilenet_lib.experiments import manifold
-from mobilenet_lib.widgets._explorer import module
 from mobilenet_lib.widgets._manifold import random_rows
 
 SEEDS = range(1, 31)
@@ -30,7 +26,7 @@ def test_more_channels_add_rows_to_the_same_matrix_and_seeds_differ():
 
 
 def test_the_rows_are_normal_numbers_and_point_everywhere():
-    """All 900 rows that the explorer can draw: mean 0, deviation 1, uncorrelated, each quarter of the plane equally often."""
+    """All 900 rows that it can draw: mean 0, deviation 1, uncorrelated, each quarter of the plane equally often."""
     rows = np.concatenate([random_rows(30, seed) for seed in SEEDS])
     assert abs(rows.mean(axis=0)).max() < 0.15
     assert rows.std(axis=0) == pytest.approx([1, 1], abs=0.1)
@@ -43,7 +39,7 @@ def test_over_all_seeds_about_as_many_points_are_lost_as_the_formula_says():
     for channels in (2, 3, 5):
         frames = [widgets.manifold_explorer(channels, seed).frame() for seed in SEEDS]
         lost = statistics.mean(frame.loc[channels, "points lost"] for frame in frames) / 300
-        assert lost == pytest.approx(manifold.share_lost(channels), abs=0.1)
+        assert lost == pytest.approx(manifold.fraction_lost(channels), abs=0.1)
 
 
 def test_the_table_is_that_of_the_experiment():
@@ -63,7 +59,7 @@ def test_the_table_is_that_of_the_experiment():
     ]
 
 
-def test_the_picture_follows_the_scale():
+def test_the_figure_follows_the_scale():
     """Many channels: as read back the spiral has half of its size, at the best scale all of it."""
     reach = {}
     for scaled in (False, True):
@@ -110,50 +106,9 @@ def test_an_impossible_change_is_refused_and_leaves_the_explorer_as_it_was():
 # --- What is displayed ---
 
 
-def test_without_a_learner_a_figure_and_a_table_are_shown(monkeypatch):
-    explorer = widgets.manifold_explorer(5, 3)
-    (figure, about_figure), (table, _) = displayed(explorer, monkeypatch, interactive=False)
-    assert about_figure["image/png"]["alt"] == figure["text/plain"]
-    settings = html.unescape(re.search('data-settings="([^"]*)"', table["text/html"])[1])
-    assert json.loads(settings) == {"channels": 5, "seed": 3, "scaled": False}
-    for lost in explorer.frame()["points lost"]:
-        assert f"<td>{lost}</td>" in table["text/html"]
-    assert displayed(widgets.manifold_explorer(5, 3), monkeypatch, interactive=False) == [
-        (figure, about_figure),
-        (table, {}),
-    ]
-
-
-def test_a_learner_gets_the_live_view_alone(monkeypatch):
-    explorer = widgets.manifold_explorer()
-    ((data, _),) = displayed(explorer, monkeypatch, interactive=True)
-    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
-    assert "image/png" not in data
-    assert "manifold_explorer(channels=3, seed=1" in data["text/plain"]
-
-
 def test_the_words_of_the_figure_say_what_is_lost():
     explorer = widgets.manifold_explorer(3, 1)
     alt = explorer.figure()[1]
     lost = explorer.frame().loc[3, "points lost"]
     assert f"{lost} of 300 points are lost" in alt
     assert 0 < lost < 300
-
-
-# --- The browser's side ---
-
-
-def test_the_module_is_one_file_that_asks_no_host_for_anything():
-    script = widgets.manifold_explorer()._esm
-    assert script == module("manifold_explorer")
-    assert asked_for(script) == []
-
-
-def test_python_answers_a_slider_within_50_ms():
-    explorer = widgets.manifold_explorer()
-
-    def update(step: int) -> None:
-        explorer.set_state({"channels": 2 + step % 29, "seed": 1 + step % 30})
-        explorer.frame()
-
-    assert_immediate(update)

@@ -1,4 +1,4 @@
-"""The explorers without a browser: settings, numbers against the ledger's loops, and the static twins.
+"""The explorers without a browser: settings, numbers against plain loops, and the static twins.
 
 What the live views show is tested in browser/test_widgets.py.
 """
@@ -8,19 +8,30 @@ from __future__ import annotations
 import html
 import json
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 import traitlets
-from explorers import asked_for, assert_immediate, displayed
+from explorers import asked_for, assert_immediate, displayed, made_up
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mobilenet_lib import cost, widgets
+from mobilenet_lib.experiments.design import Budget
 from mobilenet_lib.widgets._explorer import module
 from mobilenet_lib.widgets._passes import KINDS, passes
 
-EXPLORERS = (widgets.convolution_stepper, widgets.cost_explorer, widgets.groups_explorer)
+EXPLORERS = {
+    "stepper": widgets.convolution_stepper,
+    "costs": widgets.cost_explorer,
+    "groups": widgets.groups_explorer,
+    "V1": widgets.architecture_explorer,
+    "V2": partial(widgets.architecture_explorer, "v2"),
+    "manifold": partial(widgets.manifold_explorer, 5, 3),
+    "design": partial(widgets.design_explorer, budget=Budget(macs=10**6), trained=made_up()),
+}
+of_every_kind = pytest.mark.parametrize("make", EXPLORERS.values(), ids=list(EXPLORERS))
 
 
 @st.composite
@@ -78,33 +89,33 @@ def test_stepper_frame_counts_what_the_loops_count(sizes, kind):
     row = widgets.convolution_stepper(kind, **sizes).frame().loc[kind]
     counted = [
         cost.brute_force(
-            len(layer.inputs), len(layer.weights), layer.weights.shape[2:], layer.inputs.shape[1:],
-            layer.stride, layer.padding, groups=len(layer.inputs) // layer.weights.shape[1],
+            *(len(layer.inputs), len(layer.weights), layer.weights.shape[2:], layer.inputs.shape[1:]),
+            *(layer.stride, layer.padding),
+            groups=len(layer.inputs) // layer.weights.shape[1],
         )
         for layer in layers
-    ]  # fmt: skip
+    ]
     assert row["MACs"] == sum(one.macs for one in counted)
     assert row["parameters"] == sum(one.params for one in counted) == sum(one.weights.size for one in layers)
     assert row["numbers computed"] == sum(one.outputs.size for one in layers)
     assert row["output"] == layers[-1].outputs.shape
 
 
-def test_stepper_of_the_seed_sizes_in_miniature():
+def test_stepper_of_the_articles_sizes_in_miniature():
     macs = widgets.convolution_stepper().frame()["MACs"]
-    assert dict(macs) == {
-        "standard": 9 * 4 * 27, "depthwise": 9 * 3 * 9, "pointwise": 25 * 4 * 3,
-        "depthwise separable": 243 + 9 * 4 * 3, "spatially separable": 15 * 12 * 3 + 9 * 4 * 9,
-    }  # fmt: skip
+    one_pass = {"standard": 9 * 4 * 27, "depthwise": 9 * 3 * 9, "pointwise": 25 * 4 * 3}
+    two_passes = {"depthwise separable": 243 + 9 * 4 * 3, "spatially separable": 15 * 12 * 3 + 9 * 4 * 9}
+    assert dict(macs) == one_pass | two_passes
 
 
-def test_stepper_shows_a_picture_and_a_kernel_of_ones_own_while_the_sizes_are_theirs():
-    picture = np.array([[1, 2, 0, 1], [3, 1, 1, 0], [0, 2, 4, 1], [1, 0, 2, 3]])
+def test_stepper_shows_an_image_and_a_kernel_of_ones_own_while_the_sizes_are_theirs():
+    image = np.array([[1, 2, 0, 1], [3, 1, 1, 0], [0, 2, 4, 1], [1, 0, 2, 3]])
     kernel = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]])
-    stepper = widgets.convolution_stepper(input_size=4, in_channels=1, out_channels=1, picture=picture, kernel=kernel)
+    stepper = widgets.convolution_stepper(input_size=4, in_channels=1, out_channels=1, image=image, kernel=kernel)
     (layer,) = stepper.passes
-    assert np.array_equal(layer.inputs, picture[None])
+    assert np.array_equal(layer.inputs, image[None])
     assert np.array_equal(layer.weights, kernel[None, None])
-    assert layer.outputs[0, 0, 0] == (picture[:3, :3] * kernel).sum()
+    assert layer.outputs[0, 0, 0] == (image[:3, :3] * kernel).sum()
     stepper.input_size = 5
     assert stepper.passes[0].inputs.shape == (1, 5, 5)
     stepper.in_channels = 2
@@ -115,31 +126,18 @@ def test_cost_explorer_follows_its_sliders():
     explorer = widgets.cost_explorer()
     assert explorer.cost == cost.conv2d(64, 128, 3, 112)
     # What the browser sends when several sliders moved: all at once.
-    explorer.set_state(
-        {
-            "in_channels": 12,
-            "out_channels": 18,
-            "groups": 6,
-            "kernel_size": 5,
-            "input_size": 9,
-            "stride": 2,
-        }
-    )
+    channels = {"in_channels": 12, "out_channels": 18, "groups": 6}
+    explorer.set_state({**channels, "kernel_size": 5, "input_size": 9, "stride": 2})
     assert explorer.cost == cost.brute_force(12, 18, 5, 9, 2, groups=6)
     frame = explorer.frame()
-    standard, separable = (
-        cost.brute_force(12, 18, 5, 9, 2),
-        cost.depthwise_separable(12, 18, 5, 9, 2),
-    )
-    for name, layer in {
-        "standard": standard, "grouped, groups=6": explorer.cost, "depthwise separable": separable,
-        "· depthwise part": separable.depthwise, "· pointwise part": separable.pointwise,
-    }.items():  # fmt: skip
-        assert list(frame.loc[name]) == [
-            layer.output_shape, layer.macs, layer.flops, layer.params, layer.activations,
-            round(layer.activations * 4 / 1000, 1),
-        ]  # fmt: skip
-    assert len(frame) == 5
+    standard, separable = cost.brute_force(12, 18, 5, 9, 2), cost.depthwise_separable(12, 18, 5, 9, 2)
+    parts = {"· depthwise part": separable.depthwise, "· pointwise part": separable.pointwise}
+    layers = {"standard": standard, "grouped, groups=6": explorer.cost, "depthwise separable": separable, **parts}
+    for name, one in layers.items():
+        kilobytes = round(one.activations * 4 / 1000, 1)
+        costs = [one.output_shape, one.macs, one.flops, one.params, one.activations, kilobytes]
+        assert list(frame.loc[name]) == costs
+    assert list(frame.index) == list(layers)
 
 
 @given(st.integers(1, 12), st.integers(1, 12))
@@ -164,11 +162,7 @@ def test_groups_explorer_knows_every_possible_number_of_groups(in_channels, out_
 @pytest.mark.parametrize(
     ("make", "wrong", "said"),
     [
-        (
-            widgets.cost_explorer,
-            {"in_channels": 0},
-            "in_channels must be a whole number of at least 1",
-        ),
+        (widgets.cost_explorer, {"in_channels": 0}, "in_channels must be a whole number of at least 1"),
         (widgets.cost_explorer, {"kernel_size": -3}, "kernel_size"),
         (widgets.cost_explorer, {"stride": 1.5}, "stride"),
         (widgets.cost_explorer, {"out_channels": "many"}, "out_channels"),
@@ -176,22 +170,18 @@ def test_groups_explorer_knows_every_possible_number_of_groups(in_channels, out_
         (widgets.cost_explorer, {"in_channels": 10**12}, "at most 4096"),
         (widgets.groups_explorer, {"groups": 4}, "groups=4 must divide both"),
         (widgets.groups_explorer, {"in_channels": 13}, "at most 12"),
-        (
-            widgets.convolution_stepper,
-            {"kernel_size": 5, "input_size": 4},
-            "must fit into the padded input",
-        ),
+        (widgets.convolution_stepper, {"kernel_size": 5, "input_size": 4}, "must fit into the padded input"),
         (widgets.convolution_stepper, {"in_channels": 0}, "in_channels"),
         (widgets.convolution_stepper, {"input_size": 224}, "at most 8"),
         (widgets.convolution_stepper, {"padding": -1}, "padding"),
         (widgets.convolution_stepper, {"position": 0}, "position"),
         (widgets.convolution_stepper, {"kind": "deep"}, "kind must be one of standard, depthwise"),
         (widgets.convolution_stepper, {"beside": "deep"}, "beside must be one of"),
-        (widgets.convolution_stepper, {"picture": [[1] * 5] * 5}, "needs in_channels=1"),
+        (widgets.convolution_stepper, {"image": [[1] * 5] * 5}, "needs in_channels=1"),
         (
             widgets.convolution_stepper,
-            {"in_channels": 1, "out_channels": 1, "picture": [[1, 2]]},
-            "picture must be 5 rows of 5",
+            {"in_channels": 1, "out_channels": 1, "image": [[1, 2]]},
+            "image must be 5 rows of 5",
         ),
         (
             widgets.convolution_stepper,
@@ -226,7 +216,7 @@ def test_an_impossible_change_is_refused_and_leaves_the_explorer_as_it_was():
 # --- What is displayed ---
 
 
-@pytest.mark.parametrize("make", EXPLORERS)
+@of_every_kind
 def test_without_a_learner_a_figure_and_a_table_are_shown(make, monkeypatch):
     (figure, about_figure), (table, _) = displayed(make(), monkeypatch, interactive=False)
     assert about_figure["image/png"]["alt"] == figure["text/plain"]
@@ -234,24 +224,28 @@ def test_without_a_learner_a_figure_and_a_table_are_shown(make, monkeypatch):
     assert "<table" in table["text/html"]
     settings = html.unescape(re.search('data-settings="([^"]*)"', table["text/html"])[1])
     assert json.loads(settings) == make().settings
-    for value in (macs for macs in make().frame()["MACs"] if macs != ""):
-        assert f"{value:,}" in table["text/plain"]
-        assert f"<td>{value:,}</td>" in table["text/html"]
+    frame = make().frame()
+    for value in frame.to_numpy().ravel():
+        if isinstance(value, int):
+            assert f"{value:,}" in table["text/plain"]
+            assert f"<td>{value:,}</td>" in table["text/html"]
+    assert all(str(name) in table["text/plain"] for name in frame.index)
 
 
-@pytest.mark.parametrize("make", EXPLORERS)
+@of_every_kind
 def test_two_runs_show_the_same(make, monkeypatch):
     first, second = (displayed(make(), monkeypatch, interactive=False) for _ in range(2))
     assert first == second
     assert not any("widget-view" in kind or "model_id" in str(data) for data, _ in first for kind in data)
 
 
-@pytest.mark.parametrize("make", EXPLORERS)
+@of_every_kind
 def test_a_learner_gets_the_live_view_alone(make, monkeypatch):
     explorer = make()
     ((data, _),) = displayed(explorer, monkeypatch, interactive=True)
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
     assert "Run this cell" in data["text/plain"]
+    assert f"{explorer.name}(" in data["text/plain"]
     assert explorer.model_id not in data["text/plain"]
     assert "image/png" not in data
 
@@ -268,7 +262,7 @@ def test_the_figure_follows_the_position(kind):
         alts.append(alt)
     assert len(set(alts)) == 3
     last = stepper.passes[-1].outputs
-    assert f"their sum {last[-1, -1, -1]} is the number in output map {len(last) - 1}" in alts[-1]
+    assert f"their sum {last[-1, -1, -1]} is the number in output feature map {len(last) - 1}" in alts[-1]
 
 
 def test_groups_figure_says_who_feeds_whom():
@@ -280,20 +274,28 @@ def test_groups_figure_says_who_feeds_whom():
 # --- The browser's side ---
 
 
-@pytest.mark.parametrize("make", EXPLORERS)
+@of_every_kind
 def test_the_module_is_one_file_that_asks_no_host_for_anything(make):
     script, style = make()._esm, make()._css
-    assert script == module(make.__name__)
+    assert script == module(make().name)
     assert asked_for(f"{script}\n{style}") == []
     assert "url(" not in style
     assert "@import" not in style
 
 
-def test_python_answers_a_slider_within_50_ms():
-    explorer = widgets.cost_explorer()
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("costs", [{"in_channels": 32, "kernel_size": 3}, {"in_channels": 64, "kernel_size": 5}]),
+        ("V2", [{"width_multiplier": 0.5, "resolution": 160}, {"width_multiplier": 1.0, "resolution": 192}]),
+        ("manifold", [{"channels": 2 + step, "seed": 1 + step} for step in range(29)]),
+    ],
+)
+def test_python_answers_a_slider_within_50_ms(name, settings):
+    explorer = EXPLORERS[name]()
 
     def update(step: int) -> None:
-        explorer.set_state({"in_channels": 32 + 32 * (step % 2), "kernel_size": 3 + 2 * (step % 2)})
-        explorer.cost, explorer.frame()
+        explorer.set_state(settings[step % len(settings)])
+        explorer.frame()
 
     assert_immediate(update)

@@ -12,7 +12,10 @@ Introduced in lesson 01.
 
 from __future__ import annotations
 
+import ast
 import difflib
+import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,8 +23,9 @@ from typing import Any
 from mobilenet_lib._support import environment
 from mobilenet_lib._support.messages import Code, Folded, Message
 from mobilenet_lib.course import handout, records
-from mobilenet_lib.course.exercises._checking import Report, examine, short_repr
+from mobilenet_lib.course.exercises._checking import Report, examine
 from mobilenet_lib.course.exercises._exercise import Exercise
+from mobilenet_lib.course.exercises._values import short_repr
 from mobilenet_lib.course.lesson_modules import lesson_modules
 
 __all__ = ["EXERCISES", "check", "hint", "solution"]
@@ -53,7 +57,8 @@ def check(function: Callable[..., Any] | str | None = None) -> None:
     report = examine(exercise, function)
     if report.outcome != "not attempted":
         records.record_attempt(exercise.name, report.outcome, report.misconception)
-    _show(replace(report.message, blocks=(*report.message.blocks, *_points(exercise, report))))
+    blocks = (*report.message.blocks, *_points(exercise, report), *_older_definition(exercise.name))
+    _show(replace(report.message, blocks=blocks))
 
 
 def hint(function: Callable[..., Any] | str | None = None) -> None:
@@ -63,7 +68,7 @@ def hint(function: Callable[..., Any] | str | None = None) -> None:
         return
     number = _hints_given.get(exercise.name, 0) + 1
     if number > len(exercise.hints):
-        blocks = tuple(f"Hint {place}: {text}" for place, text in enumerate(exercise.hints, 1))
+        blocks = tuple(f"Hint {order}: {text}" for order, text in enumerate(exercise.hints, 1))
         last = f"`solution({exercise.name})` shows one way to write it."
         _show(Message("note", f"{exercise.name}: there are no more hints", (*blocks, last)))
         return
@@ -76,13 +81,13 @@ def hint(function: Callable[..., Any] | str | None = None) -> None:
 def solution(function: Callable[..., Any] | str | None = None) -> None:
     """Show one way to write the function. Seen before the exercise is solved, it halves the points.
 
-    In a hand-out it shows nothing before the instructor's code has opened the lock (see `handout`).
+    In a hand-out it shows nothing before the instructor has opened the solutions (see `handout`).
     """
     exercise = _found(function)
     if exercise is None:
         return
     if handout.locked():
-        _show(handout.LOCKED)
+        _show(handout.why_locked())
         return
     records.record_solution(exercise.name)
     shown: Code | Folded = Code(exercise.solution)
@@ -96,10 +101,21 @@ def _points(exercise: Exercise, report: Report) -> tuple[str, ...]:
     if report.outcome != "correct":
         return ()
     points = exercise.earned(records.state()["exercises"][exercise.name])
-    return (
-        f"{points} of {exercise.points} points"
-        + ("." if points == exercise.points else ", as the solution was opened first."),
-    )
+    reason = "" if points == exercise.points else ", as the solution was opened first"
+    return (f"{points} of {exercise.points} points{reason}.",)
+
+
+def _older_definition(name: str) -> tuple[str, ...]:
+    """In a notebook, a sentence where Python could not read the newest cell that defines the function."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    cells = shell.user_ns.get("In", ()) if shell is not None else ()
+    newest = next((cell for cell in reversed(cells) if re.search(rf"^\s*def {name}\b", cell, re.MULTILINE)), "")
+    try:
+        ast.parse(newest)
+    except SyntaxError as problem:
+        where = f"line {problem.lineno} of its newest cell ({problem.msg})"
+        return (f"This judges an older definition: Python could not read {where}. Mend that, and run the cell again.",)
+    return ()
 
 
 def _found(function: Callable[..., Any] | str | None) -> Exercise | None:
@@ -116,7 +132,7 @@ def _found(function: Callable[..., Any] | str | None) -> Exercise | None:
         rule = "Give the function itself, without calling it: `check(output_size)`."
         _show(Message("wrong", "This is no function", (f"{given} {rule}",)))
         return None
-    name = function if isinstance(function, str) else getattr(function, "__name__", type(function).__name__)
+    name = function if isinstance(function, str) else _name_of(function)
     if name in EXERCISES:
         return EXERCISES[name]
     close = difflib.get_close_matches(name, EXERCISES, n=1)
@@ -124,6 +140,13 @@ def _found(function: Callable[..., Any] | str | None) -> Exercise | None:
     known = ", ".join(EXERCISES)
     _show(Message("wrong", f"There is no exercise {name}", (f"{meant}There are: {known}.",)))
     return None
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    """The name that the learner gave it, where a lambda, a partial or a wrapper has none of an exercise itself."""
+    name = getattr(function, "__name__", type(function).__name__)
+    given = (known for known in EXERCISES if _of_learner(known) is function)
+    return name if name in EXERCISES else next(given, name)
 
 
 def _of_learner(name: str) -> Callable[..., Any] | None:

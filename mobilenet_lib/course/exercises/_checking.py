@@ -1,31 +1,34 @@
 """Try a learner's function without being harmed by it, and find out what is wrong with it.
 
-The function runs in a thread, on copies of the arguments. After TIME_LIMIT seconds an exception is raised inside it,
-which ends loops in Python code on every system. It cannot end a single long call into C (`time.sleep(1000)`, one huge numpy
-operation) before that call returns, nor a loop that catches every exception over and over: then the thread is left behind,
-silenced, and the learner is asked to restart the kernel. Memory is not limited.
+The function runs in a thread, on copies of the arguments; it can neither end the kernel nor ask for input. After
+TIME_LIMIT seconds an exception is raised inside it, which ends loops in Python code on every system. It cannot end a
+single long call into C (`time.sleep(1000)`, one huge numpy operation) before that call returns, nor a loop that catches
+every exception over and over: then the thread is left behind, silenced, and the learner is asked to restart the kernel.
+Memory is not limited.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
+import contextlib
 import copy
 import ctypes
 import inspect
 import linecache
-import math
 import sys
 import textwrap
 import threading
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any, TextIO
 
 import numpy as np
 
 from mobilenet_lib._support.messages import Block, Code, Message
 from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
+from mobilenet_lib.course.exercises._values import described, difference, has_float, plain, same, shortened, type_fault
 
 TIME_LIMIT = 5.0  # seconds for all cases together
 _PATIENCE = 1.0  # seconds in which a function must end after it was told to
@@ -58,11 +61,7 @@ def examine(exercise: Exercise, function: Callable[..., Any]) -> Report:
     if not trial.printed:
         return report
     blocks = (*report.message.blocks, "Your function printed:", Code(trial.printed))
-    return Report(
-        report.outcome,
-        Message(report.message.kind, report.message.title, blocks),
-        report.misconception,
-    )
+    return replace(report, message=replace(report.message, blocks=blocks))
 
 
 @dataclass
@@ -81,6 +80,35 @@ class _TimeIsUp(BaseException):
     """Raised in the learner's function; no Exception, so that `except Exception` does not catch it."""
 
 
+class _Asked(BaseException):
+    """Raised where the learner's function calls `input`."""
+
+
+@contextlib.contextmanager
+def _without_exit_and_input() -> Iterator[None]:
+    """`exit()`, `quit()` and `input()` raise: IPython's own would end the kernel, Python's would close the input."""
+
+    def leave(*_: object) -> None:
+        raise SystemExit
+
+    def ask(*_: object) -> str:
+        raise _Asked
+
+    kept = {name: getattr(builtins, name) for name in ("exit", "quit", "input") if hasattr(builtins, name)}
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    for name in kept:
+        setattr(builtins, name, ask if name == "input" else leave)
+    if shell is not None:
+        shell.ask_exit = leave  # what IPython's `exit` and `quit` call
+    try:
+        yield
+    finally:
+        for name, function in kept.items():
+            setattr(builtins, name, function)
+        if shell is not None:
+            del shell.ask_exit
+
+
 def _run(function: Callable[..., Any], exercise: Exercise, by_name: bool) -> _Trial:
     """Call the function on every case in a thread, and stop it when it takes too long."""
     trial = _Trial()
@@ -92,8 +120,9 @@ def _run(function: Callable[..., Any], exercise: Exercise, by_name: bool) -> _Tr
         runner.start()
         for gate in gates:
             gate.thread = runner.ident
-        runner.go.set()
-        runner.join(TIME_LIMIT)
+        with _without_exit_and_input():
+            runner.go.set()
+            runner.join(TIME_LIMIT)
         trial.stopped = runner.is_alive()
     finally:  # also when the learner interrupts the kernel
         runner.stop()
@@ -137,7 +166,7 @@ class _Runner(threading.Thread):
             except BaseException as problem:  # SystemExit and KeyboardInterrupt too
                 self.trial.problem = problem
                 return
-            if not _same(given, case):
+            if not same(given, case, exact=True):
                 self.trial.edited = case
                 return
             self.trial.values.append(_snapshot(value))
@@ -154,13 +183,13 @@ class _Runner(threading.Thread):
         self.join(0.05)
 
 
-# Python's `print` crashes when another thread frees the stream it is writing to, so no gate is ever freed: a function left
-# behind by an earlier check may be printing to it.
+# Python's `print` crashes when another thread frees the stream it is writing to, so no gate is ever freed: a function
+# left behind by an earlier check may be printing to it.
 _all_gates: list[_Gate] = []
 
 
 class _Gate:
-    """A stream that keeps the first characters that one thread writes, drops its others, and passes on everybody else's."""
+    """A stream that keeps the first characters that one thread writes, drops its others, and passes on all else."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -193,52 +222,61 @@ def _judge(exercise: Exercise, function: Callable[..., Any], trial: _Trial) -> R
     if trial.stopped:
         return _stopped(exercise, where, trial.left_behind)
     if trial.edited is not None:
-        return _report("edited", exercise, "it changes its arguments", (
-            "Your function edits an array that it was given. Whoever called it would find it changed. Make a new array: "
-            "for example `a * b` in place of `a *= b`.",
-        ))  # fmt: skip
+        text = (
+            "Your function edits an argument that it was given. Whoever called it would find it changed. Make a new "
+            "one: for example `a * b` instead of `a *= b`."
+        )
+        return _report("edited", exercise, "it changes its arguments", (text,))
     if isinstance(trial.problem, NotImplementedError):
         return _not_attempted(exercise)
     if trial.problem is not None:
         return _raised(exercise, function, where, trial.problem)
     cleaned = []
     for case, value in zip(exercise.all_cases, trial.values, strict=True):
-        fault = _type_fault(value, exercise.returns)
+        fault = type_fault(value, exercise.returns)
         if fault:
-            return _report("type", exercise, "another kind of result is needed", (
-                f"For {_call(exercise, case)} your function returns {_described(value)}. {fault}",
-            ))  # fmt: skip
-        cleaned.append(_plain(value, exercise.returns))
+            text = f"For {_call(exercise, case)} your function returns {described(value)}. {fault}"
+            return _report("type", exercise, "another kind of result is needed", (text,))
+        cleaned.append(plain(value, exercise.returns))
     return _judge_values(exercise, cleaned, trial.values)
 
 
 def _judge_values(exercise: Exercise, values: list[Any], raw: list[Any]) -> Report:
-    cases = exercise.all_cases
-    right = [_same(value, exercise.reference(*copy.deepcopy(case))) for case, value in zip(cases, values, strict=True)]
-    if all(right):
+    cases, right = exercise.all_cases, _results(exercise, exercise.reference)
+    alike = [same(*pair, exact=exercise.exact) for pair in zip(values, right, strict=True)]
+    if all(alike):
         blocks: tuple[Block, ...] = ()
-        if exercise.returns in ("whole number", "shape") and any(_has_float(value) for value in raw):
+        if exercise.exact and any(has_float(value) for value in raw):
             blocks = (
                 "Some of your values are floats, such as 64.0 for 64. They count as right; `//` gives whole numbers.",
             )
         message = Message("right", f"Correct: {len(cases)} of {len(cases)} cases ({exercise.name})", blocks)
         return Report("correct", message)
     for known in exercise.misconceptions:
-        if all(_same(value, known.function(*copy.deepcopy(case))) for case, value in zip(cases, values, strict=True)):
+        if same(values, _results(exercise, known.function), exact=exercise.exact):
             return _report("misconception", exercise, "not yet", (known.message, _help(exercise)), known.name)
-    return _wrong(exercise, values, right)
+    return _wrong(exercise, values, right, alike)
 
 
-def _wrong(exercise: Exercise, values: list[Any], right: list[bool]) -> Report:
-    first = right.index(False)
-    case = exercise.all_cases[first]
-    expected = exercise.reference(*copy.deepcopy(case))
-    got, wanted = _described(values[first]), _described(expected)
-    if got == wanted:  # two arrays of one shape
-        got, wanted = f"{got} with other values", "those of the two layers run one after the other"
-    text = f"{sum(right)} of {len(right)} cases are right. For {_call(exercise, case)} your function returns {got}; right is {wanted}."
+def _results(exercise: Exercise, function: Callable[..., Any]) -> list[Any]:
+    return [function(*copy.deepcopy(case)) for case in exercise.all_cases]
+
+
+def _wrong(exercise: Exercise, values: list[Any], right: list[Any], alike: list[bool]) -> Report:
+    first = alike.index(False)
+    got, wanted = values[first], right[first]
+    text = (
+        f"{sum(alike)} of {len(alike)} cases are right. For {_call(exercise, exercise.all_cases[first])} your function "
+        f"returns {described(got)}; right is {described(wanted)}.{difference(got, wanted, exact=exercise.exact)}"
+    )
     follow = "Work this one out by hand and compare each step with your code."
+    if exercise.returns == "number" and _are_rounded(values, right):
+        follow = "Your values are the right ones, rounded. Return them as they are, without `round`."
     return _report("wrong", exercise, "not yet", (text, follow, _help(exercise)))
+
+
+def _are_rounded(values: list[float], right: list[float]) -> bool:
+    return any(same(values, [round(value, digits) for value in right], exact=True) for digits in range(1, 7))
 
 
 def _not_attempted(exercise: Exercise) -> Report:
@@ -252,15 +290,15 @@ def _not_attempted(exercise: Exercise) -> Report:
 def _wrong_signature(exercise: Exercise, function: Callable[..., Any]) -> Report:
     expected = f"`{exercise.name}({', '.join(exercise.parameters)})`"
     yours = f"`{exercise.name}{inspect.signature(function)}`"
-    return _report("signature", exercise, "other arguments are needed", (
-        f"The function must take {expected}; yours is {yours}. Put the first line back as it was.",
-    ))  # fmt: skip
+    text = f"The function must take {expected}; yours is {yours}. Put the first line back as it was."
+    return _report("signature", exercise, "other arguments are needed", (text,))
 
 
 def _stopped(exercise: Exercise, where: Arguments, left_behind: bool) -> Report:
     blocks = [
-        f"Your function was still busy with {_call(exercise, where)} after {TIME_LIMIT:g} s. Look for a loop that never ends: "
-        "does its condition ever become false? Counting every step of a large layer is slow as well; a formula is not."
+        f"Your function was still busy with {_call(exercise, where)} after {TIME_LIMIT:g} s. Look for a loop that "
+        "never ends: does its condition ever become false? Counting every step of a large layer is slow as well; a "
+        "formula is not."
     ]
     if left_behind:
         blocks.append("It could not be stopped and still runs. Restart the kernel (menu Kernel) before you go on.")
@@ -268,20 +306,19 @@ def _stopped(exercise: Exercise, where: Arguments, left_behind: bool) -> Report:
 
 
 def _raised(exercise: Exercise, function: Callable[..., Any], where: Arguments, problem: BaseException) -> Report:
-    said = _shortened("".join(traceback.format_exception_only(problem)).strip())
+    if isinstance(problem, _Asked):
+        text = "Your function calls `input()`. It is given all that it needs as arguments, so it needs nobody to ask."
+        return _report("raised", exercise, "it asks for input", (text,))
+    said = shortened("".join(traceback.format_exception_only(problem)).strip())
     blocks: list[Block] = [f"For {_call(exercise, where)} your function raises", Code(said)]
     line = _line_of(function, problem)
     if line:
         blocks += [f"in line {line[0]} of its cell:", Code(line[1])]
-    return _report("raised", exercise, "it raises an error", tuple(blocks))
+    return _report("raised", exercise, "it raises an error", (*blocks, _help(exercise)))
 
 
 def _report(
-    outcome: str,
-    exercise: Exercise,
-    state: str,
-    blocks: tuple[Block, ...],
-    misconception: str | None = None,
+    outcome: str, exercise: Exercise, state: str, blocks: tuple[Block, ...], misconception: str | None = None
 ) -> Report:
     return Report(outcome, Message("wrong", f"{exercise.name}: {state}", blocks), misconception)
 
@@ -329,61 +366,6 @@ def _call_by_name(exercise: Exercise, function: Callable[..., Any]) -> bool | No
     return None
 
 
-def _type_fault(value: Any, returns: str) -> str:
-    """What is wrong with the type of a returned value, in words; "" when it will do."""
-    if value is None:
-        return "Does it end with `return` and the result?"
-    if returns == "array":
-        if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
-            return "Return a numpy array of numbers."
-    elif returns == "shape":
-        is_sequence = isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
-        if not is_sequence or not all(_is_number(number) for number in value):
-            return "Return a list of whole numbers, such as `[64, 32, 3, 3]`."
-    elif not _is_number(value):
-        return f"Return a {returns}."
-    return ""
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, np.ndarray):
-        return value.ndim == 0 and value.dtype.kind in "iuf"
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-
-
-def _plain(value: Any, returns: str) -> Any:
-    """The value as Python numbers: a number, or for shapes a list of them. Arrays stay."""
-    if returns == "array":
-        return value
-    if returns == "shape":
-        return [_plain(number, "number") for number in value]
-    return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Equal up to the last digits of floating point. Two that are not numbers are the same mistake."""
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return np.shape(one) == np.shape(other) and np.allclose(one, other, rtol=1e-5, atol=1e-9, equal_nan=True)
-    if isinstance(one, (list, tuple)) or isinstance(other, (list, tuple)):
-        are_sequences = isinstance(one, (list, tuple)) and isinstance(other, (list, tuple))
-        return (
-            are_sequences
-            and len(one) == len(other)
-            and all(_same(left, right) for left, right in zip(one, other, strict=True))
-        )
-    if isinstance(one, float) or isinstance(other, float):
-        try:
-            return math.isclose(one, other, rel_tol=1e-9)
-        except (OverflowError, TypeError):  # an int beyond all floats, or no number
-            return False
-    return bool(one == other)
-
-
-def _has_float(value: Any) -> bool:
-    parts = value if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 else [value]
-    return any(isinstance(part, (float, np.floating)) for part in parts)
-
-
 def _snapshot(value: Any) -> Any:
     """The value as it is now, even where the function keeps it and changes it in the next call."""
     if isinstance(value, np.ndarray):
@@ -404,25 +386,5 @@ def _line_of(function: Callable[..., Any], problem: BaseException) -> tuple[int,
 
 def _call(exercise: Exercise, case: Arguments) -> str:
     """The call with this case's arguments, for reading."""
-    named = ", ".join(f"{name}={_described(value)}" for name, value in zip(exercise.parameters, case, strict=True))
+    named = ", ".join(f"{name}={described(value)}" for name, value in zip(exercise.parameters, case, strict=True))
     return f"`{exercise.name}({named})`"
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {list(value.shape)}"
-    kind = "" if value is None or isinstance(value, (int, float, list, tuple)) else f" ({type(value).__name__})"
-    return f"{short_repr(value)}{kind}"
-
-
-def short_repr(value: Any) -> str:
-    """The start of `repr(value)`, whatever the value is."""
-    try:
-        text = repr(value)
-    except Exception:  # an int of thousands of digits, or an object with a broken repr
-        text = f"a value of type {type(value).__name__} that cannot be shown"
-    return _shortened(text)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 200 else text[:197] + "…"

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,13 +17,8 @@ SEED = 20170417
 RANDOM_CASES = 4
 
 
-@dataclass(frozen=True)
-class Misconception:
-    """A mistake that learners make, as the small wrong function it amounts to.
-
-    It is recognised by its values: the learner's function equals it on all cases. message: names the mistake and the
-    way to think, never the answer.
-    """
+class Misconception(NamedTuple):
+    """A mistake that learners make: recognised when the learner's function equals `function` on all cases."""
 
     name: str
     function: Callable[..., Any]
@@ -36,22 +31,49 @@ class Exercise:
 
     reference: a solution, whose source `solution` shows, and whose name, parameters and docstring make the stub.
     returns: "whole number", "number", "shape" (a list of whole numbers) or "array". cases: fixed arguments.
-    random_case: draws one more from a generator. hints: a gentle one and a plain one.
+    random_case: draws one more from a generator. first_hint, second_hint: a gentle one, then a plain one. mistakes:
+    those that learners make, by name, as the small wrong functions that they amount to. These take the arguments in
+    their order and are formulas, in the papers' letters: m channels in, n out, kernel size k. messages: what is said to
+    each, by the same names: the mistake and the way to think, never the answer.
     """
 
-    lesson: str
     prompt: str
     reference: Callable[..., Any]
     returns: str
     cases: tuple[Arguments, ...]
     random_case: Callable[[np.random.Generator], Arguments]
-    hints: tuple[str, str]
-    misconceptions: tuple[Misconception, ...]
+    first_hint: str
+    second_hint: str
+    mistakes: dict[str, Callable[..., Any]]
+    messages: dict[str, str]
     points: int = 10
+
+    def __post_init__(self) -> None:
+        if list(self.mistakes) != list(self.messages):
+            raise ValueError(f"{self.name}: each mistake needs its message, in the same order")
 
     @property
     def name(self) -> str:
         return self.reference.__name__
+
+    @property
+    def lesson(self) -> str:
+        """The number of the lesson, as in the name of the module that defines it."""
+        return self.reference.__module__.rpartition("lesson")[2]
+
+    @property
+    def hints(self) -> tuple[str, str]:
+        return self.first_hint, self.second_hint
+
+    @cached_property
+    def misconceptions(self) -> tuple[Misconception, ...]:
+        """The mistakes with their messages; the first that fits is named."""
+        return tuple(Misconception(name, wrong, self.messages[name]) for name, wrong in self.mistakes.items())
+
+    @property
+    def exact(self) -> bool:
+        """Are the results counts, of which each one matters? Others are compared as float32 allows."""
+        return self.returns in ("whole number", "shape")
 
     @property
     def parameters(self) -> tuple[str, ...]:

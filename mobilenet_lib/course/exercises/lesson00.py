@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mobilenet_lib.course.exercises._exercise import Arguments, Exercise, Misconception
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
 
 
 def macs_to_flops(macs):
@@ -27,105 +27,66 @@ def _random_macs(generator: np.random.Generator) -> Arguments:
 
 
 MACS_TO_FLOPS = Exercise(
-    lesson="00",
     prompt="Write how many FLOPs (floating-point operations) a number of MACs is.",
     reference=macs_to_flops,
     returns="whole number",
     cases=((1,), (36,), (568_740_352,)),
     random_case=_random_macs,
-    hints=(
-        "A MAC is one multiplication and one addition. How many operations are that?",
-        "Every MAC counts for the same number of FLOPs, so one multiplication by a small whole number is enough.",
-    ),
-    misconceptions=(
-        Misconception(
-            "the_same",
-            lambda macs: macs,
-            "You counted a MAC as one operation. It multiplies, and then it adds.",
-        ),
-        Misconception(
-            "half",
-            lambda macs: macs // 2,
-            "You went the other way. There are more operations than MACs.",
-        ),
-        Misconception(
-            "squared",
-            lambda macs: macs**2,
-            "You squared the number. Each MAC has its own operations, and MACs do not multiply each other.",
-        ),
-    ),
+    first_hint="A MAC is one multiplication and one addition. How many operations are that?",
+    second_hint="Every MAC counts for the same number of FLOPs, so one multiplication by a small whole number is "
+    "enough.",
+    mistakes={"the_same": lambda macs: macs, "half": lambda macs: macs // 2, "squared": lambda macs: macs**2},
+    messages={
+        "the_same": "You counted a MAC as one operation. It multiplies, and then it adds.",
+        "half": "You went the other way. There are more operations than MACs.",
+        "squared": "You squared the number. Each MAC has its own operations, and MACs do not multiply each other.",
+    },
     points=4,
 )
 
 TIMES_FEWER = Exercise(
-    lesson="00",
     prompt="Write how many times fewer MACs a network takes after a change than before it.",
     reference=times_fewer,
     returns="number",
     cases=((10, 5), (15_470_264_320, 568_740_352), (7, 2)),
     random_case=lambda generator: tuple(int(number) for number in generator.integers(2, (999, 99))),
-    hints=(
-        "From 10 to 5 is 2 times fewer. Which of the four operations gives 2?",
-        "A ratio: the larger number is divided by the smaller one.",
-    ),
-    misconceptions=(
-        Misconception(
-            "upside_down",
-            lambda macs_before, macs_after: macs_after / macs_before,
-            "You divided the other way round: this is the share that is left.",
-        ),
-        Misconception(
-            "difference",
-            lambda macs_before, macs_after: macs_before - macs_after,
-            "You took the difference, which says how many fewer. How many *times* fewer is a ratio.",
-        ),
-        Misconception(
-            "share_saved",
-            lambda macs_before, macs_after: 1 - macs_after / macs_before,
-            "This is the share that is saved.",
-        ),
-        Misconception(
-            "whole_times",
-            lambda macs_before, macs_after: macs_before // macs_after,
-            "You cut off what stands behind the point.",
-        ),
-    ),
+    first_hint="From 10 to 5 is 2 times fewer. Which of the four operations gives 2?",
+    second_hint="A ratio: the larger number is divided by the smaller one.",
+    mistakes={
+        "upside_down": lambda macs_before, macs_after: macs_after / macs_before,
+        "difference": lambda macs_before, macs_after: macs_before - macs_after,
+        "fraction_saved": lambda macs_before, macs_after: 1 - macs_after / macs_before,
+        "whole_times": lambda macs_before, macs_after: macs_before // macs_after,
+    },
+    messages={
+        "upside_down": "You divided the other way round: this is the fraction that is left.",
+        "difference": "You took the difference, which says how many fewer. How many *times* fewer is a ratio.",
+        "fraction_saved": "This is the fraction that is saved.",
+        "whole_times": "You cut off what stands behind the point.",
+    },
     points=4,
 )
 
 MEGABYTES = Exercise(
-    lesson="00",
     prompt="Write how many megabytes the parameters of a network take on disk, with 32 bits for each.",
     reference=megabytes,
     returns="number",
     cases=((1_000_000,), (4_231_976,), (250,)),
     random_case=_random_macs,
-    hints=(
-        "How many bytes are 32 bits? And how many bytes are a megabyte?",
-        "First the bytes of all parameters together, then how many millions that is.",
-    ),
-    misconceptions=(
-        Misconception(
-            "bits",
-            lambda params: params * 32 / 1_000_000,
-            "You counted bits. A byte has 8 of them.",
-        ),
-        Misconception(
-            "a_byte_each",
-            lambda params: params / 1_000_000,
-            "You gave each parameter one byte. 32 bits are more.",
-        ),
-        Misconception(
-            "mebibytes",
-            lambda params: params * 4 / 2**20,
-            "You divided by 1024 · 1024, which gives mebibytes (MiB). A megabyte is a million bytes.",
-        ),
-        Misconception(
-            "bytes",
-            lambda params: params * 4,
-            "These are bytes. How many of them make a megabyte?",
-        ),
-    ),
+    first_hint="How many bytes are 32 bits? And how many bytes are a megabyte?",
+    second_hint="First the bytes of all parameters together, then how many millions that is.",
+    mistakes={
+        "bits": lambda params: params * 32 / 1_000_000,
+        "a_byte_each": lambda params: params / 1_000_000,
+        "mebibytes": lambda params: params * 4 / 2**20,
+        "bytes": lambda params: params * 4,
+    },
+    messages={
+        "bits": "You counted bits. A byte has 8 of them.",
+        "a_byte_each": "You gave each parameter one byte. 32 bits are more.",
+        "mebibytes": "You divided by 1024 · 1024, which gives mebibytes (MiB). A megabyte is a million bytes.",
+        "bytes": "These are bytes. How many of them make a megabyte?",
+    },
     points=4,
 )
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from mobilenet_lib.course.exercises._exercise import Arguments, Exercise, Misconception
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
 
 
 def separable_macs(in_channels, out_channels, kernel_size, height, width):
-    """How many MACs a depthwise and then a 1×1 convolution take; the map stays height × width."""
+    """How many MACs a depthwise and then a 1×1 convolution take; the feature map stays height × width."""
     depthwise = height * width * in_channels * kernel_size**2
     pointwise = height * width * in_channels * out_channels
     return depthwise + pointwise
@@ -59,186 +59,110 @@ def _random_kernels(generator: np.random.Generator) -> Arguments:
 
 
 SEPARABLE_MACS = Exercise(
-    lesson="02",
     prompt="Write how many MACs a depthwise separable layer takes: the depthwise part and the 1×1 part, at stride 1.",
     reference=separable_macs,
     returns="whole number",
     cases=((3, 256, 5, 8, 8), (1, 1, 3, 2, 2), (4, 6, 3, 5, 7), (6, 4, 1, 3, 3)),
     random_case=_random_layer,
-    hints=(
-        "Count the two parts one after the other. In each: how many MACs make one output value, and how many output "
-        "values are there?",
-        "A depthwise output value sums over the kernel in its own channel, and there are as many channels as in the "
-        "input. A pointwise output value sums over the input channels at one place. The layer does both.",
-    ),
-    misconceptions=(
-        Misconception(
-            "pointwise_with_k_by_k",
-            lambda in_channels, out_channels, kernel_size, height, width: (
-                height * width * in_channels * kernel_size**2 * (1 + out_channels)
-            ),
-            "You counted the pointwise kernel as k×k. It is 1×1: it mixes channels and looks at no neighbours.",
-        ),
-        Misconception(
-            "depthwise_over_all_pairs",
-            lambda in_channels, out_channels, kernel_size, height, width: (
-                height * width * in_channels * out_channels * (kernel_size**2 + 1)
-            ),
-            "You counted the depthwise part over all pairs of input and output channels. A depthwise kernel sees its own "
-            "channel only.",
-        ),
-        Misconception(
-            "product_not_sum",
-            lambda in_channels, out_channels, kernel_size, height, width: (
-                (height * width * in_channels * kernel_size**2) * (height * width * in_channels * out_channels)
-            ),
-            "You multiplied the two parts. One runs after the other, so how do their costs combine?",
-        ),
-        Misconception(
-            "flops",
-            lambda in_channels, out_channels, kernel_size, height, width: (
-                2 * height * width * in_channels * (kernel_size**2 + out_channels)
-            ),
-            "These are FLOPs, the question asks for MACs. A multiplication and its addition are one MAC.",
-        ),
-        Misconception(
-            "standard",
-            lambda in_channels, out_channels, kernel_size, height, width: (
-                height * width * in_channels * out_channels * kernel_size**2
-            ),
-            "This is the cost of the standard convolution. The separable one splits it: first space, then channels.",
-        ),
-        Misconception(
-            "depthwise_only",
-            lambda in_channels, out_channels, kernel_size, height, width: height * width * in_channels * kernel_size**2,
-            "You counted the depthwise part only. What still mixes the channels?",
-        ),
-        Misconception(
-            "pointwise_only",
-            lambda in_channels, out_channels, kernel_size, height, width: height * width * in_channels * out_channels,
-            "You counted the pointwise part only. What still looks at the neighbours of a pixel?",
-        ),
-        Misconception(
-            "depthwise_over_output_channels",
-            lambda in_channels, out_channels, kernel_size, height, width: (
-                height * width * out_channels * (kernel_size**2 + in_channels)
-            ),
-            "You gave the depthwise part as many channels as the output. It runs first: which channels are there then?",
-        ),
-    ),
+    first_hint="Count the two parts one after the other. In each: how many MACs make one output value, and how many "
+    "output values are there?",
+    second_hint="A depthwise output value sums over the kernel in its own channel, and there are as many channels as "
+    "in the input. A pointwise output value sums over the input channels at one position. The layer does both.",
+    mistakes={
+        "pointwise_with_k_by_k": lambda m, n, k, h, w: h * w * m * k**2 * (1 + n),
+        "depthwise_over_all_pairs": lambda m, n, k, h, w: h * w * m * n * (k**2 + 1),
+        "product_not_sum": lambda m, n, k, h, w: (h * w * m * k**2) * (h * w * m * n),
+        "flops": lambda m, n, k, h, w: 2 * h * w * m * (k**2 + n),
+        "standard": lambda m, n, k, h, w: h * w * m * n * k**2,
+        "depthwise_only": lambda m, n, k, h, w: h * w * m * k**2,
+        "pointwise_only": lambda m, n, k, h, w: h * w * m * n,
+        "depthwise_over_output_channels": lambda m, n, k, h, w: h * w * n * (k**2 + m),
+    },
+    messages={
+        "pointwise_with_k_by_k": "You counted the pointwise kernel as k×k. It is 1×1: it mixes channels and does no "
+        "spatial filtering.",
+        "depthwise_over_all_pairs": "You counted the depthwise part over all pairs of input and output channels. A "
+        "depthwise kernel sees its own channel only.",
+        "product_not_sum": "You multiplied the two parts. One runs after the other, so how do their costs combine?",
+        "flops": "These are FLOPs, the question asks for MACs. A multiplication and its addition are one MAC.",
+        "standard": "This is the cost of the standard convolution. The separable one splits it: first space, then "
+        "channels.",
+        "depthwise_only": "You counted the depthwise part only. What still mixes the channels?",
+        "pointwise_only": "You counted the pointwise part only. What still does the spatial filtering?",
+        "depthwise_over_output_channels": "You gave the depthwise part as many channels as the output. It runs first: "
+        "which channels are there then?",
+    },
 )
 
 COST_RATIO = Exercise(
-    lesson="02",
     prompt="Write which part of a standard layer's MACs its separable form takes. Only two numbers are needed.",
     reference=cost_ratio,
     returns="number",
     cases=((128, 3), (256, 5), (1, 3), (64, 1)),
     random_case=_random_ratio,
-    hints=(
-        "Write both costs with letters, the separable one above the standard one, and cancel what stands in both.",
-        "The separable cost is a sum of two parts. Divide each part by the standard cost alone: in one of them the kernel "
-        "cancels, in the other the output channels. Then add.",
-    ),
-    misconceptions=(
-        Misconception(
-            "inverted",
-            lambda out_channels, kernel_size: 1 / (1 / out_channels + 1 / kernel_size**2),
-            "This is standard divided by separable: how many times fewer. The question asks for the other ratio.",
-        ),
-        Misconception(
-            "pointwise_forgotten",
-            lambda out_channels, kernel_size: 1 / out_channels,
-            "Only the depthwise part is in your ratio. The separable cost is a sum of two parts, and each leaves a term.",
-        ),
-        Misconception(
-            "depthwise_forgotten",
-            lambda out_channels, kernel_size: 1 / kernel_size**2,
-            "Only the pointwise part is in your ratio. That comes close for many channels, but with few it fails.",
-        ),
-        Misconception(
-            "kernel_not_squared",
-            lambda out_channels, kernel_size: 1 / out_channels + 1 / kernel_size,
-            "You counted one side of the kernel. It has a height and a width.",
-        ),
-        Misconception(
-            "product_of_terms",
-            lambda out_channels, kernel_size: 1 / (out_channels * kernel_size**2),
-            "You multiplied the two terms. The two parts of the layer run one after the other, so how do costs combine?",
-        ),
-        Misconception(
-            "sum_below_the_line",
-            lambda out_channels, kernel_size: 1 / (out_channels + kernel_size**2),
-            "You added below the fraction line. Fractions with different denominators are not added that way.",
-        ),
-        Misconception(
-            "percent",
-            lambda out_channels, kernel_size: 100 / out_channels + 100 / kernel_size**2,
-            "This is in per cent. The question asks for the ratio itself, where 1 means the same cost.",
-        ),
-    ),
+    first_hint="Write both costs with letters, the separable one above the standard one, and cancel what stands in "
+    "both.",
+    second_hint="The separable cost is a sum of two parts. Divide each part by the standard cost alone: in one of them "
+    "the kernel cancels, in the other the output channels. Then add.",
+    mistakes={
+        "inverted": lambda n, k: 1 / (1 / n + 1 / k**2),
+        "pointwise_forgotten": lambda n, k: 1 / n,
+        "depthwise_forgotten": lambda n, k: 1 / k**2,
+        "kernel_not_squared": lambda n, k: 1 / n + 1 / k,
+        "product_of_terms": lambda n, k: 1 / (n * k**2),
+        "sum_below_the_line": lambda n, k: 1 / (n + k**2),
+        "percent": lambda n, k: 100 / n + 100 / k**2,
+    },
+    messages={
+        "inverted": "This is standard divided by separable: how many times fewer. The question asks for the other "
+        "ratio.",
+        "pointwise_forgotten": "Only the depthwise part is in your ratio. The separable cost is a sum of two parts, "
+        "and each leaves a term.",
+        "depthwise_forgotten": "Only the pointwise part is in your ratio. That comes close for many channels, but with "
+        "few it fails.",
+        "kernel_not_squared": "You counted one side of the kernel. It has a height and a width.",
+        "product_of_terms": "You multiplied the two terms. The two parts of the layer run one after the other, so how "
+        "do costs combine?",
+        "sum_below_the_line": "You added below the fraction line. Fractions with different denominators are not added "
+        "that way.",
+        "percent": "This is in per cent. The question asks for the ratio itself, where 1 means the same cost.",
+    },
 )
 
 GROUPED_WEIGHT_SHAPE = Exercise(
-    lesson="02",
     prompt="Write the shape of a grouped convolution's weights in Paddle, as a list of four numbers.",
     reference=grouped_weight_shape,
     returns="shape",
     cases=((6, 12, 3, 3), (8, 8, 5, 8), (64, 128, 1, 1), (4, 20, 3, 2)),
     random_case=_random_groups,
-    hints=(
-        "Paddle's order is: output channels, depth of a kernel, height, width. Groups change how deep a kernel is.",
-        "Each output channel still has one kernel. It sees only the input channels of its own group, and the groups share "
-        "the input channels equally.",
-    ),
-    misconceptions=(
-        Misconception(
-            "groups_ignored",
-            lambda in_channels, out_channels, kernel_size, groups: [
-                out_channels, in_channels, kernel_size, kernel_size
-            ],
-            "This is the shape with one group. With more, a kernel does not see all input channels.",
-        ),
-        Misconception(
-            "outputs_divided_too",
-            lambda in_channels, out_channels, kernel_size, groups: [
-                out_channels // groups, in_channels // groups, kernel_size, kernel_size
-            ],
-            "This is the shape for one of the groups. The layer keeps the weights of all groups in one array.",
-        ),
-        Misconception(
-            "outputs_divided_only",
-            lambda in_channels, out_channels, kernel_size, groups: [
-                out_channels // groups, in_channels, kernel_size, kernel_size
-            ],
-            "You divided the output channels. All of them still need a kernel; it is the kernel that gets thinner.",
-        ),
-        Misconception(
-            "channels_swapped",
-            lambda in_channels, out_channels, kernel_size, groups: [
-                in_channels // groups, out_channels, kernel_size, kernel_size
-            ],
-            "Input and output are swapped. In Paddle the first number counts the kernels, one for each output channel.",
-        ),
-        Misconception(
-            "depth_is_groups",
-            lambda in_channels, out_channels, kernel_size, groups: [
-                out_channels, groups, kernel_size, kernel_size
-            ],
-            "You wrote the number of groups as the depth. How many input channels are there in one group?",
-        ),
-        Misconception(
-            "channels_last",
-            lambda in_channels, out_channels, kernel_size, groups: [
-                kernel_size, kernel_size, in_channels // groups, out_channels
-            ],
-            "The numbers are right, the order is that of TensorFlow. Paddle puts the kernels first, height and width last.",
-        ),
-    ),
-)  # fmt: skip
+    first_hint="Paddle's order is: output channels, depth of a kernel, height, width. Groups change how deep a kernel "
+    "is.",
+    second_hint="Each output channel still has one kernel. It sees only the input channels of its own group, and the "
+    "groups share the input channels equally.",
+    mistakes={
+        "groups_ignored": lambda m, n, k, g: [n, m, k, k],
+        "outputs_divided_too": lambda m, n, k, g: [n // g, m // g, k, k],
+        "outputs_divided_only": lambda m, n, k, g: [n // g, m, k, k],
+        "channels_swapped": lambda m, n, k, g: [m // g, n, k, k],
+        "depth_is_groups": lambda m, n, k, g: [n, g, k, k],
+        "channels_last": lambda m, n, k, g: [k, k, m // g, n],
+    },
+    messages={
+        "groups_ignored": "This is the shape with one group. With more, a kernel does not see all input channels.",
+        "outputs_divided_too": "This is the shape for one of the groups. The layer keeps the weights of all groups in "
+        "one array.",
+        "outputs_divided_only": "You divided the output channels. All of them still need a kernel; it is the kernel "
+        "that gets thinner.",
+        "channels_swapped": "Input and output are swapped. In Paddle the first number counts the kernels, one for each "
+        "output channel.",
+        "depth_is_groups": "You wrote the number of groups as the depth. How many input channels are there in one "
+        "group?",
+        "channels_last": "The numbers are right, the order is that of TensorFlow. Paddle puts the kernels first, "
+        "height and width last.",
+    },
+)
 
 SEPARABLE_KERNEL = Exercise(
-    lesson="02",
     prompt="Write the one standard kernel that does the same as a depthwise kernel followed by a pointwise kernel.",
     reference=separable_kernel,
     returns="array",
@@ -247,50 +171,35 @@ SEPARABLE_KERNEL = Exercise(
         for seed, sizes in enumerate(((1, 1, 3), (3, 2, 3), (2, 5, 1), (4, 4, 5)))
     ),
     random_case=_random_kernels,
-    hints=(
-        "Follow one input channel to one output channel: the depthwise kernel makes a picture, and then what does the "
-        "1×1 kernel do with every pixel of it?",
-        "From input channel i to output channel o, the whole kernel of channel i is scaled by one number. Loop over all "
-        "pairs, or let numpy broadcast after dropping the depthwise axis of length 1.",
-    ),
-    misconceptions=(
-        Misconception(
-            "added",
-            lambda depthwise, pointwise: pointwise + depthwise[:, 0],
-            "You added the two kernels. The second layer works on the output of the first: what does a weight do to a value?",
-        ),
-        Misconception(
-            "pointwise_ignored",
-            lambda depthwise, pointwise: np.ones_like(pointwise) * depthwise[:, 0],
-            "Your kernel repeats the depthwise one and leaves out the weights with which the channels are mixed.",
-        ),
-        Misconception(
-            "depthwise_ignored",
-            lambda depthwise, pointwise: pointwise * np.ones_like(depthwise[:, 0]),
-            "Your kernel repeats the pointwise weights and leaves out what the depthwise kernel does with neighbours.",
-        ),
-        Misconception(
-            "first_channel_for_all",
-            lambda depthwise, pointwise: pointwise * depthwise[0, 0],
-            "You used the first channel's depthwise kernel for all. Each input channel has its own.",
-        ),
-        Misconception(
-            "channels_swapped",
-            lambda depthwise, pointwise: (pointwise * depthwise[:, 0]).swapaxes(0, 1),
-            "The values are right, but input and output are swapped: the first axis counts the output channels.",
-        ),
-        Misconception(
-            "summed_over_inputs",
-            lambda depthwise, pointwise: (pointwise * depthwise[:, 0]).sum(axis=1, keepdims=True),
-            "You summed over the input channels. The sum is made of their pictures, later; the kernel keeps one slice for "
-            "each.",
-        ),
-        Misconception(
-            "flipped",
-            lambda depthwise, pointwise: pointwise * depthwise[:, 0, ::-1, ::-1],
-            "You flipped the kernel. Deep learning's convolution does not flip: it lays the kernel on the picture as it is.",
-        ),
-    ),
+    first_hint="Follow one input channel to one output channel: the depthwise kernel makes a feature map, and then "
+    "what does the 1×1 kernel do with every pixel of it?",
+    second_hint="From input channel i to output channel o, the whole kernel of channel i is scaled by one number. Loop "
+    "over all pairs, or let numpy broadcast after dropping the depthwise axis of length 1.",
+    mistakes={
+        "added": lambda depthwise, pointwise: pointwise + depthwise[:, 0],
+        "pointwise_ignored": lambda depthwise, pointwise: np.ones_like(pointwise) * depthwise[:, 0],
+        "depthwise_ignored": lambda depthwise, pointwise: pointwise * np.ones_like(depthwise[:, 0]),
+        "first_channel_for_all": lambda depthwise, pointwise: pointwise * depthwise[0, 0],
+        "channels_swapped": lambda depthwise, pointwise: (pointwise * depthwise[:, 0]).swapaxes(0, 1),
+        "summed_over_inputs": lambda depthwise, pointwise: (pointwise * depthwise[:, 0]).sum(axis=1, keepdims=True),
+        "flipped": lambda depthwise, pointwise: pointwise * depthwise[:, 0, ::-1, ::-1],
+    },
+    messages={
+        "added": "You added the two kernels. The second layer works on the output of the first: what does a weight do "
+        "to a value?",
+        "pointwise_ignored": "Your kernel repeats the depthwise one and leaves out the weights with which the channels "
+        "are mixed.",
+        "depthwise_ignored": "Your kernel repeats the pointwise weights and leaves out what the depthwise kernel does "
+        "with neighbours.",
+        "first_channel_for_all": "You used the first channel's depthwise kernel for all. Each input channel has its "
+        "own.",
+        "channels_swapped": "The values are right, but input and output are swapped: the first axis counts the output "
+        "channels.",
+        "summed_over_inputs": "You summed over the input channels. The sum is made of their outputs, later; the kernel "
+        "keeps one slice for each.",
+        "flipped": "You flipped the kernel. Deep learning's convolution does not flip: it lays the kernel on the image "
+        "as it is.",
+    },
     points=20,
 )
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from mobilenet_lib.course.exercises._exercise import Arguments, Exercise, Misconception
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
 
 
 def relu6(value):
@@ -46,6 +46,11 @@ def _random_rounding(generator: np.random.Generator) -> Arguments:
     return round(float(generator.uniform(0, 1.1 * largest)), 3), bits, largest
 
 
+def _level(value, step, lowest=-math.inf, highest=math.inf, rounded=round):
+    """Wrong roundings of `quantise`, by their steps and ends."""
+    return min(max(rounded(value / step), lowest), highest) * step
+
+
 def _norm(channels: int, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
     """mean, variance, scale and shift of a batch norm."""
     return (
@@ -61,6 +66,10 @@ def _weight_case(shape: tuple[int, ...], epsilon: float, generator: np.random.Ge
     return generator.normal(size=shape), variance, scale, epsilon
 
 
+def _scaled(weight: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    return weight * factor[:, None, None, None]
+
+
 def _random_weight(generator: np.random.Generator) -> Arguments:
     channels, size = int(generator.integers(2, 6)), int(generator.choice((1, 3, 5)))
     # As many inputs as outputs, or one: then scaling the wrong axis gives wrong numbers and no error from numpy.
@@ -73,53 +82,35 @@ def _random_bias(generator: np.random.Generator) -> Arguments:
 
 
 RELU6 = Exercise(
-    lesson="03",
     prompt="Write ReLU6 for one number.",
     reference=relu6,
     returns="number",
     cases=((-1.5,), (0,), (3.5,), (6,), (7.2,), (100,), (-30,)),
     random_case=_random_value,
-    hints=(
-        "There are three cases: below zero, from 0 to 6, above 6. What comes out in each?",
-        "Two comparisons do it, one with the floor and one with the ceiling. Python's max and min do it as well: which of them "
-        "sets a floor?",
-    ),
-    misconceptions=(
-        Misconception(
-            "no_ceiling",
-            lambda value: max(value, 0),
-            "This is ReLU: it grows without end. What does the 6 in the name do?",
-        ),
-        Misconception(
-            "no_floor",
-            lambda value: min(value, 6),
-            "Your function has a ceiling and no floor. What happens to numbers below zero?",
-        ),
-        Misconception(
-            "zero_above_six",
-            lambda value: value if 0 <= value <= 6 else 0,
-            "Your function answers 0 to everything above 6. A large input should stay large: it is held at the ceiling.",
-        ),
-        Misconception(
-            "floor_at_minus_six",
-            lambda value: min(max(value, -6), 6),
-            "You cut off at −6 and at 6. A ReLU has its floor at zero.",
-        ),
-        Misconception(
-            "ceiling_at_one",
-            lambda value: min(max(value, 0), 6) / 6,
-            "You divided by 6. The numbers from 0 to 6 stay as they are.",
-        ),
-        Misconception(
-            "min_and_max_swapped",
-            lambda value: max(min(value, 0), 6),
-            "Your function always answers 6: min and max are swapped. Which of the two sets a floor?",
-        ),
-    ),
+    first_hint="There are three cases: below zero, from 0 to 6, above 6. What comes out in each?",
+    second_hint="Two comparisons do it, one with the floor and one with the ceiling. Python's max and min do it as "
+    "well: which of them sets a floor?",
+    mistakes={
+        "no_ceiling": lambda value: max(value, 0),
+        "no_floor": lambda value: min(value, 6),
+        "zero_above_six": lambda value: value if 0 <= value <= 6 else 0,
+        "floor_at_minus_six": lambda value: min(max(value, -6), 6),
+        "ceiling_at_one": lambda value: min(max(value, 0), 6) / 6,
+        "min_and_max_swapped": lambda value: max(min(value, 0), 6),
+    },
+    messages={
+        "no_ceiling": "This is ReLU: it grows without end. What does the 6 in the name do?",
+        "no_floor": "Your function has a ceiling and no floor. What happens to numbers below zero?",
+        "zero_above_six": "Your function returns 0 for everything above 6. A large input should stay large: it is held "
+        "at the ceiling.",
+        "floor_at_minus_six": "You cut off at −6 and at 6. A ReLU has its floor at zero.",
+        "ceiling_at_one": "You divided by 6. The numbers from 0 to 6 stay as they are.",
+        "min_and_max_swapped": "Your function always returns 6: min and max are swapped. Which of the two sets a "
+        "floor?",
+    },
 )
 
 QUANTISE = Exercise(
-    lesson="03",
     prompt="Write what is left of a number that is stored with few bits, for a range from 0 to `largest`.",
     reference=quantise,
     returns="number",
@@ -133,68 +124,38 @@ QUANTISE = Exercise(
         (11.8, 8, 12.0),
     ),
     random_case=_random_rounding,
-    hints=(
-        "Three steps: divide by the distance between two levels, take the nearest whole number, multiply again. And mind "
-        "what lies outside the range.",
-        "2 levels have 1 gap between them, 4 levels have 3. The whole number must lie from 0 to the number of gaps before "
-        "you multiply.",
-    ),
-    misconceptions=(
-        Misconception(
-            "gaps_are_levels",
-            lambda value, bits, largest: (
-                min(max(round(value / (largest / 2**bits)), 0), 2**bits - 1) * (largest / 2**bits)
-            ),
-            "Your levels stop short of the end of the range: you divided it by the number of levels. How many gaps lie "
-            "between them?",
-        ),
-        Misconception(
-            "one_level_too_many",
-            lambda value, bits, largest: min(max(round(value / (largest / 2**bits)), 0), 2**bits) * (largest / 2**bits),
-            "You use one level too many. With `bits` bits there are 2^bits whole numbers, and the first of them is 0.",
-        ),
-        Misconception(
-            "rounded_down",
-            lambda value, bits, largest: (
-                min(max(math.floor(value / (largest / (2**bits - 1))), 0), 2**bits - 1) * (largest / (2**bits - 1))
-            ),
-            "You round down. The nearest level may lie above.",
-        ),
-        Misconception(
-            "not_scaled_back",
-            lambda value, bits, largest: min(max(round(value / (largest / (2**bits - 1))), 0), 2**bits - 1),
-            "This is the whole number that is stored. Which number does it stand for?",
-        ),
-        Misconception(
-            "not_clipped",
-            lambda value, bits, largest: round(value / (largest / (2**bits - 1))) * (largest / (2**bits - 1)),
-            "Numbers outside the range come out of your function. There is no level for them: they go to the nearer end.",
-        ),
-        Misconception(
-            "clipped_above_only",
-            lambda value, bits, largest: (
-                min(round(value / (largest / (2**bits - 1))), 2**bits - 1) * (largest / (2**bits - 1))
-            ),
-            "A number below zero comes out as one below zero. The lowest level is 0.",
-        ),
-        Misconception(
-            "bits_are_levels",
-            lambda value, bits, largest: (
-                min(max(round(value / (largest / (bits - 1))), 0), bits - 1) * (largest / (bits - 1))
-            ),
-            "You made as many levels as there are bits. Each bit doubles the number of levels.",
-        ),
-        Misconception(
-            "bits_are_decimals",
-            lambda value, bits, largest: round(min(max(value, 0), largest), bits),
-            "You rounded to that many decimals. Bits count levels between 0 and `largest`, and have nothing to do with decimals.",
-        ),
-    ),
+    first_hint="Three steps: divide by the distance between two levels, take the nearest whole number, multiply again. "
+    "And mind what lies outside the range.",
+    second_hint="2 levels have 1 gap between them, 4 levels have 3. The whole number must lie from 0 to the number of "
+    "gaps before you multiply.",
+    mistakes={
+        "gaps_are_levels": lambda value, bits, largest: _level(value, largest / 2**bits, 0, 2**bits - 1),
+        "one_level_too_many": lambda value, bits, largest: _level(value, largest / 2**bits, 0, 2**bits),
+        "rounded_down": lambda value, bits, largest: _level(value, largest / (2**bits - 1), 0, 2**bits - 1, math.floor),
+        "not_scaled_back": lambda value, bits, largest: quantise(value, bits, largest) / (largest / (2**bits - 1)),
+        "not_clipped": lambda value, bits, largest: _level(value, largest / (2**bits - 1)),
+        "clipped_above_only": lambda value, bits, largest: _level(value, largest / (2**bits - 1), highest=2**bits - 1),
+        "bits_are_levels": lambda value, bits, largest: _level(value, largest / (bits - 1), 0, bits - 1),
+        "bits_are_decimals": lambda value, bits, largest: round(min(max(value, 0), largest), bits),
+    },
+    messages={
+        "gaps_are_levels": "Your levels stop short of the end of the range: you divided it by the number of levels. "
+        "How many gaps lie between them?",
+        "one_level_too_many": "You use one level too many. With `bits` bits there are 2^bits whole numbers, and the "
+        "first of them is 0.",
+        "rounded_down": "You round down. The nearest level may lie above.",
+        "not_scaled_back": "This is the whole number that is stored. Which number does it stand for?",
+        "not_clipped": "Numbers outside the range come out of your function. There is no level for them: they go to "
+        "the nearer end.",
+        "clipped_above_only": "A number below zero comes out as one below zero. The lowest level is 0.",
+        "bits_are_levels": "You made as many levels as there are bits. Each bit doubles the number of levels.",
+        "bits_are_decimals": "You rounded to that many decimals. Bits count levels between 0 and `largest`, and have "
+        "nothing to do with decimals.",
+    },
     points=20,
 )
 
 FOLDED_WEIGHT = Exercise(
-    lesson="03",
     prompt="Write the weights that one convolution needs to do the work of a convolution and the batch norm behind it.",
     reference=folded_weight,
     returns="array",
@@ -205,61 +166,42 @@ FOLDED_WEIGHT = Exercise(
         )
     ),
     random_case=_random_weight,
-    hints=(
-        "The batch norm divides each channel by a root, in which epsilon stands too, and multiplies it by its scale: one "
-        "factor for each output channel. Where does that factor go?",
-        "The factors have the shape [out], the weights [out, in, k, k]. Give the factors three more axes of length 1 (reshape, "
-        "or None in an index), so that numpy lays one factor over all weights of an output channel.",
-    ),
-    misconceptions=(
-        Misconception(
-            "epsilon_forgotten",
-            lambda weight, variance, scale, epsilon: weight * (scale / np.sqrt(variance))[:, None, None, None],
-            "You left epsilon out. It is small in practice, but a dead channel has a variance near zero, and then it decides.",
+    first_hint="The batch norm divides each channel by a root, in which epsilon stands too, and multiplies it by its "
+    "scale: one factor for each output channel. Where does that factor go?",
+    second_hint="The factors have the shape [out], the weights [out, in, k, k]. Give the factors three more axes of "
+    "length 1 (reshape, or None in an index), so that numpy lays one factor over all weights of an output channel.",
+    mistakes={
+        "epsilon_forgotten": lambda weight, variance, scale, epsilon: _scaled(weight, scale / np.sqrt(variance)),
+        "divided_by_variance": lambda weight, variance, scale, epsilon: _scaled(weight, scale / (variance + epsilon)),
+        "epsilon_outside_the_root": lambda weight, variance, scale, epsilon: _scaled(
+            weight, scale / (np.sqrt(variance) + epsilon)
         ),
-        Misconception(
-            "divided_by_variance",
-            lambda weight, variance, scale, epsilon: weight * (scale / (variance + epsilon))[:, None, None, None],
-            "You divided by the variance. A batch norm divides by the standard deviation.",
+        "multiplied_by_the_root": lambda weight, variance, scale, epsilon: _scaled(
+            weight, scale * np.sqrt(variance + epsilon)
         ),
-        Misconception(
-            "epsilon_outside_the_root",
-            lambda weight, variance, scale, epsilon: (
-                weight * (scale / (np.sqrt(variance) + epsilon))[:, None, None, None]
-            ),
-            "You added epsilon to the root. It is added to the variance, before the root is taken.",
+        "scale_forgotten": lambda weight, variance, scale, epsilon: _scaled(weight, 1 / np.sqrt(variance + epsilon)),
+        "root_forgotten": lambda weight, variance, scale, epsilon: _scaled(weight, scale),
+        "inputs_scaled": lambda weight, variance, scale, epsilon: (
+            weight * (scale / np.sqrt(variance + epsilon))[None, :, None, None]
         ),
-        Misconception(
-            "multiplied_by_the_root",
-            lambda weight, variance, scale, epsilon: (
-                weight * (scale * np.sqrt(variance + epsilon))[:, None, None, None]
-            ),
-            "You multiplied by the standard deviation. A channel that varies much must become smaller.",
-        ),
-        Misconception(
-            "scale_forgotten",
-            lambda weight, variance, scale, epsilon: weight / np.sqrt(variance + epsilon)[:, None, None, None],
-            "You normalised and left out the scale that the batch norm has learned.",
-        ),
-        Misconception(
-            "root_forgotten",
-            lambda weight, variance, scale, epsilon: weight * scale[:, None, None, None],
-            "You multiplied by the scale and left out the division by the standard deviation.",
-        ),
-        Misconception(
-            "inputs_scaled",
-            lambda weight, variance, scale, epsilon: (
-                weight * (scale / np.sqrt(variance + epsilon))[None, :, None, None]
-            ),
-            "You scaled the input channels. The batch norm stands behind the convolution: it sees the output channels, which "
-            "are the first axis.",
-        ),
-    ),
+    },
+    messages={
+        "epsilon_forgotten": "You left epsilon out. It is small in practice, but a dead channel has a variance near "
+        "zero, and then it decides.",
+        "divided_by_variance": "You divided by the variance. A batch norm divides by the standard deviation.",
+        "epsilon_outside_the_root": "You added epsilon to the root. It is added to the variance, before the root is "
+        "taken.",
+        "multiplied_by_the_root": "You multiplied by the standard deviation. A channel that varies much must become "
+        "smaller.",
+        "scale_forgotten": "You normalised and left out the scale that the batch norm has learned.",
+        "root_forgotten": "You multiplied by the scale and left out the division by the standard deviation.",
+        "inputs_scaled": "You scaled the input channels. The batch norm stands behind the convolution: it sees the "
+        "output channels, which are the first axis.",
+    },
     points=20,
 )
 
 FOLDED_BIAS = Exercise(
-    lesson="03",
     prompt="Write the bias that goes with the folded weights.",
     reference=folded_bias,
     returns="array",
@@ -268,52 +210,33 @@ FOLDED_BIAS = Exercise(
         for seed, (channels, epsilon) in enumerate(((1, 0.1), (3, 0.5), (8, 1.0)))
     ),
     random_case=_random_bias,
-    hints=(
-        "What comes out of the batch norm where the convolution gives 0?",
-        "With y = scale · (x − mean) / root + shift, put x = 0.",
-    ),
-    misconceptions=(
-        Misconception(
-            "mean_forgotten",
-            lambda mean, variance, scale, shift, epsilon: shift + 0 * mean,
-            "You kept the shift and lost the mean, which the batch norm subtracts first.",
+    first_hint="What comes out of the batch norm where the convolution gives 0?",
+    second_hint="With y = scale · (x − mean) / root + shift, put x = 0.",
+    mistakes={
+        "mean_forgotten": lambda mean, variance, scale, shift, epsilon: shift + 0 * mean,
+        "mean_not_scaled": lambda mean, variance, scale, shift, epsilon: shift - mean,
+        "mean_added": lambda mean, variance, scale, shift, epsilon: shift + mean * scale / np.sqrt(variance + epsilon),
+        "shift_scaled_too": lambda mean, variance, scale, shift, epsilon: (
+            (shift - mean) * scale / np.sqrt(variance + epsilon)
         ),
-        Misconception(
-            "mean_not_scaled",
-            lambda mean, variance, scale, shift, epsilon: shift - mean,
-            "You subtracted the mean as it is. The batch norm subtracts it first and then scales everything.",
+        "shift_forgotten": lambda mean, variance, scale, shift, epsilon: -mean * scale / np.sqrt(variance + epsilon),
+        "epsilon_forgotten": lambda mean, variance, scale, shift, epsilon: shift - mean * scale / np.sqrt(variance),
+        "divided_by_variance": lambda mean, variance, scale, shift, epsilon: (
+            shift - mean * scale / (variance + epsilon)
         ),
-        Misconception(
-            "mean_added",
-            lambda mean, variance, scale, shift, epsilon: shift + mean * scale / np.sqrt(variance + epsilon),
-            "You added the mean. The batch norm subtracts it.",
-        ),
-        Misconception(
-            "shift_scaled_too",
-            lambda mean, variance, scale, shift, epsilon: (shift - mean) * scale / np.sqrt(variance + epsilon),
-            "You scaled the shift as well. It is added last, after the scaling.",
-        ),
-        Misconception(
-            "shift_forgotten",
-            lambda mean, variance, scale, shift, epsilon: -mean * scale / np.sqrt(variance + epsilon),
-            "The mean is in your bias, the shift is not.",
-        ),
-        Misconception(
-            "epsilon_forgotten",
-            lambda mean, variance, scale, shift, epsilon: shift - mean * scale / np.sqrt(variance),
-            "You left epsilon out. Weights and bias need the same factor.",
-        ),
-        Misconception(
-            "divided_by_variance",
-            lambda mean, variance, scale, shift, epsilon: shift - mean * scale / (variance + epsilon),
-            "You divided by the variance. A batch norm divides by the standard deviation.",
-        ),
-        Misconception(
-            "scale_forgotten",
-            lambda mean, variance, scale, shift, epsilon: shift - mean / np.sqrt(variance + epsilon),
-            "You left the learned scale out. Weights and bias need the same factor.",
-        ),
-    ),
+        "scale_forgotten": lambda mean, variance, scale, shift, epsilon: shift - mean / np.sqrt(variance + epsilon),
+    },
+    messages={
+        "mean_forgotten": "You kept the shift and lost the mean, which the batch norm subtracts first.",
+        "mean_not_scaled": "You subtracted the mean as it is. The batch norm subtracts it first and then scales "
+        "everything.",
+        "mean_added": "You added the mean. The batch norm subtracts it.",
+        "shift_scaled_too": "You scaled the shift as well. It is added last, after the scaling.",
+        "shift_forgotten": "The mean is in your bias, the shift is not.",
+        "epsilon_forgotten": "You left epsilon out. Weights and bias need the same factor.",
+        "divided_by_variance": "You divided by the variance. A batch norm divides by the standard deviation.",
+        "scale_forgotten": "You left the learned scale out. Weights and bias need the same factor.",
+    },
 )
 
 EXERCISES = (RELU6, QUANTISE, FOLDED_WEIGHT, FOLDED_BIAS)

@@ -1,19 +1,19 @@
-"""Exercises of lesson 04: the map sizes, the MACs and the trained numbers of a MobileNet V1 table.
+"""Exercises of lesson 04: the sizes of the feature maps, the MACs and the trained numbers of a MobileNet V1 table.
 
-A table is a tuple of pairs (stride, channels), as in the lesson. The stem before it is a 3×3 convolution from 3 to 32
-channels with stride 2. The functions at the top level are the reference solutions as learners see them, so they carry no
-types.
+A table is a tuple of pairs (stride, channels), as in the lesson. The stem before it is a 3×3 convolution from 3 to
+32 channels with stride 2. The functions at the top level are the reference solutions as learners see them, so they
+carry no types.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from mobilenet_lib.course.exercises._exercise import Arguments, Exercise, Misconception
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
 
 
 def map_sizes(table, resolution):
-    """Sides of the map after the stem and after each pair (stride, channels), as a list."""
+    """Sides of the feature map after the stem and after each pair (stride, channels), as a list."""
     size = (resolution + 1) // 2  # the stem: half, rounded up
     sizes = [size]
     for stride, _ in table:
@@ -47,11 +47,7 @@ def table_params(table, num_classes):
 
 def _random_table(generator: np.random.Generator) -> tuple[tuple[int, int], ...]:
     # Stride 2 comes first and stride 1 last, so that no random table hides what either does.
-    strides = [
-        2,
-        *(int(stride) for stride in generator.integers(1, 3, size=int(generator.integers(1, 5)))),
-        1,
-    ]
+    strides = [2, *(int(stride) for stride in generator.integers(1, 3, size=int(generator.integers(1, 5)))), 1]
     return tuple((stride, 8 * int(generator.integers(1, 17))) for stride in strides)
 
 
@@ -72,7 +68,7 @@ def _random_params(generator: np.random.Generator) -> Arguments:
 
 
 def _sizes(table, size: int, *, up: bool = True) -> list[int]:
-    """The maps after each pair, from the map that the stem puts out."""
+    """Sides of the feature maps after each pair, from the output of the stem."""
     found = []
     for stride, _ in table:
         size = -(-size // stride) if up else size // stride
@@ -111,14 +107,7 @@ def _macs(
     return macs + channels * num_classes
 
 
-def _params(
-    table,
-    num_classes: int,
-    *,
-    per_channel: int = 2,
-    depthwise_norm: bool = True,
-    full: bool = False,
-) -> int:
+def _params(table, num_classes: int, *, per_channel: int = 2, depthwise_norm: bool = True, full: bool = False) -> int:
     """Wrong counts of `table_params`; per_channel: how many numbers go with each channel of a convolution."""
     channels, params = 32, 864 + per_channel * 32
     for _, out_channels in table:
@@ -132,192 +121,138 @@ _SHORT = ((1, 64), (2, 128), (1, 128))
 _V1_BEGIN = ((1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512))
 
 MAP_SIZES = Exercise(
-    lesson="04",
-    prompt="Write the side of the map after the stem and after each pair of a V1 table, as a list. At stride 2 it is halved "
-    "and rounded up.",
+    prompt="Write the side of the feature map after the stem and after each pair of a V1 table, as a list. At stride 2 "
+    "it is halved and rounded up.",
     reference=map_sizes,
     returns="shape",
     cases=((_SHORT, 224), (_V1_BEGIN, 160), (((2, 64), (2, 64), (2, 64)), 100), (((1, 8),), 33)),
     random_case=_random_sizes,
-    hints=(
-        "Start with the stem: it has stride 2, and its map is the first number of the list. Which map does the first pair "
-        "see?",
-        "Keep the side in a variable. For each pair, divide it by the stride, round up, and append it to the list. The "
-        "channels play no part.",
-    ),
-    misconceptions=(
-        Misconception(
-            "rounded_down",
-            lambda table, resolution: [resolution // 2, *_sizes(table, resolution // 2, up=False)],
-            "You rounded down. With padding 1, the window still stops over the last pixel of an odd side, so half of 7 is 4.",
-        ),
-        Misconception(
-            "stem_keeps_the_size",
-            lambda table, resolution: [resolution, *_sizes(table, resolution)],
-            "Your stem keeps the size of the picture. Which stride has it?",
-        ),
-        Misconception(
-            "stem_left_out",
-            lambda table, resolution: _sizes(table, (resolution + 1) // 2),
-            "The sizes are right, but the map after the stem is missing at the beginning of the list.",
-        ),
-        Misconception(
-            "picture_listed",
-            lambda table, resolution: [resolution, (resolution + 1) // 2, *_sizes(table, (resolution + 1) // 2)],
-            "The sizes are right, but the list begins with the picture itself. It should begin with the map after the stem.",
-        ),
-        Misconception(
-            "not_carried_on",
-            _sizes_from_the_input,
-            "Each of your pairs starts from the map of the stem. A pair sees what the pair before it put out.",
-        ),
-        Misconception(
-            "all_halved",
-            lambda table, resolution: [
-                (resolution + 1) // 2, *_sizes([(2, 0)] * len(table), (resolution + 1) // 2)
-            ],
-            "You halved the map at every pair. Only the pairs with stride 2 do that.",
-        ),
-    ),
-)  # fmt: skip
+    first_hint="Start with the stem: it has stride 2, and its feature map is the first number of the list. Which "
+    "feature map does the first pair see?",
+    second_hint="Keep the side in a variable. For each pair, divide it by the stride, round up, and append it to the "
+    "list. The channels play no part.",
+    mistakes={
+        "rounded_down": lambda table, resolution: [resolution // 2, *_sizes(table, resolution // 2, up=False)],
+        "stem_keeps_the_size": lambda table, resolution: [resolution, *_sizes(table, resolution)],
+        "stem_left_out": lambda table, resolution: _sizes(table, (resolution + 1) // 2),
+        "image_listed": lambda table, resolution: [
+            resolution,
+            (resolution + 1) // 2,
+            *_sizes(table, (resolution + 1) // 2),
+        ],
+        "not_carried_on": _sizes_from_the_input,
+        "all_halved": lambda table, resolution: [
+            (resolution + 1) // 2,
+            *_sizes([(2, 0)] * len(table), (resolution + 1) // 2),
+        ],
+    },
+    messages={
+        "rounded_down": "You rounded down. With padding 1, the window still stops over the last pixel of an odd side, "
+        "so half of 7 is 4.",
+        "stem_keeps_the_size": "Your stem keeps the size of the image. Which stride has it?",
+        "stem_left_out": "The sizes are right, but the feature map after the stem is missing at the beginning of the "
+        "list.",
+        "image_listed": "The sizes are right, but the list begins with the image itself. It should begin with the "
+        "feature map after the stem.",
+        "not_carried_on": "Each of your pairs starts from the feature map of the stem. A pair sees what the pair "
+        "before it outputs.",
+        "all_halved": "You halved the feature map at every pair. Only the pairs with stride 2 do that.",
+    },
+)
 
 TABLE_MACS = Exercise(
-    lesson="04",
-    prompt="Write the MACs of a whole V1 network from its table: stem, depthwise and pointwise part of each pair, classifier.",
+    prompt="Write the MACs of a whole V1 network from its table: stem, depthwise and pointwise part of each pair, "
+    "classifier.",
     reference=table_macs,
     returns="whole number",
     cases=((((1, 64),), 224, 10), (_SHORT, 32, 10), (_V1_BEGIN, 224, 1000), (_V1_BEGIN, 75, 100)),
     random_case=_random_macs,
-    hints=(
-        "Three kinds of terms: one for the stem, two for each pair, one for the classifier. Carry two numbers from pair to "
-        "pair: the channels and the side of the map.",
-        "In a pair, the stride is taken by the depthwise part, so both parts put out the small map. The depthwise part has "
-        "9 MACs per input channel and place; the pointwise part has input channels × output channels per place. The "
-        "classifier sees one number per channel.",
-    ),
-    misconceptions=(
-        Misconception(
-            "flops",
-            lambda table, resolution, num_classes: 2 * _macs(table, resolution, num_classes),
-            "These are FLOPs, the question asks for MACs. A multiplication and its addition are one MAC.",
+    first_hint="Three kinds of terms: one for the stem, two for each pair, one for the classifier. Carry two numbers "
+    "from pair to pair: the channels and the side of the feature map.",
+    second_hint="In a pair, the stride is taken by the depthwise part, so both parts output the small feature map. The "
+    "depthwise part has 9 MACs per input channel and position; the pointwise part has input channels × output channels "
+    "per position. The classifier sees one number per channel.",
+    mistakes={
+        "flops": lambda table, resolution, num_classes: 2 * _macs(table, resolution, num_classes),
+        "stem_forgotten": lambda table, resolution, num_classes: _macs(table, resolution, num_classes, stem=False),
+        "classifier_forgotten": lambda table, resolution, num_classes: _macs(table, resolution, 0),
+        "classifier_on_the_map": lambda table, resolution, num_classes: (
+            _macs(table, resolution, 0) + table[-1][1] * num_classes * _sizes(table, (resolution + 1) // 2)[-1] ** 2
         ),
-        Misconception(
-            "stem_forgotten",
-            lambda table, resolution, num_classes: _macs(table, resolution, num_classes, stem=False),
-            "The stem is missing. It is a standard 3×3 convolution of its own, before the first pair.",
+        "biases_counted": lambda table, resolution, num_classes: _macs(table, resolution, num_classes) + num_classes,
+        "depthwise_before_the_stride": lambda table, resolution, num_classes: _macs(
+            table, resolution, num_classes, depthwise_map="input"
         ),
-        Misconception(
-            "classifier_forgotten",
-            lambda table, resolution, num_classes: _macs(table, resolution, 0),
-            "The classifier is missing: each class is a weighted sum of what the pool leaves of the channels.",
+        "pointwise_before_the_stride": lambda table, resolution, num_classes: _macs(
+            table, resolution, num_classes, depthwise_map="input", pointwise_map="input"
         ),
-        Misconception(
-            "classifier_on_the_map",
-            lambda table, resolution, num_classes: (
-                _macs(table, resolution, 0)
-                + table[-1][1] * num_classes * _sizes(table, (resolution + 1) // 2)[-1] ** 2
-            ),
-            "Your classifier works at every place of the last map. The pool before it leaves one number per channel.",
+        "depthwise_over_output_channels": lambda table, resolution, num_classes: _macs(
+            table, resolution, num_classes, depthwise_channels="out"
         ),
-        Misconception(
-            "biases_counted",
-            lambda table, resolution, num_classes: _macs(table, resolution, num_classes) + num_classes,
-            "You counted the biases of the classifier. Adding one is no multiply-accumulate.",
+        "standard_convolutions": lambda table, resolution, num_classes: _macs(
+            table, resolution, num_classes, standard=True
         ),
-        Misconception(
-            "depthwise_before_the_stride",
-            lambda table, resolution, num_classes: _macs(table, resolution, num_classes, depthwise_map="input"),
-            "You counted the depthwise part at every place of its input. It has the stride: at how many places does its "
-            "window stop?",
-        ),
-        Misconception(
-            "pointwise_before_the_stride",
-            lambda table, resolution, num_classes: _macs(
-                table, resolution, num_classes, depthwise_map="input", pointwise_map="input"
-            ),
-            "You counted both parts on the map before the stride. The depthwise part comes first and makes the map small.",
-        ),
-        Misconception(
-            "depthwise_over_output_channels",
-            lambda table, resolution, num_classes: _macs(table, resolution, num_classes, depthwise_channels="out"),
-            "You gave the depthwise part the output channels. It runs before the pointwise part: which channels are there?",
-        ),
-        Misconception(
-            "standard_convolutions",
-            lambda table, resolution, num_classes: _macs(table, resolution, num_classes, standard=True),
-            "This is the network with a standard 3×3 convolution in place of each pair.",
-        ),
-        Misconception(
-            "rounded_down",
-            lambda table, resolution, num_classes: _macs(table, resolution, num_classes, up=False),
-            "You rounded the map down at stride 2. With padding 1, half of 7 is 4.",
-        ),
-    ),
+        "rounded_down": lambda table, resolution, num_classes: _macs(table, resolution, num_classes, up=False),
+    },
+    messages={
+        "flops": "These are FLOPs, the question asks for MACs. A multiplication and its addition are one MAC.",
+        "stem_forgotten": "The stem is missing. It is a standard 3×3 convolution of its own, before the first pair.",
+        "classifier_forgotten": "The classifier is missing: each class is a weighted sum of what the pool leaves of "
+        "the channels.",
+        "classifier_on_the_map": "Your classifier works at every position of the last feature map. The pool before it "
+        "leaves one number per channel.",
+        "biases_counted": "You counted the biases of the classifier. Adding one is no multiply-accumulate.",
+        "depthwise_before_the_stride": "You counted the depthwise part at every position of its input. It has the "
+        "stride: at how many positions does its window stop?",
+        "pointwise_before_the_stride": "You counted both parts on the feature map before the stride. The depthwise "
+        "part comes first and makes the feature map small.",
+        "depthwise_over_output_channels": "You gave the depthwise part the output channels. It runs before the "
+        "pointwise part: which channels are there?",
+        "standard_convolutions": "This is the network with a standard 3×3 convolution instead of each pair.",
+        "rounded_down": "You rounded the feature map down at stride 2. With padding 1, half of 7 is 4.",
+    },
     points=20,
-)  # fmt: skip
+)
 
 TABLE_PARAMS = Exercise(
-    lesson="04",
     prompt="Write how many numbers are trained in a V1 network: weights, two per channel of every batch norm, and the "
     "classifier's biases.",
     reference=table_params,
     returns="whole number",
     cases=((((1, 64),), 10), (_SHORT, 10), (_V1_BEGIN, 1000), (((2, 8), (1, 24)), 3)),
     random_case=_random_params,
-    hints=(
-        "The size of the picture plays no part. Begin with the stem, whose 928 you have seen in the lesson, and go from pair "
-        "to pair.",
-        "A pair has two convolutions, and each is followed by a batch norm with two numbers for each of its output channels. "
-        "The depthwise part has 9 weights per channel. The convolutions have no biases, the classifier has.",
-    ),
-    misconceptions=(
-        Misconception(
-            "weights_only",
-            lambda table, num_classes: _params(table, num_classes, per_channel=0) - num_classes,
-            "You counted the weights only, as the papers do. Batch norms and the classifier's biases are trained as well.",
-        ),
-        Misconception(
-            "norms_forgotten",
-            lambda table, num_classes: _params(table, num_classes, per_channel=0),
-            "The batch norms are missing: each trains a scale and a shift per channel.",
-        ),
-        Misconception(
-            "classifier_biases_forgotten",
-            lambda table, num_classes: _params(table, num_classes) - num_classes,
-            "The classifier has no batch norm after it, so it has a bias for each class.",
-        ),
-        Misconception(
-            "statistics_counted",
-            lambda table, num_classes: _params(table, num_classes, per_channel=4),
-            "You counted four numbers per channel of a batch norm. Two of them, the running mean and variance, are measured "
-            "and not trained.",
-        ),
-        Misconception(
-            "one_number_per_norm_channel",
-            lambda table, num_classes: _params(table, num_classes, per_channel=1),
-            "You counted one number per channel of a batch norm. It has a scale and a shift.",
-        ),
-        Misconception(
-            "convolution_biases_counted",
-            lambda table, num_classes: _params(table, num_classes, per_channel=3),
-            "You gave the convolutions biases. The batch norm after each of them shifts anyway, so V1 leaves them out.",
-        ),
-        Misconception(
-            "one_norm_per_pair",
-            lambda table, num_classes: _params(table, num_classes, depthwise_norm=False),
-            "You counted one batch norm per pair. The depthwise part is followed by one too.",
-        ),
-        Misconception(
-            "stem_forgotten",
-            lambda table, num_classes: _params(table, num_classes) - 928,
-            "The stem is missing, with its batch norm.",
-        ),
-        Misconception(
-            "depthwise_over_all_pairs",
-            lambda table, num_classes: _params(table, num_classes, full=True),
-            "You gave the depthwise part a kernel for every pair of channels. It has one 3×3 kernel per channel.",
-        ),
-    ),
+    first_hint="The size of the image plays no part. Begin with the stem, whose 928 you have seen in the lesson, and "
+    "go from pair to pair.",
+    second_hint="A pair has two convolutions, and each is followed by a batch norm with two numbers for each of its "
+    "output channels. The depthwise part has 9 weights per channel. The convolutions have no biases, the classifier "
+    "has.",
+    mistakes={
+        "weights_only": lambda table, num_classes: _params(table, num_classes, per_channel=0) - num_classes,
+        "norms_forgotten": lambda table, num_classes: _params(table, num_classes, per_channel=0),
+        "classifier_biases_forgotten": lambda table, num_classes: _params(table, num_classes) - num_classes,
+        "statistics_counted": lambda table, num_classes: _params(table, num_classes, per_channel=4),
+        "one_number_per_norm_channel": lambda table, num_classes: _params(table, num_classes, per_channel=1),
+        "convolution_biases_counted": lambda table, num_classes: _params(table, num_classes, per_channel=3),
+        "one_norm_per_pair": lambda table, num_classes: _params(table, num_classes, depthwise_norm=False),
+        "stem_forgotten": lambda table, num_classes: _params(table, num_classes) - 928,
+        "depthwise_over_all_pairs": lambda table, num_classes: _params(table, num_classes, full=True),
+    },
+    messages={
+        "weights_only": "You counted the weights only, as the papers do. Batch norms and the classifier's biases are "
+        "trained as well.",
+        "norms_forgotten": "The batch norms are missing: each trains a scale and a shift per channel.",
+        "classifier_biases_forgotten": "The classifier has no batch norm after it, so it has a bias for each class.",
+        "statistics_counted": "You counted four numbers per channel of a batch norm. Two of them, the running mean and "
+        "variance, are measured and not trained.",
+        "one_number_per_norm_channel": "You counted one number per channel of a batch norm. It has a scale and a "
+        "shift.",
+        "convolution_biases_counted": "You gave the convolutions biases. The batch norm after each of them shifts "
+        "anyway, so V1 leaves them out.",
+        "one_norm_per_pair": "You counted one batch norm per pair. The depthwise part is followed by one too.",
+        "stem_forgotten": "The stem is missing, with its batch norm.",
+        "depthwise_over_all_pairs": "You gave the depthwise part a kernel for every pair of channels. It has one 3×3 "
+        "kernel per channel.",
+    },
     points=20,
 )
 

@@ -1,4 +1,4 @@
-"""Exercises of lesson 05: how many points ReLU loses, reading the others back, and the memory of a block with a shortcut.
+"""Exercises of lesson 05: how many points ReLU loses, reading the others back, and the memory of a shortcut block.
 
 The functions at the top level are the reference solutions as learners see them, so they carry no types.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mobilenet_lib.course.exercises._exercise import Arguments, Exercise, Misconception
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
 
 
 def solved_point(matrix, activated):
@@ -29,10 +29,10 @@ def best_scale(original, recovered):
 
 
 def peak_memory(channels, size):
-    """The most numbers in memory at once; channels lists the block's maps from input to output, each size × size."""
+    """The largest activation memory; channels lists the block's feature maps from input to output, each size × size."""
     most = channels[0] + channels[1]
-    for place in range(1, len(channels) - 1):
-        most = max(most, channels[0] + channels[place] + channels[place + 1])
+    for layer in range(1, len(channels) - 1):
+        most = max(most, channels[0] + channels[layer] + channels[layer + 1])
     return most * size**2
 
 
@@ -51,7 +51,7 @@ def _random_embedded(generator: np.random.Generator) -> Arguments:
 
 
 def _random_channels(generator: np.random.Generator) -> Arguments:
-    return (int(generator.integers(4, 31)),)
+    return (int(generator.integers(4, 14)),)  # few enough to count all patterns one by one
 
 
 def _random_points(generator: np.random.Generator) -> Arguments:
@@ -65,17 +65,17 @@ def _random_maps(generator: np.random.Generator) -> Arguments:
     return [end, inside, behind, end], int(generator.integers(5, 60))
 
 
-def _peak(channels: Sequence[int], size: int, *, held_from: int = 1, released: int = 0, power: int = 2) -> int:
+def _peak(channels: Sequence[int], size: int, *, kept_from: int = 1, released: int = 0, power: int = 2) -> int:
     """Wrong peaks, by the layer from which the input is kept and by how many layers too early it is let go."""
     layers = len(channels) - 1
-    kept = [held_from <= place < layers - released for place in range(layers)]
-    most = max(channels[place] + channels[place + 1] + kept[place] * channels[0] for place in range(layers))
+    kept = [kept_from <= layer < layers - released for layer in range(layers)]
+    most = max(channels[layer] + channels[layer + 1] + kept[layer] * channels[0] for layer in range(layers))
     return most * size**power
 
 
 SOLVED_POINT = Exercise(
-    lesson="05",
-    prompt="Write the exact way back: from what ReLU left of the channels, and the matrix that made them, to the point.",
+    prompt="Write the exact way back: from what ReLU left of the channels, and the matrix that made them, to the "
+    "point.",
     reference=solved_point,
     returns="array",
     cases=(
@@ -86,169 +86,112 @@ SOLVED_POINT = Exercise(
         _embedded(np.array([[-1.0, 0.0], [-2.0, 1.0], [1.0, 1.0], [2.0, -1.0]]), np.array([3.0, 1.0])),
     ),
     random_case=_random_embedded,
-    hints=(
-        "An active channel says exactly what its weighted sum was. What does a channel say that is zero?",
-        "Keep the rows of the matrix, and the numbers, of the active channels only; a comparison with zero makes a mask. What "
-        "is left is a system of equations without any ReLU, and the pseudo-inverse of the rows that are left solves it.",
-    ),
-    misconceptions=(
-        Misconception(
-            "zeros_taken_as_measured",
-            lambda matrix, activated: np.linalg.pinv(matrix) @ activated,
-            "You used all channels. A zero says only that the sum was not positive; taken as an equation, it says that the sum "
-            "was exactly zero, which is wrong.",
-        ),
-        Misconception(
-            "doubled",
-            lambda matrix, activated: 2 * np.linalg.pinv(matrix) @ activated,
-            "You read all channels back and doubled the result. That is right on average over many matrices, not for this "
-            "point.",
-        ),
-        Misconception(
-            "first_two_rows",
-            lambda matrix, activated: np.linalg.pinv(matrix[:2]) @ activated[:2],
-            "You solved with the first two channels. Are they the ones that are active?",
-        ),
-        Misconception(
-            "silent_channels",
-            lambda matrix, activated: np.linalg.pinv(matrix[activated == 0]) @ activated[activated == 0],
-            "You solved with the channels that are zero. Those are the ones that tell you least.",
-        ),
-        Misconception(
-            "transposed",
-            lambda matrix, activated: matrix.T @ activated,
-            "You multiplied by the transposed matrix. That undoes a rotation, but not any other matrix.",
-        ),
-    ),
+    first_hint="An active channel says exactly what its weighted sum was. What does a channel say that is zero?",
+    second_hint="Keep the rows of the matrix, and the numbers, of the active channels only; a comparison with zero "
+    "makes a mask. What is left is a system of equations without any ReLU, and the pseudo-inverse of the rows that are "
+    "left solves it.",
+    mistakes={
+        "zeros_taken_as_measured": lambda matrix, activated: np.linalg.pinv(matrix) @ activated,
+        "doubled": lambda matrix, activated: 2 * np.linalg.pinv(matrix) @ activated,
+        "first_two_rows": lambda matrix, activated: np.linalg.pinv(matrix[:2]) @ activated[:2],
+        "silent_channels": lambda matrix, activated: np.linalg.pinv(matrix[activated == 0]) @ activated[activated == 0],
+        "transposed": lambda matrix, activated: matrix.T @ activated,
+    },
+    messages={
+        "zeros_taken_as_measured": "You used all channels. A zero says only that the sum was not positive; taken as an "
+        "equation, it says that the sum was exactly zero, which is wrong.",
+        "doubled": "You read all channels back and doubled the result. That is right on average over many matrices, "
+        "not for this point.",
+        "first_two_rows": "You solved with the first two channels. Are they the ones that are active?",
+        "silent_channels": "You solved with the channels that are zero. Those are the ones that tell you least.",
+        "transposed": "You multiplied by the transposed matrix. That undoes a rotation, but not any other matrix.",
+    },
     points=20,
 )
 
 SHARE_LOST = Exercise(
-    lesson="05",
     prompt="Write how often fewer than two of n channels are active, as a number between 0 and 1.",
     reference=share_lost,
     returns="number",
     cases=((2,), (3,), (5,), (10,)),
     random_case=_random_channels,
-    hints=(
-        "Count patterns of on and off, as in the list for three channels. How many are there with n channels, and how many of "
-        "them have no channel on, or exactly one?",
-        "There are two possibilities for each channel, so the number of patterns doubles with each. One pattern has all off. "
-        "For exactly one on, you can choose which channel it is.",
-    ),
-    misconceptions=(
-        Misconception(
-            "zeroed_only",
-            lambda channels: 1 / 2**channels,
-            "You counted the one pattern in which all channels are off. With a single active channel, is one equation enough "
-            "for two numbers?",
-        ),
-        Misconception(
-            "exactly_one",
-            lambda channels: channels / 2**channels,
-            "You counted the patterns with exactly one active channel. Is a point with none of them saved?",
-        ),
-        Misconception(
-            "one_pattern_with_one",
-            lambda channels: 2 / 2**channels,
-            "You counted one pattern with a single active channel. Any of the channels can be that one.",
-        ),
-        Misconception(
-            "any_channel_off",
-            lambda channels: 1 - 1 / 2**channels,
-            "This is how often at least one channel is off. A point survives that, as long as two others are on.",
-        ),
-        Misconception(
-            "at_most_two",
-            lambda channels: (1 + channels + channels * (channels - 1) / 2) / 2**channels,
-            "You counted the patterns with exactly two active channels as well. Two equations are enough for two numbers.",
-        ),
-        Misconception(
-            "share_kept",
-            lambda channels: 1 - (channels + 1) / 2**channels,
-            "This is the share of points that can be computed. The question asks for the others.",
-        ),
-        Misconception(
-            "patterns_counted_as_2n",
-            lambda channels: (channels + 1) / (2 * channels),
-            "You took two patterns for each channel and added them. Each further channel doubles the number of patterns.",
-        ),
-        Misconception(
-            "percent",
-            lambda channels: 100 * (channels + 1) / 2**channels,
-            "This is in per cent. The question asks for a number between 0 and 1.",
-        ),
-    ),
+    first_hint="Count patterns of on and off, as in the list for three channels. How many are there with n channels, "
+    "and how many of them have no channel on, or exactly one?",
+    second_hint="There are two possibilities for each channel, so the number of patterns doubles with each. One "
+    "pattern has all off. For exactly one on, you can choose which channel it is.",
+    mistakes={
+        "zeroed_only": lambda channels: 1 / 2**channels,
+        "exactly_one": lambda channels: channels / 2**channels,
+        "one_pattern_with_one": lambda channels: 2 / 2**channels,
+        "any_channel_off": lambda channels: 1 - 1 / 2**channels,
+        "at_most_two": lambda channels: (1 + channels + channels * (channels - 1) / 2) / 2**channels,
+        "fraction_kept": lambda channels: 1 - (channels + 1) / 2**channels,
+        "patterns_counted_as_2n": lambda channels: (channels + 1) / (2 * channels),
+        "percent": lambda channels: 100 * (channels + 1) / 2**channels,
+    },
+    messages={
+        "zeroed_only": "You counted the one pattern in which all channels are off. With a single active channel, is "
+        "one equation enough for two numbers?",
+        "exactly_one": "You counted the patterns with exactly one active channel. Is a point with none of them saved?",
+        "one_pattern_with_one": "You counted one pattern with a single active channel. Any of the channels can be that "
+        "one.",
+        "any_channel_off": "This is how often at least one channel is off. A point survives that, as long as two "
+        "others are on.",
+        "at_most_two": "You counted the patterns with exactly two active channels as well. Two equations are enough "
+        "for two numbers.",
+        "fraction_kept": "This is the fraction of points that can be computed. The question asks for the others.",
+        "patterns_counted_as_2n": "You took two patterns for each channel and added them. Each further channel doubles "
+        "the number of patterns.",
+        "percent": "This is in per cent. The question asks for a number between 0 and 1.",
+    },
 )
 
 BEST_SCALE = Exercise(
-    lesson="05",
-    prompt="Write the one number by which all recovered points are multiplied so that the sum of the squared distances to the "
-    "original points is smallest.",
+    prompt="Write the one number by which all recovered points are multiplied so that the sum of the squared distances "
+    "to the original points is smallest.",
     reference=best_scale,
     returns="number",
     cases=(
         (np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([[0.5, 1.0], [1.5, -0.5]])),
-        (
-            np.array([[2.0, 0.5], [0.2, 1.0], [-1.0, 1.0]]),
-            np.array([[1.0, 1.0], [1.0, 0.5], [-0.2, 0.8]]),
-        ),
+        (np.array([[2.0, 0.5], [0.2, 1.0], [-1.0, 1.0]]), np.array([[1.0, 1.0], [1.0, 0.5], [-0.2, 0.8]])),
         (np.array([[3.0, 4.0]]), np.array([[4.0, 2.0]])),
     ),
     random_case=_random_points,
-    hints=(
-        "Write the sum of squared distances with s in it and multiply it out. It is a parabola in s: where is its lowest "
-        "point?",
-        "The derivative by s has two terms: one with the products of original and recovered numbers, one with s and the squares "
-        "of the recovered ones. Set it to zero and solve for s.",
-    ),
-    misconceptions=(
-        Misconception(
-            "ratio_of_sizes",
-            lambda original, recovered: float(np.sqrt((original**2).sum() / (recovered**2).sum())),
-            "You made both pictures equally large. Where the recovered points lie in a wrong direction, stretching them makes "
-            "the distance larger, not smaller.",
+    first_hint="Write the sum of squared distances with s in it and multiply it out. It is a parabola in s: where is "
+    "its lowest point?",
+    second_hint="The derivative by s has two terms: one with the products of original and recovered numbers, one with "
+    "s and the squares of the recovered ones. Set it to zero and solve for s.",
+    mistakes={
+        "ratio_of_sizes": lambda original, recovered: float(np.sqrt((original**2).sum() / (recovered**2).sum())),
+        "ratio_of_sums": lambda original, recovered: original.sum() / recovered.sum(),
+        "divided_by_the_original": lambda original, recovered: (original * recovered).sum() / (original**2).sum(),
+        "inverted": lambda original, recovered: (recovered**2).sum() / (original * recovered).sum(),
+        "mean_of_ratios": lambda original, recovered: (original / recovered).mean(),
+        "always_two": lambda original, recovered: 2.0,
+        "cosine": lambda original, recovered: float(
+            (original * recovered).sum() / np.sqrt((original**2).sum() * (recovered**2).sum())
         ),
-        Misconception(
-            "ratio_of_sums",
-            lambda original, recovered: original.sum() / recovered.sum(),
-            "You divided the sums, or the means. Positive and negative numbers cancel in them, and around zero nothing is left.",
-        ),
-        Misconception(
-            "divided_by_the_original",
-            lambda original, recovered: (original * recovered).sum() / (original**2).sum(),
-            "You divided by the squares of the original. That is the best scale for the other way round, from original to "
-            "recovered.",
-        ),
-        Misconception(
-            "inverted",
-            lambda original, recovered: (recovered**2).sum() / (original * recovered).sum(),
-            "Your number is one divided by the right one. Which of the two pictures is it that gets multiplied?",
-        ),
-        Misconception(
-            "mean_of_ratios",
-            lambda original, recovered: (original / recovered).mean(),
-            "You averaged the ratios number by number. A recovered number near zero then has a huge say.",
-        ),
-        Misconception(
-            "always_two",
-            lambda original, recovered: 2.0,
-            "Two is what the scale tends to with very many channels. It is not the best one for these points.",
-        ),
-        Misconception(
-            "cosine",
-            lambda original, recovered: float(
-                (original * recovered).sum() / np.sqrt((original**2).sum() * (recovered**2).sum())
-            ),
-            "This says how well the directions agree, and is never above 1. The scale must make a small picture larger.",
-        ),
-    ),
+    },
+    messages={
+        "ratio_of_sizes": "You made both sets of points equally large. Where the recovered points lie in a wrong "
+        "direction, stretching them makes the distance larger, not smaller.",
+        "ratio_of_sums": "You divided the sums, or the means. Positive and negative numbers cancel in them, and around "
+        "zero nothing is left.",
+        "divided_by_the_original": "You divided by the squares of the original. That is the best scale for the other "
+        "way round, from original to recovered.",
+        "inverted": "Your number is one divided by the right one. Which of the two sets of points is it that gets "
+        "multiplied?",
+        "mean_of_ratios": "You averaged the ratios number by number. A recovered number near zero then has a huge say.",
+        "always_two": "Two is what the scale tends to with very many channels. It is not the best one for these "
+        "points.",
+        "cosine": "This says how well the directions agree, and is never above 1. The scale must make a small set of "
+        "points larger.",
+    },
 )
 
 PEAK_MEMORY = Exercise(
-    lesson="05",
-    prompt="Write how many numbers lie in memory at the worst layer of a block with a shortcut: the layer's input, its output, "
-    "and the block's input, which waits for the sum.",
+    prompt="Write how many numbers of activation memory the worst layer takes of a block with a shortcut: the layer's "
+    "input, its output, and the block's input, which waits for the sum.",
     reference=peak_memory,
     returns="whole number",
     cases=(
@@ -257,56 +200,43 @@ PEAK_MEMORY = Exercise(
         ([256, 64, 32, 256], 14),
         ([24, 100, 24], 7),
         ([8, 16, 400, 8], 10),
+        ([8, 100, 4, 100, 8], 6),
     ),
     random_case=_random_maps,
-    hints=(
-        "Go through the layers one by one. A layer reads one map of the list and writes the next. What else lies in memory "
-        "meanwhile?",
-        "While the first layer works, the map that waits for the sum is the one that it reads: count it once. For each later "
-        "layer, three maps count. Take the layer that needs most, and do not forget the places of the map.",
-    ),
-    misconceptions=(
-        Misconception(
-            "shortcut_forgotten",
-            lambda channels, size: _peak(channels, size, held_from=99),
-            "You counted each layer's input and output. The block's own input must wait in memory for the sum.",
-        ),
-        Misconception(
-            "input_counted_twice",
-            lambda channels, size: _peak(channels, size, held_from=0),
-            "In the first layer you counted the block's input twice. The layer only reads it, so one copy serves both.",
-        ),
-        Misconception(
-            "released_too_early",
-            lambda channels, size: _peak(channels, size, released=1),
-            "You let go of the block's input before the last layer. The sum comes after that layer.",
-        ),
-        Misconception(
-            "largest_map",
-            lambda channels, size: max(channels) * size**2,
-            "This is the largest single map. While a layer works, more than one map lies in memory.",
-        ),
-        Misconception(
-            "all_maps",
-            lambda channels, size: sum(channels) * size**2,
-            "You added up all maps of the block. A map can go as soon as the next layer has read it, except one.",
-        ),
-        Misconception(
-            "ends_only",
-            lambda channels, size: (channels[0] + channels[-1]) * size**2,
-            "You counted the two ends. Layer by layer, the maps inside the block lie in memory as well.",
-        ),
-        Misconception(
-            "size_not_squared",
-            lambda channels, size: _peak(channels, size, power=1),
-            "You multiplied by one side of the map. A channel has height times width places.",
-        ),
-        Misconception(
-            "channels_only",
-            lambda channels, size: _peak(channels, size, power=0),
-            "These are channels. Each of them has a number at every place of the map.",
-        ),
-    ),
+    first_hint="Go through the layers one by one. A layer reads one feature map of the list and writes the next. What "
+    "else lies in memory meanwhile?",
+    second_hint="While the first layer works, the feature map that waits for the sum is the one that it reads: count "
+    "it once. For each later layer, three feature maps count. Take the layer that needs most, and do not forget the "
+    "positions of the feature map.",
+    mistakes={
+        "shortcut_forgotten": lambda channels, size: _peak(channels, size, kept_from=99),
+        "input_counted_twice": lambda channels, size: _peak(channels, size, kept_from=0),
+        "released_too_early": lambda channels, size: _peak(channels, size, released=1),
+        "largest_map": lambda channels, size: max(channels) * size**2,
+        "three_largest": lambda channels, size: sum(sorted(channels)[-3:]) * size**2,
+        "all_maps": lambda channels, size: sum(channels) * size**2,
+        "ends_only": lambda channels, size: (channels[0] + channels[-1]) * size**2,
+        "size_not_squared": lambda channels, size: _peak(channels, size, power=1),
+        "channels_only": lambda channels, size: _peak(channels, size, power=0),
+    },
+    messages={
+        "shortcut_forgotten": "You counted each layer's input and output. The block's own input must wait in memory "
+        "for the sum.",
+        "input_counted_twice": "In the first layer you counted the block's input twice. The layer only reads it, so "
+        "one copy serves both.",
+        "released_too_early": "You let go of the block's input before the last layer. The sum comes after that layer.",
+        "largest_map": "This is the largest single feature map. While a layer works, more than one feature map lies in "
+        "memory.",
+        "three_largest": "You added the three largest feature maps. They need not lie in memory at the same time: only "
+        "neighbours in the list do, with the block's input.",
+        "all_maps": "You added up all feature maps of the block. A feature map can go as soon as the next layer has "
+        "read it, except one.",
+        "ends_only": "You counted the two ends. Layer by layer, the feature maps inside the block lie in memory as "
+        "well.",
+        "size_not_squared": "You multiplied by one side of the feature map. A channel has height times width "
+        "positions.",
+        "channels_only": "These are channels. Each of them has a number at every position of the feature map.",
+    },
 )
 
 EXERCISES = (SOLVED_POINT, SHARE_LOST, BEST_SCALE, PEAK_MEMORY)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mobilenet_lib.course.exercises._exercise import Arguments, Exercise, Misconception
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
 
 
 def median_ms(seconds, warm_up):
@@ -20,7 +20,7 @@ def median_ms(seconds, warm_up):
 
 
 def arithmetic_intensity(macs, inputs, outputs, weights, batch_size):
-    """MACs per byte of float32 (4 bytes); macs, inputs and outputs are for one picture."""
+    """MACs per byte of float32 (4 bytes); macs, inputs and outputs are for one image."""
     numbers = batch_size * (inputs + outputs) + weights
     return batch_size * macs / (4 * numbers)
 
@@ -38,13 +38,7 @@ def _random_times(generator: np.random.Generator) -> Arguments:
 
 def _random_layer(generator: np.random.Generator) -> Arguments:
     inputs, outputs, weights = (int(n) for n in generator.integers(10, 9000, size=3))
-    return (
-        int(generator.integers(1000, 99_000)),
-        inputs,
-        outputs,
-        weights,
-        int(generator.integers(2, 33)),
-    )
+    return (int(generator.integers(1000, 99_000)), inputs, outputs, weights, int(generator.integers(2, 33)))
 
 
 def _random_machine(generator: np.random.Generator) -> Arguments:
@@ -57,7 +51,6 @@ def _kept_median(seconds, warm_up):
 
 
 MEDIAN = Exercise(
-    lesson="07",
     prompt="Write the median of measured times: drop the warm-up calls at the beginning, and give milliseconds.",
     reference=median_ms,
     returns="number",
@@ -66,62 +59,44 @@ MEDIAN = Exercise(
         ([0.9, 0.5, 0.010, 0.040, 0.020, 0.013], 2),
         ([0.5, 0.030, 0.010, 0.020, 0.090, 0.015], 1),
         ([0.004, 0.001, 0.002, 0.006, 0.003], 0),
+        ([0.010, 0.900, 0.012, 0.020, 0.011], 1),
     ),
     random_case=_random_times,
-    hints=(
-        "Three steps: leave the first calls out, put the others in order, take the middle one. What is the middle of an even "
-        "number of times?",
-        "A slice leaves the first calls out, and `sorted` puts the rest in order. With an even number of them, the median is the "
-        "mean of the two in the middle. A second has 1000 milliseconds.",
-    ),
-    misconceptions=(
-        Misconception(
-            "mean",
-            lambda seconds, warm_up: float(1000 * np.mean(seconds[warm_up:])),
-            "You took the mean. One call that was interrupted pulls it up; the median hardly moves.",
-        ),
-        Misconception(
-            "warm_up_kept",
-            lambda seconds, warm_up: float(1000 * np.median(seconds)),
-            "You kept the warm-up calls. They measure how the program starts, not how it runs.",
-        ),
-        Misconception(
-            "dropped_after_sorting",
-            lambda seconds, warm_up: float(1000 * np.median(sorted(seconds)[warm_up:])),
-            "You put the times in order first and dropped then: so the fastest calls went, not the first ones.",
-        ),
-        Misconception(
-            "dropped_at_the_end",
-            lambda seconds, warm_up: float(1000 * np.median(seconds[: len(seconds) - warm_up])),
-            "You dropped calls at the end. The warm-up is at the beginning.",
-        ),
-        Misconception(
-            "not_sorted",
-            lambda seconds, warm_up: 1000 * seconds[warm_up:][(len(seconds) - warm_up) // 2],
-            "You took the call in the middle of the list as it was measured. The median is the middle of the *ordered* times.",
-        ),
-        Misconception(
-            "upper_middle",
-            lambda seconds, warm_up: 1000 * sorted(seconds[warm_up:])[(len(seconds) - warm_up) // 2],
-            "Right for an odd number of times. With an even number there are two in the middle, and the median is their mean.",
-        ),
-        Misconception(
-            "fastest",
-            lambda seconds, warm_up: 1000 * min(seconds[warm_up:]),
-            "You took the fastest call. That is a good limit, but not what a user will usually see.",
-        ),
-        Misconception(
-            "seconds",
-            lambda seconds, warm_up: _kept_median(seconds, warm_up) / 1000,
-            "The median is right, but in seconds. The question asks for milliseconds.",
-        ),
-    ),
+    first_hint="Three steps: leave the first calls out, put the others in order, take the middle one. What is the "
+    "middle of an even number of times?",
+    second_hint="A slice leaves the first calls out, and `sorted` puts the rest in order. With an even number of them, "
+    "the median is the mean of the two in the middle. A second has 1000 milliseconds.",
+    mistakes={
+        "mean": lambda seconds, warm_up: float(1000 * np.mean(seconds[warm_up:])),
+        "warm_up_kept": lambda seconds, warm_up: float(1000 * np.median(seconds)),
+        "dropped_after_sorting": lambda seconds, warm_up: float(1000 * np.median(sorted(seconds)[warm_up:])),
+        "slowest_dropped": lambda seconds, warm_up: _kept_median(sorted(seconds, reverse=True), warm_up),
+        "dropped_at_the_end": lambda seconds, warm_up: float(1000 * np.median(seconds[: len(seconds) - warm_up])),
+        "not_sorted": lambda seconds, warm_up: 1000 * seconds[warm_up:][(len(seconds) - warm_up) // 2],
+        "upper_middle": lambda seconds, warm_up: 1000 * sorted(seconds[warm_up:])[(len(seconds) - warm_up) // 2],
+        "fastest": lambda seconds, warm_up: 1000 * min(seconds[warm_up:]),
+        "seconds": lambda seconds, warm_up: _kept_median(seconds, warm_up) / 1000,
+    },
+    messages={
+        "mean": "You took the mean. One call that was interrupted pulls it up; the median hardly moves.",
+        "warm_up_kept": "You kept the warm-up calls. They measure how the program starts, not how it runs.",
+        "dropped_after_sorting": "You put the times in order first and dropped then: so the fastest calls went, not "
+        "the first ones.",
+        "slowest_dropped": "You dropped the slowest calls. The warm-up calls are the first ones, slow or not, and a "
+        "call that is slow later on belongs to how the program runs.",
+        "dropped_at_the_end": "You dropped calls at the end. The warm-up is at the beginning.",
+        "not_sorted": "You took the call in the middle of the list as it was measured. The median is the middle of the "
+        "*ordered* times.",
+        "upper_middle": "Right for an odd number of times. With an even number there are two in the middle, and the "
+        "median is their mean.",
+        "fastest": "You took the fastest call. That is a good limit, but not what a user will usually see.",
+        "seconds": "The median is right, but in seconds. The question asks for milliseconds.",
+    },
 )
 
 INTENSITY = Exercise(
-    lesson="07",
-    prompt="Write how many MACs a layer performs for each byte moved: inputs and outputs of every picture of the batch, and the "
-    "weights once. Numbers are float32.",
+    prompt="Write how many MACs a layer performs for each byte moved: inputs and outputs of every image of the batch, "
+    "and the weights once. Numbers are float32.",
     reference=arithmetic_intensity,
     returns="number",
     cases=(
@@ -131,62 +106,47 @@ INTENSITY = Exercise(
         (1000, 100, 20, 300, 16),
     ),
     random_case=_random_layer,
-    hints=(
-        "Above the line: the MACs of the whole batch. Below it: all bytes. Which of the numbers below are there once per picture, "
-        "and which once for all?",
-        "Count numbers first: each picture brings its own inputs and outputs, and all share the weights. Each number has 4 bytes. "
-        "And the MACs are given for one picture only.",
-    ),
-    misconceptions=(
-        Misconception(
-            "numbers_for_bytes",
-            lambda macs, inputs, outputs, weights, batch_size: (
-                batch_size * macs / (batch_size * (inputs + outputs) + weights)
-            ),
-            "This is MACs per *number*. A float32 number has 4 bytes.",
+    first_hint="Above the line: the MACs of the whole batch. Below it: all bytes. Which of the numbers below are there "
+    "once per image, and which once for all?",
+    second_hint="Count numbers first: each image brings its own inputs and outputs, and all share the weights. Each "
+    "number has 4 bytes. And the MACs are given for one image only.",
+    mistakes={
+        "numbers_for_bytes": lambda macs, inputs, outputs, weights, batch_size: (
+            batch_size * macs / (batch_size * (inputs + outputs) + weights)
         ),
-        Misconception(
-            "flops",
-            lambda macs, inputs, outputs, weights, batch_size: (
-                2 * batch_size * macs / (4 * (batch_size * (inputs + outputs) + weights))
-            ),
-            "These are FLOPs per byte. The question asks for MACs per byte: a MAC is two FLOPs.",
+        "doubled": lambda macs, inputs, outputs, weights, batch_size: (
+            2 * batch_size * macs / (4 * (batch_size * (inputs + outputs) + weights))
         ),
-        Misconception(
-            "weights_per_picture",
-            lambda macs, inputs, outputs, weights, batch_size: macs / (4 * (inputs + outputs + weights)),
-            "You fetched the weights anew for each picture (or left the batch out). A batch shares them: that is why it helps.",
+        "weights_per_image": lambda macs, inputs, outputs, weights, batch_size: (
+            macs / (4 * (inputs + outputs + weights))
         ),
-        Misconception(
-            "macs_of_one_picture",
-            lambda macs, inputs, outputs, weights, batch_size: macs / (4 * (batch_size * (inputs + outputs) + weights)),
-            "The bytes are those of the batch, but the MACs are those of one picture.",
+        "macs_of_one_image": lambda macs, inputs, outputs, weights, batch_size: (
+            macs / (4 * (batch_size * (inputs + outputs) + weights))
         ),
-        Misconception(
-            "no_weights",
-            lambda macs, inputs, outputs, weights, batch_size: macs / (4 * (inputs + outputs)),
-            "You left the weights out. They come from memory too, and on small maps they are most of it.",
+        "no_weights": lambda macs, inputs, outputs, weights, batch_size: macs / (4 * (inputs + outputs)),
+        "no_outputs": lambda macs, inputs, outputs, weights, batch_size: (
+            batch_size * macs / (4 * (batch_size * inputs + weights))
         ),
-        Misconception(
-            "no_outputs",
-            lambda macs, inputs, outputs, weights, batch_size: (
-                batch_size * macs / (4 * (batch_size * inputs + weights))
-            ),
-            "You left the outputs out. They have to be written.",
+        "bytes_per_mac": lambda macs, inputs, outputs, weights, batch_size: (
+            4 * (batch_size * (inputs + outputs) + weights) / (batch_size * macs)
         ),
-        Misconception(
-            "bytes_per_mac",
-            lambda macs, inputs, outputs, weights, batch_size: (
-                4 * (batch_size * (inputs + outputs) + weights) / (batch_size * macs)
-            ),
-            "This is bytes per MAC, the fraction upside down.",
-        ),
-    ),
+    },
+    messages={
+        "numbers_for_bytes": "This is MACs per *number*. A float32 number has 4 bytes.",
+        "doubled": "This is twice the right value. Did you count FLOPs, of which a MAC has two, or numbers of 2 bytes? "
+        "A float32 number has 4 bytes.",
+        "weights_per_image": "You fetched the weights anew for each image (or left the batch out). A batch shares "
+        "them: that is why it helps.",
+        "macs_of_one_image": "The bytes are those of the batch, but the MACs are those of one image.",
+        "no_weights": "You left the weights out. They come from memory too, and on small feature maps they are most of "
+        "it.",
+        "no_outputs": "You left the outputs out. They have to be written.",
+        "bytes_per_mac": "This is bytes per MAC, the fraction upside down.",
+    },
     points=20,
 )
 
 SHORTEST = Exercise(
-    lesson="07",
     prompt="Write the shortest time that the roofline allows: the processor computes and fetches at the same time.",
     reference=shortest_time,
     returns="number",
@@ -197,44 +157,31 @@ SHORTEST = Exercise(
         (51_380_224.0, 1_851_392.0, 40e9, 20e9),
     ),
     random_case=_random_machine,
-    hints=(
-        "Compute two times, one for the arithmetic alone and one for the memory alone. Both go on side by side; when is the layer "
-        "done?",
-        "Divide each amount by its rate: that gives two times. The layer is done when the slower of the two is.",
-    ),
-    misconceptions=(
-        Misconception(
-            "one_after_the_other",
-            lambda macs, bytes_moved, macs_per_second, bytes_per_second: (
-                macs / macs_per_second + bytes_moved / bytes_per_second
-            ),
-            "You added both times, as if the processor waited for all bytes before it began. The roofline lets both go on at once.",
+    first_hint="Compute two times, one for the arithmetic alone and one for the memory alone. Both go on side by side; "
+    "when is the layer done?",
+    second_hint="Divide each amount by its rate: that gives two times. The layer is done when the slower of the two "
+    "is.",
+    mistakes={
+        "one_after_the_other": lambda macs, bytes_moved, macs_per_second, bytes_per_second: (
+            macs / macs_per_second + bytes_moved / bytes_per_second
         ),
-        Misconception(
-            "the_faster",
-            lambda macs, bytes_moved, macs_per_second, bytes_per_second: min(
-                macs / macs_per_second, bytes_moved / bytes_per_second
-            ),
-            "You took the shorter of the two times. The layer is not done before both are.",
+        "the_faster": lambda macs, bytes_moved, macs_per_second, bytes_per_second: min(
+            macs / macs_per_second, bytes_moved / bytes_per_second
         ),
-        Misconception(
-            "macs_only",
-            lambda macs, bytes_moved, macs_per_second, bytes_per_second: macs / macs_per_second,
-            "You looked at the arithmetic alone, as a table of MACs does. The bytes take time too.",
+        "macs_only": lambda macs, bytes_moved, macs_per_second, bytes_per_second: macs / macs_per_second,
+        "bytes_only": lambda macs, bytes_moved, macs_per_second, bytes_per_second: bytes_moved / bytes_per_second,
+        "rate_for_time": lambda macs, bytes_moved, macs_per_second, bytes_per_second: min(
+            macs_per_second, macs / bytes_moved * bytes_per_second
         ),
-        Misconception(
-            "bytes_only",
-            lambda macs, bytes_moved, macs_per_second, bytes_per_second: bytes_moved / bytes_per_second,
-            "You looked at the memory alone. A layer with many MACs per byte has to wait for the arithmetic.",
-        ),
-        Misconception(
-            "rate_for_time",
-            lambda macs, bytes_moved, macs_per_second, bytes_per_second: min(
-                macs_per_second, macs / bytes_moved * bytes_per_second
-            ),
-            "This is the height of the roof, in MACs per second. The question asks for the seconds.",
-        ),
-    ),
+    },
+    messages={
+        "one_after_the_other": "You added both times, as if the processor waited for all bytes before it began. The "
+        "roofline lets both go on at once.",
+        "the_faster": "You took the shorter of the two times. The layer is not done before both are.",
+        "macs_only": "You looked at the arithmetic alone, as a table of MACs does. The bytes take time too.",
+        "bytes_only": "You looked at the memory alone. A layer with many MACs per byte has to wait for the arithmetic.",
+        "rate_for_time": "This is the height of the roof, in MACs per second. The question asks for the seconds.",
+    },
 )
 
 EXERCISES = (MEDIAN, INTENSITY, SHORTEST)

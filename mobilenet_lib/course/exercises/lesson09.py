@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mobilenet_lib.course.exercises._exercise import Arguments, Exercise, Misconception
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
 
 
 def macs_at_width(pointwise, rest, width):
@@ -31,15 +31,15 @@ def dominating(point, others):
     return count
 
 
-def front_places(points):
-    """Places, from 0, of the (cost, accuracy) points on the Pareto front, from the cheapest to the dearest, as a list."""
-    order = sorted(range(len(points)), key=lambda place: points[place][0])
-    places, best = [], 0
-    for place in order:  # cheap ones first: a dearer one must be better than all before it
-        if points[place][1] > best:
-            places.append(place)
-            best = points[place][1]
-    return places
+def front_indices(points):
+    """Indices, from 0, of the (cost, accuracy) points on the Pareto front, the cheapest first, as a list."""
+    order = sorted(range(len(points)), key=lambda index: points[index][0])
+    indices, best = [], 0
+    for index in order:  # cheap ones first: a more expensive one must be better than all before it
+        if points[index][1] > best:
+            indices.append(index)
+            best = points[index][1]
+    return indices
 
 
 def _random_network(generator: np.random.Generator) -> tuple[float, float]:
@@ -78,111 +78,77 @@ def _dominating(point, others, better) -> int:
 
 
 def _record_breakers(points, order) -> list[int]:
-    """Places that are better than all that come before them in this order."""
-    places, best = [], 0
-    for place in order:
-        if points[place][1] > best:
-            places.append(place)
-            best = points[place][1]
-    return places
+    """Indices of the points that are better than all that come before them in this order."""
+    indices, best = [], 0
+    for index in order:
+        if points[index][1] > best:
+            indices.append(index)
+            best = points[index][1]
+    return indices
 
 
 def _by_cost(points) -> list[int]:
-    return sorted(range(len(points)), key=lambda place: points[place][0])
+    return sorted(range(len(points)), key=lambda index: points[index][0])
 
 
 MACS_AT_WIDTH = Exercise(
-    lesson="09",
     prompt="Write the MACs of a network at width multiplier α, from those of its 1×1 layers and of the rest at α = 1.",
     reference=macs_at_width,
     returns="number",
     cases=((540_000_000, 28_000_000, 0.5), (1000, 100, 0.25), (1000, 100, 1.4), (500, 500, 0.75)),
     random_case=_random_width,
-    hints=(
-        "A 1×1 layer costs input channels times output channels at every place. How many of the two does α change? And in a "
-        "depthwise layer, where each channel meets only itself?",
-        "The 1×1 layers shrink with α · α, everything else with α. Add the two parts.",
-    ),
-    misconceptions=(
-        Misconception(
-            "all_squared",
-            lambda pointwise, rest, width: width**2 * (pointwise + rest),
-            "You squared α for all layers. In a depthwise layer, the stem (always three colours in) and the classifier (always "
-            "as many classes out) only one of the two channel counts changes.",
-        ),
-        Misconception(
-            "all_linear",
-            lambda pointwise, rest, width: width * (pointwise + rest),
-            "You took α once for all layers. A 1×1 layer has fewer channels at both ends: α times α.",
-        ),
-        Misconception(
-            "swapped",
-            lambda pointwise, rest, width: width * pointwise + width**2 * rest,
-            "The square stands at the wrong part. Which layers lose channels at both ends?",
-        ),
-        Misconception(
-            "rest_unchanged",
-            lambda pointwise, rest, width: width**2 * pointwise + rest,
-            "You left the rest as it is. A depthwise layer with half of the channels needs half of the MACs.",
-        ),
-        Misconception(
-            "flops",
-            lambda pointwise, rest, width: 2 * (width**2 * pointwise + width * rest),
-            "These are FLOPs, the question asks for MACs. A multiplication and its addition are one MAC.",
-        ),
-    ),
+    first_hint="A 1×1 layer costs input channels times output channels at every position. How many of the two does α "
+    "change? And in a depthwise layer, where each channel meets only itself?",
+    second_hint="The 1×1 layers shrink with α · α, everything else with α. Add the two parts.",
+    mistakes={
+        "all_squared": lambda pointwise, rest, w: w**2 * (pointwise + rest),
+        "all_linear": lambda pointwise, rest, w: w * (pointwise + rest),
+        "swapped": lambda pointwise, rest, w: w * pointwise + w**2 * rest,
+        "rest_unchanged": lambda pointwise, rest, w: w**2 * pointwise + rest,
+        "flops": lambda pointwise, rest, w: 2 * (w**2 * pointwise + w * rest),
+    },
+    messages={
+        "all_squared": "You squared α for all layers. In a depthwise layer, the stem (always three colours in) and the "
+        "classifier (always as many classes out) only one of the two channel counts changes.",
+        "all_linear": "You took α once for all layers. A 1×1 layer has fewer channels at both ends: α times α.",
+        "swapped": "The square stands at the wrong part. Which layers lose channels at both ends?",
+        "rest_unchanged": "You left the rest as it is. A depthwise layer with half of the channels needs half of the "
+        "MACs.",
+        "flops": "These are FLOPs, the question asks for MACs. A multiplication and its addition are one MAC.",
+    },
 )
 
 WIDEST = Exercise(
-    lesson="09",
     prompt="Write the largest α whose MACs stay within a budget: the exact number, before any rounding of channels.",
     reference=widest,
     returns="number",
-    cases=(
-        (540_000_000, 28_000_000, 150_000_000),
-        (1000, 100, 1100),
-        (1000, 100, 50),
-        (500, 500, 3000),
-    ),
+    cases=((540_000_000, 28_000_000, 150_000_000), (1000, 100, 1100), (1000, 100, 50), (500, 500, 3000)),
     random_case=_random_budget,
-    hints=(
-        "At the largest α the MACs are exactly the budget. Write that as an equation for α; what kind of equation is it?",
-        "pointwise · α² + rest · α − budget = 0 is quadratic. Of its two solutions one is negative; take the other.",
-    ),
-    misconceptions=(
-        Misconception(
-            "root_of_the_share",
-            lambda pointwise, rest, budget: (budget / (pointwise + rest)) ** 0.5,
-            "You took the root of the budget's share. That is the law for the 1×1 layers alone; the rest shrinks more slowly, so "
-            "this α is a little too wide.",
-        ),
-        Misconception(
-            "share",
-            lambda pointwise, rest, budget: budget / (pointwise + rest),
-            "You took the budget's share as α. Half of the width leaves about a quarter of the MACs, so α may be larger.",
-        ),
-        Misconception(
-            "pointwise_only",
-            lambda pointwise, rest, budget: (budget / pointwise) ** 0.5,
-            "You spent the whole budget on the 1×1 layers. The others need their part.",
-        ),
-        Misconception(
-            "rest_at_full_width",
-            lambda pointwise, rest, budget: (max(budget - rest, 0) / pointwise) ** 0.5,
-            "You set the rest aside at full width. It shrinks with α as well, so there is more left.",
-        ),
-        Misconception(
-            "at_most_1",
-            lambda pointwise, rest, budget: min(1.0, widest(pointwise, rest, budget)),
-            "You stopped at 1. α may be larger: V2's table has a network with α = 1.4.",
-        ),
-    ),
+    first_hint="At the largest α the MACs are exactly the budget. Write that as an equation for α; what kind of "
+    "equation is it?",
+    second_hint="pointwise · α² + rest · α − budget = 0 is quadratic. Of its two solutions one is negative; take the "
+    "other.",
+    mistakes={
+        "root_of_the_fraction": lambda pointwise, rest, budget: (budget / (pointwise + rest)) ** 0.5,
+        "fraction": lambda pointwise, rest, budget: budget / (pointwise + rest),
+        "pointwise_only": lambda pointwise, rest, budget: (budget / pointwise) ** 0.5,
+        "rest_at_full_width": lambda pointwise, rest, budget: (max(budget - rest, 0) / pointwise) ** 0.5,
+        "at_most_1": lambda pointwise, rest, budget: min(1.0, widest(pointwise, rest, budget)),
+    },
+    messages={
+        "root_of_the_fraction": "You took the root of the budget's fraction of the whole. That is the law for the 1×1 "
+        "layers alone; the rest shrinks more slowly, so this α is a little too wide.",
+        "fraction": "You took the budget's fraction of the whole as α. Half of the width leaves about a quarter of the "
+        "MACs, so α may be larger.",
+        "pointwise_only": "You spent the whole budget on the 1×1 layers. The others need their part.",
+        "rest_at_full_width": "You set the rest aside at full width. It shrinks with α as well, so there is more left.",
+        "at_most_1": "You stopped at 1. α may be larger: V2's table has a network with α = 1.4.",
+    },
     points=20,
 )
 
 DOMINATING = Exercise(
-    lesson="09",
-    prompt="Count the designs that dominate one: no dearer and no worse, and not the same in both.",
+    prompt="Count the designs that dominate one: no more expensive and no worse, and not the same in both.",
     reference=dominating,
     returns="whole number",
     cases=(
@@ -190,51 +156,44 @@ DOMINATING = Exercise(
         ((569, 70.6), [(300, 72.0), (569, 70.6), (585, 74.7)]),
         ((5, 50.0), [(5, 60.0), (4, 50.0), (5, 50.0), (6, 70.0), (4, 40.0)]),
         ((9, 30.0), [(1, 31.0), (2, 90.0), (9, 30.0), (9, 29.0)]),
+        ((9, 30.0), [(1, 31.0), (1, 31.0), (10, 5.0)]),
     ),
     random_case=_random_point,
-    hints=(
-        "Two conditions must hold together, one for the cost and one for the accuracy. What about a design with the same cost "
-        "and more right answers?",
-        "Allow equality in both comparisons, then leave out the design that is equal in both.",
-    ),
-    misconceptions=(
-        Misconception(
-            "strictly_better_in_both",
-            lambda point, others: _dominating(point, others, lambda c, a, c0, a0: c < c0 and a > a0),
-            "You ask for better in both. A design of the same cost with more right answers dominates as well.",
+    first_hint="Two conditions must hold together, one for the cost and one for the accuracy. What about a design with "
+    "the same cost and a higher accuracy?",
+    second_hint="Allow equality in both comparisons, then leave out the design that is equal in both.",
+    mistakes={
+        "strictly_better_in_both": lambda point, others: _dominating(
+            point, others, lambda c, a, c0, a0: c < c0 and a > a0
         ),
-        Misconception(
-            "itself_too",
-            lambda point, others: _dominating(point, others, lambda c, a, c0, a0: c <= c0 and a >= a0),
-            "You also count a design that is equal in both. Then every design on the list would dominate itself.",
+        "itself_too": lambda point, others: _dominating(point, others, lambda c, a, c0, a0: c <= c0 and a >= a0),
+        "alike_counted_once": lambda point, others: dominating(point, set(others)),
+        "one_is_enough": lambda point, others: _dominating(
+            point, others, lambda c, a, c0, a0: (c <= c0 or a >= a0) and (c, a) != (c0, a0)
         ),
-        Misconception(
-            "one_is_enough",
-            lambda point, others: _dominating(
-                point, others, lambda c, a, c0, a0: (c <= c0 or a >= a0) and (c, a) != (c0, a0)
-            ),
-            "One of the two is enough for you. Cheaper but worse is another choice, not a better one.",
+        "more_accurate_only": lambda point, others: _dominating(point, others, lambda c, a, c0, a0: a > a0),
+        "wrong_way_round": lambda point, others: _dominating(
+            point, others, lambda c, a, c0, a0: c >= c0 and a <= a0 and (c, a) != (c0, a0)
         ),
-        Misconception(
-            "more_accurate_only",
-            lambda point, others: _dominating(point, others, lambda c, a, c0, a0: a > a0),
-            "You looked at the accuracy alone. A design that is better and dearer dominates nothing.",
-        ),
-        Misconception(
-            "wrong_way_round",
-            lambda point, others: _dominating(
-                point, others, lambda c, a, c0, a0: c >= c0 and a <= a0 and (c, a) != (c0, a0)
-            ),
-            "You counted the designs that this one dominates. The question goes the other way.",
-        ),
-    ),
+    },
+    messages={
+        "strictly_better_in_both": "You ask for better in both. A design of the same cost and a higher accuracy "
+        "dominates as well.",
+        "itself_too": "You also count a design that is equal in both. Then every design on the list would dominate "
+        "itself.",
+        "alike_counted_once": "You count designs with equal numbers once. They are different designs, and each of them "
+        "dominates.",
+        "one_is_enough": "One of the two is enough for you. Cheaper but worse is another choice, not a better one.",
+        "more_accurate_only": "You looked at the accuracy alone. A design that is better and more expensive dominates "
+        "nothing.",
+        "wrong_way_round": "You counted the designs that this one dominates. The question goes the other way.",
+    },
 )
 
-FRONT_PLACES = Exercise(
-    lesson="09",
-    prompt="Write the Pareto front: the places of all designs that no other dominates, from cheap to dear. All costs and all "
-    "accuracies are different, and no accuracy is below zero.",
-    reference=front_places,
+FRONT_INDICES = Exercise(
+    prompt="Write the Pareto front: the indices of all designs that no other dominates, from cheap to expensive. All "
+    "costs and all accuracies are different, and no accuracy is below zero.",
+    reference=front_indices,
     returns="shape",
     cases=(
         ([(569, 70.6), (300, 72.0), (149, 63.7), (41, 50.6)],),
@@ -242,48 +201,35 @@ FRONT_PLACES = Exercise(
         ([(5, 90.0), (4, 80.0), (3, 85.0), (2, 10.0), (1, 20.0)],),
     ),
     random_case=_random_points,
-    hints=(
-        "You could compare every design with every other one. Or walk from the cheapest to the dearest: what must a dearer "
-        "design have to be worth its cost?",
-        "Sort the places by cost. Keep a design only if it is better than the best so far, and remember that one.",
-    ),
-    misconceptions=(
-        Misconception(
-            "in_the_order_given",
-            lambda points: sorted(front_places(points)),
-            "These are the right places, but in the order of the list. Give them from the cheapest to the dearest.",
-        ),
-        Misconception(
-            "not_sorted_first",
-            lambda points: _record_breakers(points, range(len(points))),
-            "You walked through the list as it stands. Whoever comes later may be cheaper: sort by cost first.",
-        ),
-        Misconception(
-            "better_than_the_one_before",
-            lambda points: [
-                place
-                for number, place in enumerate(_by_cost(points))
-                if number == 0 or points[place][1] > points[_by_cost(points)[number - 1]][1]
-            ],
-            "You compared each design with the next cheaper one. It must be better than the best of all that are cheaper.",
-        ),
-        Misconception(
-            "sorted_by_cost",
-            _by_cost,
-            "You sorted the designs by cost. Some of them are dearer than a better one: leave these out.",
-        ),
-        Misconception(
-            "dearest_first",
-            lambda points: front_places(points)[::-1],
-            "These are the right places, from dear to cheap. Turn the list round.",
-        ),
-        Misconception(
-            "best_only",
-            lambda points: [max(range(len(points)), key=lambda place: points[place][1])],
-            "You kept the most accurate design alone. Cheaper ones are worth having, too, where nothing beats them at their cost.",
-        ),
-    ),
+    first_hint="You could compare every design with every other one. Or walk from the cheapest to the most expensive: "
+    "what must a more expensive design have to be worth its cost?",
+    second_hint="Sort the indices by cost. Keep a design only if it is better than the best so far, and remember that "
+    "one.",
+    mistakes={
+        "in_the_order_given": lambda points: sorted(front_indices(points)),
+        "not_sorted_first": lambda points: _record_breakers(points, range(len(points))),
+        "better_than_the_one_before": lambda points: [
+            index
+            for number, index in enumerate(_by_cost(points))
+            if number == 0 or points[index][1] > points[_by_cost(points)[number - 1]][1]
+        ],
+        "sorted_by_cost": _by_cost,
+        "expensive_first": lambda points: front_indices(points)[::-1],
+        "best_only": lambda points: [max(range(len(points)), key=lambda index: points[index][1])],
+    },
+    messages={
+        "in_the_order_given": "These are the right indices, but in the order of the list. Give them from the cheapest "
+        "to the most expensive.",
+        "not_sorted_first": "You walked through the list as it stands. Whoever comes later may be cheaper: sort by "
+        "cost first.",
+        "better_than_the_one_before": "You compared each design with the next cheaper one. It must be better than the "
+        "best of all that are cheaper.",
+        "sorted_by_cost": "You sorted the designs by cost. Some of them cost more than a better one: leave these out.",
+        "expensive_first": "These are the right indices, from expensive to cheap. Turn the list round.",
+        "best_only": "You kept the most accurate design alone. Cheaper ones are worth having, too, where nothing beats "
+        "them at their cost.",
+    },
     points=20,
 )
 
-EXERCISES = (MACS_AT_WIDTH, WIDEST, DOMINATING, FRONT_PLACES)
+EXERCISES = (MACS_AT_WIDTH, WIDEST, DOMINATING, FRONT_INDICES)

@@ -1,4 +1,4 @@
-"""Exercises of lesson 10: bytes on disk, what a network is given, what its scores mean, and the gradient of several processes.
+"""Exercises of lesson 10: bytes on disk, what a network is given, what its scores mean, gradients of several processes.
 
 The functions at the top level are the reference solutions as learners see them, so they carry no types.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mobilenet_lib.course.exercises._exercise import Arguments, Exercise, Misconception
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
 
 
 def stored_bytes(weights, biases, norm_channels, bits):
@@ -17,20 +17,20 @@ def stored_bytes(weights, biases, norm_channels, bits):
     return (weights + biases + 4 * norm_channels) * bits // 8
 
 
-def network_input(picture):
-    """A picture, uint8 [height, width, 3], as a batch of one: float [1, 3, height, width], from -1 (0) to 1 (255)."""
-    values = picture.astype("float32") / 127.5 - 1
+def network_input(image):
+    """An image, uint8 [height, width, 3], as a batch of one: float [1, 3, height, width], from -1 (0) to 1 (255)."""
+    values = image.astype("float32") / 127.5 - 1
     return values.transpose(2, 0, 1)[np.newaxis]
 
 
 def probabilities(scores):
-    """Softmax of each row of scores [pictures, classes], also where a score is 1000."""
+    """Softmax of each row of scores [images, classes], also where a score is 1000."""
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
 def joined_gradient(gradients, counts):
-    """The gradient over all pictures; gradients [processes, numbers] are means over counts [processes] pictures each."""
+    """The gradient over all images; gradients [processes, numbers] are means over counts [processes] images each."""
     return (gradients * counts[:, np.newaxis]).sum(axis=0) / counts.sum()
 
 
@@ -39,7 +39,7 @@ def _random_network(generator: np.random.Generator) -> Arguments:
     return weights, biases, channels, int(generator.choice([8, 16, 32, 64]))
 
 
-def _random_picture(generator: np.random.Generator) -> Arguments:
+def _random_image(generator: np.random.Generator) -> Arguments:
     height, width = generator.integers(2, 9, size=2)
     return (generator.integers(0, 256, (height, width + 9, 3), dtype=np.uint8),)
 
@@ -54,8 +54,12 @@ def _random_gradients(generator: np.random.Generator) -> Arguments:
     return generator.normal(size=(processes, 6)), counts
 
 
-def _unit(picture: np.ndarray) -> np.ndarray:
-    return picture.astype("float32") / 127.5 - 1
+def _unit(image: np.ndarray) -> np.ndarray:
+    return image.astype("float32") / 127.5 - 1
+
+
+def _divided(powers: np.ndarray) -> np.ndarray:
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def _quietly(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
@@ -69,187 +73,131 @@ def _quietly(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarr
 
 
 STORED_BYTES = Exercise(
-    lesson="10",
     prompt="Write how many bytes the numbers of a network take on disk, with `bits` bits for each number.",
     reference=stored_bytes,
     returns="whole number",
     cases=((210_160, 10, 2_736, 32), (4_209_088, 1_000, 10_944, 32), (1_000, 8, 16, 8)),
     random_case=_random_network,
-    hints=(
-        "First count numbers, then turn numbers into bytes. Which numbers does a batch norm need when the network is only used?",
-        "A batch norm has scale and shift, which are learned, and running mean and variance: so four for each channel. A byte "
-        "has 8 bits.",
-    ),
-    misconceptions=(
-        Misconception(
-            "bits_taken_for_bytes",
-            lambda weights, biases, norm_channels, bits: (weights + biases + 4 * norm_channels) * bits,
-            "These are bits. A file is measured in bytes, of 8 bits each.",
+    first_hint="First count numbers, then turn numbers into bytes. Which numbers does a batch norm need when the "
+    "network is only used?",
+    second_hint="A batch norm has scale and shift, which are learned, and running mean and variance: so four for each "
+    "channel. A byte has 8 bits.",
+    mistakes={
+        "bits_taken_for_bytes": lambda weights, biases, norm_channels, bits: (
+            (weights + biases + 4 * norm_channels) * bits
         ),
-        Misconception(
-            "norms_forgotten",
-            lambda weights, biases, norm_channels, bits: (weights + biases) * bits // 8,
-            "You left out the batch norms. Without their numbers the network gives other answers.",
+        "norms_forgotten": lambda weights, biases, norm_channels, bits: (weights + biases) * bits // 8,
+        "only_what_is_learned": lambda weights, biases, norm_channels, bits: (
+            (weights + biases + 2 * norm_channels) * bits // 8
         ),
-        Misconception(
-            "only_what_is_learned",
-            lambda weights, biases, norm_channels, bits: (weights + biases + 2 * norm_channels) * bits // 8,
-            "You counted what training learns, scale and shift. The running statistics are not learned by gradients, but in "
-            "eval mode they are needed.",
+        "one_number_a_channel": lambda weights, biases, norm_channels, bits: (
+            (weights + biases + norm_channels) * bits // 8
         ),
-        Misconception(
-            "one_number_a_channel",
-            lambda weights, biases, norm_channels, bits: (weights + biases + norm_channels) * bits // 8,
-            "You counted one number for each channel of a batch norm. Lesson 03 wrote one out: how many numbers are in it?",
-        ),
-        Misconception(
-            "always_32_bits",
-            lambda weights, biases, norm_channels, bits: (weights + biases + 4 * norm_channels) * 4,
-            "You took 4 bytes for each number, whatever `bits` says.",
-        ),
-        Misconception(
-            "weights_only",
-            lambda weights, biases, norm_channels, bits: weights * bits // 8,
-            "You counted the weights, as the papers do. On disk everything counts that the network needs.",
-        ),
-    ),
+        "always_32_bits": lambda weights, biases, norm_channels, bits: (weights + biases + 4 * norm_channels) * 4,
+        "weights_only": lambda weights, biases, norm_channels, bits: weights * bits // 8,
+    },
+    messages={
+        "bits_taken_for_bytes": "These are bits. A file is measured in bytes, of 8 bits each.",
+        "norms_forgotten": "You left out the batch norms. Without their numbers the network makes other predictions.",
+        "only_what_is_learned": "You counted what training learns, scale and shift. The running statistics are not "
+        "learned by gradients, but in eval mode they are needed.",
+        "one_number_a_channel": "You counted one number for each channel of a batch norm. Lesson 03 wrote one out: how "
+        "many numbers are in it?",
+        "always_32_bits": "You took 4 bytes for each number, whatever `bits` says.",
+        "weights_only": "You counted the weights, as the papers do. On disk everything counts that the network needs.",
+    },
 )
 
 NETWORK_INPUT = Exercise(
-    lesson="10",
-    prompt="Write what turns a picture as a file has it into what the network is given: layout, range and batch.",
+    prompt="Write what turns an image as a file has it into what the network is given: layout, range and batch.",
     reference=network_input,
     returns="array",
     cases=(
         (np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 10,),
         (np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], np.uint8),),
     ),
-    random_case=_random_picture,
-    hints=(
-        "Three things must change: the order of the axes, the range of the numbers, and the number of axes. Where does a picture "
-        "of one row and four columns have its colours before, and where after?",
-        "`transpose` moves axes, `reshape` only reads the same numbers in other rows. Divide so that 255 becomes 2, then take 1 "
-        "away. `np.newaxis` adds the batch.",
-    ),
-    misconceptions=(
-        Misconception(
-            "reshaped",
-            lambda picture: _unit(picture).reshape(1, 3, *picture.shape[:2]),
-            "The shape is right, and the picture is torn to pieces: `reshape` reads the numbers in the order in which they lie, "
-            "so that the colours of neighbours get mixed. Move the axes instead.",
-        ),
-        Misconception(
-            "height_and_width_swapped",
-            lambda picture: _unit(picture).T[np.newaxis],
-            "The colours are in front, but the picture lies on its side: `.T` turns the order of all axes round.",
-        ),
-        Misconception(
-            "from_0_to_1",
-            lambda picture: (picture.astype("float32") / 255).transpose(2, 0, 1)[np.newaxis],
-            "Your numbers run from 0 to 1. The network knows black as −1.",
-        ),
-        Misconception(
-            "still_0_to_255",
-            lambda picture: picture.astype("float32").transpose(2, 0, 1)[np.newaxis],
-            "Your numbers still run from 0 to 255.",
-        ),
-        Misconception(
-            "from_0_to_2",
-            lambda picture: (picture.astype("float32") / 127.5).transpose(2, 0, 1)[np.newaxis],
-            "Your numbers run from 0 to 2: the middle grey must become 0.",
-        ),
-        Misconception(
-            "from_minus_a_half",
-            lambda picture: (picture.astype("float32") / 255 - 0.5).transpose(2, 0, 1)[np.newaxis],
-            "Your numbers run from −½ to ½, half of the range that the network knows.",
-        ),
-        Misconception(
-            "no_batch",
-            lambda picture: _unit(picture).transpose(2, 0, 1),
-            "The picture is right, but alone: a network takes a batch, so one axis is missing in front.",
-        ),
-        Misconception(
-            "colours_last",
-            lambda picture: _unit(picture)[np.newaxis],
-            "The colours are still the last axis, as in the file. The network wants them before height and width.",
-        ),
-        Misconception(
-            "colours_reversed",
-            lambda picture: _unit(picture).transpose(2, 0, 1)[np.newaxis, ::-1],
-            "You turned the order of the colours round: blue where red belongs. Some libraries read pictures so; this one does not.",
-        ),
-    ),
+    random_case=_random_image,
+    first_hint="Three things must change: the order of the axes, the range of the numbers, and the number of axes. "
+    "Where does an image of one row and four columns have its colours before, and where after?",
+    second_hint="`transpose` moves axes, `reshape` only reads the same numbers in other rows. Divide so that 255 "
+    "becomes 2, then take 1 away. `np.newaxis` adds the batch.",
+    mistakes={
+        "reshaped": lambda image: _unit(image).reshape(1, 3, *image.shape[:2]),
+        "height_and_width_swapped": lambda image: _unit(image).T[np.newaxis],
+        "from_0_to_1": lambda image: (image.astype("float32") / 255).transpose(2, 0, 1)[np.newaxis],
+        "still_0_to_255": lambda image: image.astype("float32").transpose(2, 0, 1)[np.newaxis],
+        "from_0_to_2": lambda image: (image.astype("float32") / 127.5).transpose(2, 0, 1)[np.newaxis],
+        "from_minus_a_half": lambda image: (image.astype("float32") / 255 - 0.5).transpose(2, 0, 1)[np.newaxis],
+        "no_batch": lambda image: _unit(image).transpose(2, 0, 1),
+        "colours_last": lambda image: _unit(image)[np.newaxis],
+        "colours_reversed": lambda image: _unit(image).transpose(2, 0, 1)[np.newaxis, ::-1],
+    },
+    messages={
+        "reshaped": "The shape is right, and the image is torn to pieces: `reshape` reads the numbers in the order in "
+        "which they lie, so that the colours of neighbours get mixed. Move the axes instead.",
+        "height_and_width_swapped": "The colours are in front, but the image lies on its side: `.T` turns the order of "
+        "all axes round.",
+        "from_0_to_1": "Your numbers run from 0 to 1. The network knows black as −1.",
+        "still_0_to_255": "Your numbers still run from 0 to 255.",
+        "from_0_to_2": "Your numbers run from 0 to 2: the middle grey must become 0.",
+        "from_minus_a_half": "Your numbers run from −½ to ½, half of the range that the network knows.",
+        "no_batch": "The image is right, but alone: a network takes a batch, so one axis is missing in front.",
+        "colours_last": "The colours are still the last axis, as in the file. The network wants them before height and "
+        "width.",
+        "colours_reversed": "You turned the order of the colours round: blue where red belongs. Some libraries read "
+        "images so; this one does not.",
+    },
 )
 
 PROBABILITIES = Exercise(
-    lesson="10",
-    prompt="Write the softmax of each picture's scores, so that no score is too large for it.",
+    prompt="Write the softmax of each image's scores, so that no score is too large for it.",
     reference=probabilities,
     returns="array",
     cases=(
         (np.array([[2.0, 1.0, 0.0], [1.0, 1.0, 1.0]]),),
         (np.array([[1000.0, 1001.0, 999.0], [5.0, 0.0, 7.0]]),),
         (np.array([[0.0, 3.0, -2.0, 1.0]]),),
+        (np.array([[2000.0, 0.0, -1000.0, 5.0]]),),
     ),
     random_case=_random_scores,
-    hints=(
-        "Make every score positive with the exponential function, then divide by the sum of its row. What is e to the power of "
-        "1000? And does the result change when you take the same number away from all scores of a row?",
-        "Take the largest score of a row away from all of its scores first: the largest power is then 1. `axis=1` goes along a "
-        "row, and keepdims=True keeps the shape fit for a division.",
-    ),
-    misconceptions=(
-        Misconception(
-            "overflow",
-            _quietly(lambda scores: np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)),
-            "Right for small scores, but the power of 1000 is more than a floating-point number can hold, and infinity divided by "
-            "infinity is not a number. Softmax does not change when all scores of a row sink by the same amount: use that.",
-        ),
-        Misconception(
-            "shares_of_the_scores",
-            _quietly(lambda scores: scores / scores.sum(axis=1, keepdims=True)),
-            "You divided the scores by their sum. Scores may be negative, and then so are your probabilities.",
-        ),
-        Misconception(
-            "over_the_pictures",
-            lambda scores: np.exp(scores - scores.max(axis=0)) / np.exp(scores - scores.max(axis=0)).sum(axis=0),
-            "You summed down the columns, over the pictures. Each picture's own probabilities must add up to 1.",
-        ),
-        Misconception(
-            "over_everything",
-            lambda scores: np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum(),
-            "You divided by the sum over all pictures. Each picture's own probabilities must add up to 1.",
-        ),
-        Misconception(
-            "not_divided",
-            lambda scores: np.exp(scores - scores.max(axis=1, keepdims=True)),
-            "These are the powers, of which the largest is 1. Do they add up to 1?",
-        ),
-        Misconception(
-            "winner_takes_all",
-            lambda scores: (scores == scores.max(axis=1, keepdims=True)).astype(float),
-            "You gave everything to the highest score. Softmax also says how far behind the others are.",
-        ),
-        Misconception(
-            "sigmoid",
-            _quietly(lambda scores: 1 / (1 + np.exp(-scores))),
-            "This is the sigmoid, which judges each class by itself. The classes of a softmax share 1 among them.",
-        ),
-        Misconception(
-            "powers_of_two",
-            lambda scores: (
-                2 ** (scores - scores.max(axis=1, keepdims=True))
-                / (2 ** (scores - scores.max(axis=1, keepdims=True))).sum(axis=1, keepdims=True)
-            ),
-            "You took powers of 2. Softmax takes powers of e, because the training's loss does.",
-        ),
-    ),
+    first_hint="Make every score positive with the exponential function, then divide by the sum of its row. What is e "
+    "to the power of 1000? And does the result change when you take the same number away from all scores of a row?",
+    second_hint="Take the largest score of a row away from all of its scores first: the largest power is then 1. "
+    "`axis=1` goes along a row, and keepdims=True keeps the shape fit for a division.",
+    mistakes={
+        "overflow": _quietly(lambda scores: _divided(np.exp(scores))),
+        "mean_subtracted": _quietly(lambda scores: _divided(np.exp(scores - scores.mean(axis=1, keepdims=True)))),
+        "fractions_of_the_scores": _quietly(_divided),
+        "over_the_images": lambda scores: _divided(np.exp(scores - scores.max(axis=0)).T).T,
+        "over_everything": lambda scores: np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum(),
+        "not_divided": lambda scores: np.exp(scores - scores.max(axis=1, keepdims=True)),
+        "winner_takes_all": lambda scores: (scores == scores.max(axis=1, keepdims=True)).astype(float),
+        "sigmoid": _quietly(lambda scores: 1 / (1 + np.exp(-scores))),
+        "powers_of_two": lambda scores: _divided(2 ** (scores - scores.max(axis=1, keepdims=True))),
+    },
+    messages={
+        "overflow": "Right for small scores, but the power of 1000 is more than a floating-point number can hold, and "
+        "infinity divided by infinity is not a number. Softmax does not change when all scores of a row sink by the "
+        "same amount: use that.",
+        "mean_subtracted": "You took the mean of a row away. The largest score may still lie so far above the mean "
+        "that its power is more than a floating-point number can hold. Which number keeps every power at 1 or below?",
+        "fractions_of_the_scores": "You divided the scores by their sum. Scores may be negative, and then so are your "
+        "probabilities.",
+        "over_the_images": "You summed down the columns, over the images. Each image's own probabilities must add up "
+        "to 1.",
+        "over_everything": "You divided by the sum over all images. Each image's own probabilities must add up to 1.",
+        "not_divided": "These are the powers, of which the largest is 1. Do they add up to 1?",
+        "winner_takes_all": "You gave everything to the highest score. Softmax also says how far behind the others "
+        "are.",
+        "sigmoid": "This is the sigmoid, which judges each class by itself. The classes of a softmax share 1 among "
+        "them.",
+        "powers_of_two": "You took powers of 2. Softmax takes powers of e, because the training's loss does.",
+    },
 )
 
 JOINED_GRADIENT = Exercise(
-    lesson="10",
-    prompt="Write the gradient of the mean loss over all pictures, from the gradients of several processes, each a mean over its "
-    "own pictures.",
+    prompt="Write the gradient of the mean loss over all images, from the gradients of several processes, each a mean "
+    "over its own images.",
     reference=joined_gradient,
     returns="array",
     cases=(
@@ -257,45 +205,27 @@ JOINED_GRADIENT = Exercise(
         (np.array([[2.0, 0.0, 1.0], [0.0, 6.0, 1.0], [1.0, 3.0, 4.0]]), np.array([10, 20, 30])),
     ),
     random_case=_random_gradients,
-    hints=(
-        "A mean over 3 pictures and one of 1 picture: how much should each picture count in the mean over all 4?",
-        "Turn each mean back into a sum by its number of pictures, add the sums up, and divide once by the number of all. "
-        "`np.newaxis` makes a column of the counts.",
-    ),
-    misconceptions=(
-        Misconception(
-            "plain_mean",
-            lambda gradients, counts: gradients.mean(axis=0),
-            "You took the plain mean of the processes. That is right where all have equally many pictures; here a picture of the "
-            "smaller share would count for more.",
-        ),
-        Misconception(
-            "summed",
-            lambda gradients, counts: gradients.sum(axis=0),
-            "You added the gradients up. With more processes each step would become longer.",
-        ),
-        Misconception(
-            "not_divided",
-            lambda gradients, counts: counts @ gradients,
-            "This is the sum over all pictures. The loss is their mean.",
-        ),
-        Misconception(
-            "divided_by_the_processes",
-            lambda gradients, counts: counts @ gradients / len(counts),
-            "You turned the means into sums, which is right, and then divided by the number of processes. How many pictures are "
-            "there?",
-        ),
-        Misconception(
-            "divided_by_the_counts",
-            lambda gradients, counts: (gradients / counts[:, None]).sum(axis=0),
-            "You divided each gradient by its number of pictures. It is a mean already.",
-        ),
-        Misconception(
-            "largest_share_only",
-            lambda gradients, counts: gradients[counts.argmax()],
-            "You kept the gradient of the largest share. The other processes have worked for nothing.",
-        ),
-    ),
+    first_hint="A mean over 3 images and one of 1 image: how much should each image count in the mean over all 4?",
+    second_hint="Turn each mean back into a sum by its number of images, add the sums up, and divide once by the "
+    "number of all. `np.newaxis` makes a column of the counts.",
+    mistakes={
+        "plain_mean": lambda gradients, counts: gradients.mean(axis=0),
+        "summed": lambda gradients, counts: gradients.sum(axis=0),
+        "not_divided": lambda gradients, counts: counts @ gradients,
+        "divided_by_the_processes": lambda gradients, counts: counts @ gradients / len(counts),
+        "divided_by_the_counts": lambda gradients, counts: (gradients / counts[:, None]).sum(axis=0),
+        "largest_part_only": lambda gradients, counts: gradients[counts.argmax()],
+    },
+    messages={
+        "plain_mean": "You took the plain mean of the processes. That is right where all have equally many images; "
+        "here an image of the smaller part would count for more.",
+        "summed": "You added the gradients up. With more processes each step would become longer.",
+        "not_divided": "This is the sum over all images. The loss is their mean.",
+        "divided_by_the_processes": "You turned the means into sums, which is right, and then divided by the number of "
+        "processes. How many images are there?",
+        "divided_by_the_counts": "You divided each gradient by its number of images. It is a mean already.",
+        "largest_part_only": "You kept the gradient of the largest part. The other processes have worked for nothing.",
+    },
 )
 
 EXERCISES = (STORED_BYTES, NETWORK_INPUT, PROBABILITIES, JOINED_GRADIENT)

@@ -1,6 +1,6 @@
-"""The questions that the lessons ask before they tell, with their truths computed from the cost ledger.
+"""The questions that the lessons ask before they tell, with their truths computed from the cost table.
 
-They live here and not in the notebooks, so that no answer lies where the question is asked. `predictions.predict`
+They live here and not in the notebooks, so that no truth lies where the question is asked. `guesses.predict`
 asks them. A module per lesson, found by its name.
 """
 

@@ -67,10 +67,7 @@ class Question:
 
     def answer(self, guess: Answer, who: str) -> tuple[str, str]:
         """The truth, how good the guess is, and why, in two paragraphs; `who`: "Your guess", "That guess"."""
-        return (
-            f"Truth: {self.written(self.truth())}. {who} is {self.verdict(guess)}.",
-            f"Why: {self.why}",
-        )
+        return (f"Truth: {self.written(self.truth())}. {who} is {self.verdict(guess)}.", f"Why: {self.why}")
 
     def written(self, answer: Answer) -> str:
         """An answer with its unit, for reading."""

@@ -8,13 +8,13 @@ from mobilenet_lib.course.questions._question import Question
 QUESTIONS = (
     Question(
         "00.macs_of_v1",
-        "VGG16, a network of 2014, takes 15,470 million MACs to name one picture of 224×224. How many does MobileNet V1 "
-        "take, which names pictures nearly as well?",
+        "VGG16, a network of 2014, takes 15,470 million MACs to classify one image of 224×224. How many does MobileNet "
+        "V1 take, which classifies images nearly as well?",
         lambda: architectures.mobilenet_v1().macs / 1e6,
         default=5000,
         unit="million MACs",
-        why="Nearly all of its layers look around per channel first and mix the channels afterwards, which lessons 01 and 02 "
-        "take apart.",
+        why="Nearly all of its layers filter each channel spatially first and mix the channels afterwards, which "
+        "lessons 01 and 02 take apart.",
     ),
     Question(
         "00.weights_of_v1",
@@ -25,7 +25,7 @@ QUESTIONS = (
         why="Thin layers and a single fully connected layer hold 4.2 million, a 33rd of VGG16's.",
     ),
     Question(
-        "00.v2_share_of_v1",
+        "00.v2_fraction_of_v1",
         "MobileNet V2 came a year later. How many MACs does it take, in percent of V1's?",
         lambda: 100 * architectures.mobilenet_v2().macs / architectures.mobilenet_v1().macs,
         default=90,

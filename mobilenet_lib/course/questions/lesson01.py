@@ -5,13 +5,7 @@ from __future__ import annotations
 from mobilenet_lib import cost
 from mobilenet_lib.course.questions._question import Question
 
-ARTICLE_LAYER = {
-    "in_channels": 3,
-    "out_channels": 256,
-    "kernel_size": 5,
-    "input_size": 12,
-    "padding": "valid",
-}
+ARTICLE_LAYER = {"in_channels": 3, "out_channels": 256, "kernel_size": 5, "input_size": 12, "padding": "valid"}
 
 
 def _stride_two() -> str:
@@ -40,15 +34,15 @@ QUESTIONS = (
         lambda: cost.conv2d(1, 1, 3, 4, padding="valid").macs,
         default=16,
         unit="MACs",
-        why="The kernel fits at 2 × 2 places, and at each of them every one of its 9 weights is used once.",
+        why="The kernel fits at 2 × 2 positions, and at each of them every one of its 9 weights is used once.",
     ),
     Question(
-        "01.seed_standard",
+        "01.article_standard",
         "A 12×12×3 input, 256 kernels of 5×5×3, no padding. How many MACs?",
         lambda: cost.conv2d(**ARTICLE_LAYER).macs,
         default=409_600,
         unit="MACs",
-        why="Each of the 8 × 8 × 256 outputs is a sum over 5 × 5 places in all 3 input channels.",
+        why="Each of the 8 × 8 × 256 outputs is a sum over 5 × 5 positions in all 3 input channels.",
     ),
     Question(
         "01.stride_two",
@@ -64,34 +58,34 @@ QUESTIONS = (
         _doubled_channels,
         default=2,
         unit="times",
-        why="Every output channel looks at every input channel, so the two channel counts multiply.",
+        why="Every output channel sees every input channel, so the two channel counts multiply.",
     ),
     Question(
         "01.weights_or_activations",
-        'First layer of a network: a 224×224×3 picture, 3×3 kernels, 64 output channels, "same" padding, no bias. '
-        "How many output values are there for each weight?",
+        'First layer of a network: a 224×224×3 image, 3×3 kernels, 64 output channels, "same" padding, no bias. How '
+        "many output values are there for each weight?",
         _outputs_per_weight,
         default=10,
         unit="output values per weight",
-        why="A weight is used at all 224 × 224 places, and each use feeds one output value that must be kept, "
-        "so early layers fill memory with activations, not with weights.",
+        why="A weight is used at all 224 × 224 positions, and each use feeds one output value that must be kept, so "
+        "early layers fill memory with activations, not with weights.",
     ),
     Question(
         "01.flops_of_layer",
-        "A 1×1 convolution takes a 7×7 map from 64 to 64 channels. How many FLOPs is that? (FLOPs, not MACs.)",
+        "A 1×1 convolution takes a 7×7 feature map from 64 to 64 channels. How many FLOPs is that? (FLOPs, not MACs.)",
         lambda: cost.conv2d(64, 64, 1, 7).flops,
         default=200_704,
         unit="FLOPs",
-        why="Each of the 7 × 7 × 64 outputs sums 64 products, and every MAC is two operations: "
-        "a multiplication and an addition.",
+        why="Each of the 7 × 7 × 64 outputs sums 64 products, and every MAC is two operations: a multiplication and an "
+        "addition.",
     ),
     Question(
         "01.spatially_separable",
-        "On one channel, a 5×5 kernel is replaced by a 5×1 kernel followed by a 1×5 kernel, the map keeps its size. "
-        "How many times fewer MACs is that?",
+        "On one channel, a 5×5 kernel is replaced by a 5×1 kernel followed by a 1×5 kernel, the feature map keeps its "
+        "size. How many times fewer MACs is that?",
         _spatially_separable,
         default=5,
         unit="times fewer",
-        why="Two thin kernels have 5 + 5 weights in place of 5 × 5.",
+        why="Two thin kernels have 5 + 5 weights instead of 5 × 5.",
     ),
 )

@@ -11,7 +11,7 @@ from mobilenet_lib.course.questions.lesson01 import ARTICLE_LAYER
 _ARTICLE_LAYER = {"in_channels": 64, "out_channels": 128, "kernel_size": 3, "input_size": 112}
 
 
-def _seed_times_fewer() -> float:
+def _article_times_fewer() -> float:
     return cost.conv2d(**ARTICLE_LAYER).macs / cost.depthwise_separable(**ARTICLE_LAYER).macs
 
 
@@ -40,7 +40,7 @@ def _grouped_shape() -> str:
     return f"[12, {weights // (12 * 3 * 3)}, 3, 3]"
 
 
-def _pointwise_share() -> float:
+def _pointwise_fraction() -> float:
     layer = cost.depthwise_separable(512, 512, 3, 14)
     return 100 * layer.pointwise.macs / layer.macs
 
@@ -62,21 +62,21 @@ QUESTIONS = (
     ),
     Question(
         "02.separable_total",
-        "Now the 1×1 convolution to 256 channels is added. How many times fewer MACs does the pair take than "
-        "256 standard kernels of 5×5×3?",
-        _seed_times_fewer,
+        "Now the 1×1 convolution to 256 channels is added. How many times fewer MACs does the pair take than 256 "
+        "standard kernels of 5×5×3?",
+        _article_times_fewer,
         default=9,
         unit="times fewer",
         why="The ratio of the two costs is 1/256 + 1/25, and almost all of it is the kernel's 1/25.",
     ),
     Question(
-        "02.seed_layer_ratio",
-        "A 3×3 layer takes a 112×112 map from 64 to 128 channels. Which share of the standard layer's MACs does the "
-        "separable layer need? (A number below 1.)",
+        "02.article_layer_ratio",
+        "A 3×3 layer takes a 112×112 feature map from 64 to 128 channels. Which fraction of the standard layer's MACs "
+        "does the separable layer need? (A number below 1.)",
         _article_ratio,
         default=0.5,
         unit="of the standard MACs",
-        why="The share is 1/N + 1/k², here with N = 128 output channels and k = 3.",
+        why="The fraction is 1/N + 1/k², here with N = 128 output channels and k = 3.",
     ),
     Question(
         "02.never_cheaper",
@@ -84,8 +84,8 @@ QUESTIONS = (
         _costs_more_when_separable,
         default="5×5, from 256 to 64 channels",
         choices=tuple(_SETTINGS),
-        why="The depthwise part is paid once and shared by all output channels, and with a single one the share "
-        "1/N + 1/k² is above 1.",
+        why="The depthwise part is paid once and shared by all output channels, and with a single one the fraction 1/N "
+        "+ 1/k² is above 1.",
     ),
     Question(
         "02.grouped_shape",
@@ -97,16 +97,16 @@ QUESTIONS = (
     ),
     Question(
         "02.where_the_macs_are",
-        "A separable 3×3 layer from 512 to 512 channels. Which share of its MACs is in the 1×1 part?",
-        _pointwise_share,
+        "A separable 3×3 layer from 512 to 512 channels. Which fraction of its MACs is in the 1×1 part?",
+        _pointwise_fraction,
         default=50,
         unit="%",
-        why="At every place, a channel costs 9 MACs in the depthwise part and 512 in the 1×1 part.",
+        why="At every position, a channel costs 9 MACs in the depthwise part and 512 in the 1×1 part.",
     ),
     Question(
         "02.rank_of_separable",
-        "One input channel goes to 64 output channels. Write the 64 kernels of 3×3 as the rows of a 64×9 matrix. "
-        "What is the largest rank that this matrix can have when the layer is separable?",
+        "One input channel goes to 64 output channels. Write the 64 kernels of 3×3 as the rows of a 64×9 matrix. What "
+        "is the largest rank that this matrix can have when the layer is separable?",
         _separable_rank,
         default="9",
         choices=("1", "9", "64"),

@@ -77,8 +77,8 @@ def _broken_by_folding() -> int:
 QUESTIONS = (
     Question(
         "03.norm_parameters",
-        "MobileNet V1 has 4,209,088 weights. How many parameters do its 27 batch norms learn besides, a scale and a shift "
-        "for each channel?",
+        "MobileNet V1 has 4,209,088 weights. How many parameters do its 27 batch norms learn besides, a scale and a "
+        "shift for each channel?",
         _norm_parameters,
         default=200_000,
         unit="parameters",
@@ -86,7 +86,8 @@ QUESTIONS = (
     ),
     Question(
         "03.running_mean",
-        "The running mean of a new batch norm is 0. After it has seen one batch with the mean 3 in train mode, what is it?",
+        "The running mean of a new batch norm is 0. After it has seen one batch with the mean 3 in train mode, what is "
+        "it?",
         _running_mean,
         default="3.0",
         choices=("0.0", "0.3", "3.0"),
@@ -95,8 +96,8 @@ QUESTIONS = (
     ),
     Question(
         "03.step_of_four_bits",
-        "With 4 bits, 16 numbers can be written. They are spread evenly from 0 to 6, both ends included. How far apart are "
-        "two neighbours?",
+        "With 4 bits, 16 numbers can be written. They are spread evenly from 0 to 6, both ends included. How far apart "
+        "are two neighbours?",
         _step_of_four_bits,
         default=0.375,
         unit="from one to the next",
@@ -104,8 +105,8 @@ QUESTIONS = (
     ),
     Question(
         "03.bits_of_a_wide_range",
-        "A range from 0 to 24 is four times as wide as one from 0 to 6. How many more bits does it need for (nearly) the "
-        "same step?",
+        "A range from 0 to 24 is four times as wide as one from 0 to 6. How many more bits does it need for (nearly) "
+        "the same step?",
         _bits_of_a_wide_range,
         default=4,
         unit="bits",
@@ -113,8 +114,8 @@ QUESTIONS = (
     ),
     Question(
         "03.lost_at_eight_bits",
-        "All activations of six trained networks are rounded to 8 bits. How much accuracy does the network lose that loses "
-        "most?",
+        "All activations of six trained networks are rounded to 8 bits. How much accuracy does the network lose that "
+        "loses most?",
         _lost_at_eight_bits,
         default=_SOME,
         choices=(_LITTLE, _SOME, _MUCH),
@@ -122,22 +123,22 @@ QUESTIONS = (
     ),
     Question(
         "03.ahead_at_four_bits",
-        "At 4 bits, for how many of the three seeds is the ReLU6 network, with its range from 0 to 6, clearly better than the "
-        "ReLU network with its measured range? (Clearly: the 95 % intervals do not overlap.)",
+        "At 4 bits, for how many of the three seeds is the ReLU6 network, with its range from 0 to 6, clearly better "
+        "than the ReLU network with its measured range? (Clearly: the 95 % confidence intervals do not overlap.)",
         _ahead_at_four_bits,
         default="all three",
         choices=_SEEDS,
-        why="The batch norm already keeps ReLU's outputs in a range not much wider than 6, and the ReLU6 network reaches its "
-        "6 too.",
+        why="The batch norm already keeps ReLU's outputs in a range not much wider than 6, and the ReLU6 network "
+        "reaches its 6 too.",
     ),
     Question(
         "03.broken_by_folding",
-        "The batch norms of the six networks are folded, then the depthwise kernels are rounded to 8 bits, with one range "
-        "for each layer. How many of the six networks lose more than 10 points?",
+        "The batch norms of the six networks are folded, then the depthwise kernels are rounded to 8 bits, with one "
+        "range for each layer. How many of the six networks lose more than 10 points?",
         _broken_by_folding,
         default=1,
         unit="networks of six",
-        why="In these, a channel that never changes has been divided by almost nothing, and its huge weights set the range "
-        "of all the others.",
+        why="In these, a channel that never changes has been divided by almost nothing, and its huge weights set the "
+        "range of all the others.",
     ),
 )

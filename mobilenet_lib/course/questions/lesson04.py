@@ -41,11 +41,11 @@ def _misprinted_pair() -> str:
     return wrong
 
 
-def _fully_connected_share() -> float:
+def _fully_connected_fraction() -> float:
     return float(architectures.mobilenet_v1().by_kind().loc["linear", "params_percent"])
 
 
-def _share_at_half_width() -> float:
+def _fraction_at_half_width() -> float:
     return 100 * architectures.mobilenet_v1(0.5).macs / architectures.mobilenet_v1().macs
 
 
@@ -59,11 +59,11 @@ def _last_receptive_field() -> int:
     return architectures.mobilenet_v1().receptive_fields[-3]
 
 
-# The choices, and up to which share each holds; from the smallest on.
-_SHARES = {"none": 0, "up to 5 %": 0.05, "5 to 20 %": 0.2, "more than 20 %": 1}
+# The choices, and up to which fraction each holds; from the smallest on.
+_FRACTIONS = {"none": 0, "up to 5 %": 0.05, "5 to 20 %": 0.2, "more than 20 %": 1}
 
 
-def _share_near_zero() -> str:
+def _fraction_near_zero() -> str:
     """Of the depthwise kernels of the three recorded V1 networks: largest weight below 1 % of its layer's largest."""
     layers = [row for row in architectures.mobilenet_v1(0.25).rows if row.kind == "depthwise"]
     near_zero = total = 0
@@ -74,14 +74,14 @@ def _share_near_zero() -> str:
                 sizes = np.abs(file[f"features.{row.name}.0.weight"]).max(axis=(1, 2, 3))
                 near_zero += int((sizes < 0.01 * sizes.max()).sum())
                 total += row.output_shape[0]
-    return next(text for text, most in _SHARES.items() if near_zero <= most * total)
+    return next(text for text, most in _FRACTIONS.items() if near_zero <= most * total)
 
 
 QUESTIONS = (
     Question(
         "04.last_map",
-        "A picture of 224×224 goes through the stem (stride 2) and the thirteen pairs as they are printed above. "
-        "How many pixels wide is the last map?",
+        "An image of 224×224 goes through the stem (stride 2) and the thirteen pairs as they are printed above. How "
+        "many pixels wide is the last feature map?",
         _printed_last_map,
         default=7,
         unit="pixels",
@@ -93,49 +93,51 @@ QUESTIONS = (
         _misprinted_pair,
         default="pair 12, to 1024 channels",
         choices=tuple(_STRIDES_OF_2),
-        why="Halving the last map takes 35 million MACs away: 51.8 million at 7×7 become 16.9 million at 4×4. Any earlier "
-        "change makes more maps larger and adds more than is missing.",
+        why="Halving the last feature map takes 35 million MACs away: 51.8 million at 7×7 become 16.9 million at 4×4. "
+        "Any earlier change makes more feature maps larger and adds more than is missing.",
     ),
     Question(
         "04.fully_connected_params",
-        "The classifier of V1 takes 0.18 % of the MACs. Which share of the weights does it hold?",
-        _fully_connected_share,
+        "The classifier of V1 takes 0.18 % of the MACs. Which fraction of the weights does it hold?",
+        _fully_connected_fraction,
         default=0.18,
         unit="%",
-        why="It has 1024 · 1000 of 4.2 million weights, and uses each once; a convolution uses it at every place.",
+        why="It has 1024 · 1000 of 4.2 million weights, and uses each once; a convolution uses it at every position.",
     ),
     Question(
         "04.half_width",
         "Every layer of V1 gets half of its channels (α = 0.5). What is left of the MACs?",
-        _share_at_half_width,
+        _fraction_at_half_width,
         default=50,
         unit="%",
         why="In the 1×1 layers, which hold 95 % of the MACs, half of the inputs meet half of the outputs: a quarter.",
     ),
     Question(
         "04.params_at_128",
-        "V1 gets pictures of 128×128 pixels instead of 224×224. What is left of its weights?",
+        "V1 gets images of 128×128 pixels instead of 224×224. What is left of its weights?",
         _params_at_128,
         default="about a third",
         choices=("all", "about a half", "about a third"),
-        why="The same kernels move over smaller maps. A third is what is left of the MACs: (128 / 224)² is 0.33.",
+        why="The same kernels move over smaller feature maps. A third is what is left of the MACs: (128 / 224)² is "
+        "0.33.",
     ),
     Question(
         "04.receptive_field",
-        "How wide is the square of the 224×224 picture on which one number of V1's last 7×7 map, before the pool, can depend?",
+        "How wide is the square of the 224×224 image on which one number of V1's last 7×7 feature map, before the "
+        "pool, can depend?",
         _last_receptive_field,
         default=224,
         unit="pixels",
-        why="Each 3×3 window adds two steps, and a step is as long as all strides before it multiplied: 2 pixels after the stem, "
-        "32 in the last pair.",
+        why="Each 3×3 window adds two steps, and a step is as long as all strides before it multiplied: 2 pixels after "
+        "the stem, 32 in the last pair.",
     ),
     Question(
         "04.near_zero_kernels",
-        "Which share of the depthwise kernels of the three trained networks is near zero: largest weight below 1 % of the "
-        "largest in its layer?",
-        _share_near_zero,
+        "Which fraction of the depthwise kernels of the three trained networks is near zero: largest weight below 1 % "
+        "of the largest in its layer?",
+        _fraction_near_zero,
         default="5 to 20 %",
-        choices=tuple(_SHARES),
+        choices=tuple(_FRACTIONS),
         why="Even the smallest kernel has a weight of about a sixth of its layer's largest.",
     ),
 )

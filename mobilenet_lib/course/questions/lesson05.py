@@ -17,7 +17,7 @@ V2_BLOCK = (74, 444, 444, 74)
 
 
 def _channels_for_one_percent() -> int:
-    return next(n for n in range(2, 100) if manifold.share_lost(n) < 0.01)
+    return next(n for n in range(2, 100) if manifold.fraction_lost(n) < 0.01)
 
 
 def _raw_error_of_many_channels() -> str:
@@ -28,13 +28,13 @@ def _raw_error_of_many_channels() -> str:
     return {0: "0", 1: "a half", 2: "1"}[round(2 * median(errors))]
 
 
-def _held(block: tuple[int, ...]) -> int:
-    """Numbers that the block's shortcut holds: its input."""
+def _kept(block: tuple[int, ...]) -> int:
+    """Numbers that are kept for the shortcut of the block: its input."""
     return cost.conv2d(1, block[0], 1, 56).activations
 
 
 def _peak(block: tuple[int, ...]) -> int:
-    """Channels in memory at the layer that needs most: its input, its output, and what the shortcut holds."""
+    """Channels in memory at the layer that needs most: its input, its output, and what is kept for the shortcut."""
     later = [block[0] + before + after for before, after in itertools.pairwise(block[1:])]
     return max(block[0] + block[1], *later)
 
@@ -51,9 +51,9 @@ def _thin_blocks() -> int:
 
 _SEEDS = (0, 1, 2, 3)
 _OUTCOMES = (
-    "fewer right answers",
+    "fewer images classified correctly",
     "no difference that so few seeds can show",
-    "more right answers",
+    "more images classified correctly",
 )
 
 
@@ -71,9 +71,9 @@ def _outcome(variant: str) -> str:
 QUESTIONS = (
     Question(
         "05.untouched",
-        "Points with two numbers lie evenly all around zero. For which share of them does ReLU leave both numbers as they "
-        "were?",
-        lambda: 100 * (1 - manifold.share_lost(2)),
+        "Points with two numbers lie evenly all around zero. For which fraction of them does ReLU leave both numbers "
+        "as they were?",
+        lambda: 100 * (1 - manifold.fraction_lost(2)),
         default=50,
         unit="%",
         why="Both numbers must be positive, which holds in one of the four quarters of the plane.",
@@ -81,7 +81,7 @@ QUESTIONS = (
     Question(
         "05.all_zero",
         "A point is turned into 5 channels by random weights. How often does ReLU set all five to zero?",
-        lambda: 100 * manifold.share_zeroed(5),
+        lambda: 100 * manifold.fraction_zeroed(5),
         default=20,
         unit="%",
         why="Each channel is negative half of the time, whatever the others are: ½ five times over.",
@@ -92,47 +92,51 @@ QUESTIONS = (
         _channels_for_one_percent,
         default=100,
         unit="channels",
-        why="Each further channel nearly halves the share: 11 of 1024 points are lost with 10 channels, 12 of 2048 with 11.",
+        why="Each further channel nearly halves the fraction: 11 of 1024 points are lost with 10 channels, 12 of 2048 "
+        "with 11.",
     ),
     Question(
         "05.raw_error",
-        "The number of channels n grows and grows. Towards which value goes the error of the points that are read back?",
+        "The number of channels n grows and grows. Towards which value goes the error of the points that are read "
+        "back?",
         _raw_error_of_many_channels,
         default="0",
         choices=("0", "a half", "1"),
-        why="The picture comes back in the right shape and in half of its size, so that every point is half of its way off.",
+        why="The spiral comes back in the right shape and in half of its size, so that every point is half of its way "
+        "off.",
     ),
     Question(
         "05.twice_as_many",
-        "A point has 24 numbers and is expanded to 48 channels (t = 2) with random weights. How often are fewer than 24 "
-        "of them active?",
-        lambda: 100 * manifold.share_lost(48, dimensions=24),
+        "A point has 24 numbers and is expanded to 48 channels (t = 2) with random weights. How often are fewer than "
+        "24 of them active?",
+        lambda: 100 * manifold.fraction_lost(48, dimensions=24),
         default=1,
         unit="%",
         why="Half of the channels are active on average, which is 24: so it is nearly as often too few as enough.",
     ),
     Question(
-        "05.held",
-        "Both shortcuts must keep the block's input until the sum. How many times as many numbers does ResNet's block keep "
-        "as V2's?",
-        lambda: _held(RESNET_BLOCK) / _held(V2_BLOCK),
+        "05.kept",
+        "Both shortcuts must keep the block's input until the sum. How many times as many numbers does ResNet's block "
+        "keep as V2's?",
+        lambda: _kept(RESNET_BLOCK) / _kept(V2_BLOCK),
         default=1,
         unit="times",
-        why="The maps are of one size, so the numbers stand as the channels of the ends: 256 to 74.",
+        why="The feature maps are of one size, so the numbers stand as the channels of the ends: 256 to 74.",
     ),
     Question(
         "05.peak",
-        "The layers run one after the other, and each needs its input, its output and the kept input in memory. Which block "
-        "needs more numbers at its worst layer?",
+        "The layers run one after the other, and each needs its input, its output and the input kept for the shortcut "
+        "in memory. Which block needs more numbers at its worst layer?",
         _higher_peak,
         default="ResNet's",
         choices=("ResNet's", "V2's"),
-        why="At V2's depthwise layer two maps of 444 channels lie in memory; no layer of ResNet's block sees more than 576.",
+        why="At V2's depthwise layer two feature maps of 444 channels lie in memory; no layer of ResNet's block sees "
+        "more than 576.",
     ),
     Question(
         "05.thin_ends",
-        "V2 at a quarter of its width (α = 0.25), with channels rounded to multiples of 8. How many of its 17 bottlenecks put "
-        "out only 8 channels?",
+        "V2 at a quarter of its width (α = 0.25), with channels rounded to multiples of 8. How many of its 17 "
+        "bottlenecks output only 8 channels?",
         _thin_blocks,
         default=1,
         unit="blocks",
@@ -144,15 +148,15 @@ QUESTIONS = (
         lambda: _outcome("relu6_projections"),
         default=_OUTCOMES[1],
         choices=_OUTCOMES,
-        why="This is what the recorded runs gave on these pictures, seed by seed; no formula says it.",
+        why="This is what the recorded runs gave on these images, seed by seed; no formula says it.",
     ),
     Question(
         "05.no_shortcuts",
-        "All shortcuts are left out, and the projections stay linear. Beside the paper's V2, with the same seeds: what do you "
-        "expect?",
+        "All shortcuts are left out, and the projections stay linear. Beside the paper's V2, with the same seeds: what "
+        "do you expect?",
         lambda: _outcome("no_shortcuts"),
         default=_OUTCOMES[1],
         choices=_OUTCOMES,
-        why="This is what the recorded runs gave on these pictures, seed by seed; no formula says it.",
+        why="This is what the recorded runs gave on these images, seed by seed; no formula says it.",
     ),
 )

@@ -14,7 +14,7 @@ def _v1_to_v2() -> float:
 
 def _fastest_of_the_article() -> str:
     names = {"vgg16": "VGG16", "mobilenet_v1": "V1", "article_mobilenet_v2": "V2"}
-    seconds = {figure.row: figure.value for figure in papers.figures("seed", "speed")}
+    seconds = {figure.row: figure.value for figure in papers.figures("article", "speed")}
     return names[min(names, key=lambda name: seconds[name])]
 
 
@@ -27,55 +27,59 @@ def _kernels() -> int:
     return next(sum(row["launches"].values()) for row in rows if row["network"] == "mobilenet_v2")
 
 
-def _gain_of_engine() -> float:
-    dynamic, engine = (measured.milliseconds("mobilenet_v2", name) for name in ("dynamic", "paddle.inference"))
-    return dynamic / engine
+def _gain_of_runtime() -> float:
+    dynamic, runtime = (measured.milliseconds("mobilenet_v2", name) for name in ("dynamic", "paddle.inference"))
+    return dynamic / runtime
 
 
 QUESTIONS = (
     Question(
         "07.article_fastest",
-        "The article timed VGG16 (15470 M MACs), V1 (569 M) and its V2 (1290 M) on a GPU, one picture each. Which was the fastest?",
+        "The article timed VGG16 (15470 M MACs), V1 (569 M) and its V2 (1290 M) on a GPU, one image each. Which was "
+        "the fastest?",
         _fastest_of_the_article,
         default="V1",
         choices=("VGG16", "V1", "V2"),
-        why="It printed 4 ms for VGG16, 8 ms for V1 and 20 ms for its V2: the opposite of the MACs.",
+        why="It printed 4 ms for VGG16, 8 ms for V1 and 20 ms for its V2: not the order of the MACs.",
     ),
     Question(
         "07.v1_to_v2",
-        "V1 has 1.89 times as many MACs as V2. In our recorded run on a CPU (dynamic graph, 2 threads): how many times as long did "
-        "V1 take?",
+        "V1 has 1.89 times as many MACs as V2. In our recorded run on a CPU (dynamic graph, 2 threads): how many times "
+        "as long did V1 take?",
         _v1_to_v2,
         default=1.89,
         unit="times",
-        why="This is a measurement on one machine, and no formula says it. What follows in this lesson says where the time went.",
+        why="This is a measurement on one machine, and no formula says it. What follows in this lesson says where the "
+        "time went.",
     ),
     Question(
         "07.depthwise_bytes",
-        "V2's depthwise layers perform 7 % of its MACs. Which share of all bytes do they move, when each layer reads its input and "
-        "weights and writes its output once?",
+        "V2's depthwise layers perform 7 % of its MACs. Which fraction of all bytes do they move, when each layer "
+        "reads its input and weights and writes its output once?",
         _depthwise_bytes,
         default=7,
         unit="%",
-        why="They read and write the wide maps in the middle of the blocks, and do only 9 MACs for each number that they write.",
+        why="They read and write the wide feature maps in the middle of the blocks, and do only 9 MACs for each number "
+        "that they write.",
     ),
     Question(
         "07.kernels",
-        "V2 has 53 layers with weights. How many kernels (tasks for the device) does Paddle's dynamic graph launch for one picture?",
+        "V2 has 53 layers with weights. How many kernels (tasks for the device) does Paddle's dynamic graph launch for "
+        "one image?",
         _kernels,
         default=53,
         unit="kernels",
-        why="Each of the 52 convolutions is followed by a batch norm, and 35 of them by a ReLU6; then come the sums of 10 shortcuts, "
-        "the pool, and the classifier with its bias.",
+        why="Each of the 52 convolutions is followed by a batch norm, and 35 of them by a ReLU6; then come the sums of "
+        "10 shortcuts, the pool, and the classifier with its bias.",
     ),
     Question(
-        "07.engine",
-        "The same V2 with the same weights in an inference engine that sees the whole network beforehand (paddle.inference with "
-        "oneDNN). How many times faster than the dynamic graph was it in our recorded run?",
-        _gain_of_engine,
+        "07.inference_runtime",
+        "The same V2 with the same weights in an inference runtime that sees the whole network beforehand "
+        "(paddle.inference with oneDNN). How many times faster than the dynamic graph was it in our recorded run?",
+        _gain_of_runtime,
         default=1.2,
         unit="times",
-        why="The MACs stayed the same. The engine folds batch norms away, fuses activations, and chooses other kernels and another "
-        "memory layout.",
+        why="The MACs stayed the same. The runtime folds batch norms away, fuses activations, and chooses other "
+        "kernels and another memory layout.",
     ),
 )

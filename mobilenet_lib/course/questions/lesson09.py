@@ -9,19 +9,19 @@ from mobilenet_lib.experiments import design
 from mobilenet_lib.experiments.design import Design
 
 
-def _share_at_half_width() -> float:
+def _fraction_at_half_width() -> float:
     return 100 * Design("v1", 0.25).table.macs / Design("v1", 0.5).table.macs
 
 
-_CHEAPER = ("the stem of stride 2", "the 16×16 picture", "both cost the same")
+_CHEAPER = ("the stem of stride 2", "the 16×16 image", "both cost the same")
 
 
 def _cheaper_small_map() -> str:
-    stem, picture = Design(stem_stride=2).table.macs, Design(resolution=16).table.macs
-    return _CHEAPER[2 if stem == picture else 0 if stem < picture else 1]
+    stem, image = Design(stem_stride=2).table.macs, Design(resolution=16).table.macs
+    return _CHEAPER[2 if stem == image else 0 if stem < image else 1]
 
 
-def _share_of_weights_at_half_expansion() -> float:
+def _fraction_of_weights_at_half_expansion() -> float:
     return 100 * Design("v2", expansion=3).table.params / Design("v2").table.params
 
 
@@ -42,46 +42,48 @@ def _also_on_the_front_of_weights() -> int:
 QUESTIONS = (
     Question(
         "09.half_width",
-        "V1 with α = 0.5 for 32×32 pictures is made half as wide, α = 0.25. Which share of the MACs is left?",
-        _share_at_half_width,
+        "V1 with α = 0.5 for 32×32 images is made half as wide, α = 0.25. Which fraction of the MACs is left?",
+        _fraction_at_half_width,
         default=50,
         unit="%",
         why="The 1×1 layers keep a quarter, the depthwise layers, the stem and the classifier a half.",
     ),
     Question(
-        "09.stem_or_picture",
-        "V1 with α = 0.25. Its maps get half as large on each side, either by a stem of stride 2 on 32×32 pictures, or by 16×16 "
-        "pictures and a stem of stride 1. Which takes fewer MACs?",
+        "09.stem_or_image",
+        "V1 with α = 0.25. Its feature maps get half as large on each side, either by a stem of stride 2 on 32×32 "
+        "images, or by 16×16 images and a stem of stride 1. Which takes fewer MACs?",
         _cheaper_small_map,
         default=_CHEAPER[1],
         choices=_CHEAPER,
-        why="The stem puts out a 16×16 map in both cases, and a convolution is paid by the places that it puts out.",
+        why="The stem outputs a 16×16 feature map in both cases, and a convolution is paid by the positions of its "
+        "output.",
     ),
     Question(
         "09.half_expansion_weights",
-        "V2 with α = 0.25 gets t = 3 instead of 6. Which share of its weights is left?",
-        _share_of_weights_at_half_expansion,
+        "V2 with α = 0.25 gets t = 3 instead of 6. Which fraction of its weights is left?",
+        _fraction_of_weights_at_half_expansion,
         default=50,
         unit="%",
-        why="The blocks halve, but most weights of so thin a network stand in its last 1×1 layer to 1280 channels and in the "
-        "classifier, which t does not touch.",
+        why="The blocks halve, but most weights of so thin a network stand in its last 1×1 layer to 1280 channels and "
+        "in the classifier, which t does not touch.",
     ),
     Question(
         "09.front_size",
-        "Fifteen designs were trained. How many of them does no other one beat, in MACs and right answers?",
+        "Fifteen designs were trained. How many of them does no other one beat, in MACs and accuracy?",
         _designs_on_the_front,
         default=15,
         unit="designs",
-        why="This is what the recorded runs gave on these pictures; no formula says it.",
+        why="This is what the recorded runs gave on these images; no formula says it.",
     ),
     Question(
         "09.between_seeds",
-        "Each design was trained twice, with seeds 0 and 1 and all else equal. How many percentage points do the two differ by, "
-        "on average over the fifteen?",
+        "Each design was trained twice, with seeds 0 and 1 and all else equal. How many percentage points do the two "
+        "differ by, on average over the fifteen?",
         _points_between_seeds,
         default=0.1,
         unit="percentage points",
-        why="First weights, order and shifts of the pictures all come from the seed. This is what the recorded runs gave.",
+        why="First weights, order and shifts of the images all come from the seed. This is what the recorded runs "
+        "gave.",
     ),
     Question(
         "09.other_front",
@@ -89,6 +91,6 @@ QUESTIONS = (
         _also_on_the_front_of_weights,
         default=15,
         unit="designs",
-        why="The stride and the size of the picture change MACs and leave the weights alone; α changes both.",
+        why="The stride and the size of the image change MACs and leave the weights alone; α changes both.",
     ),
 )

@@ -13,8 +13,8 @@ _BYTES = 4  # of a number in float32
 
 _EXACT, _DIGITS, _CLASSES = (
     "not at all",
-    "in the last digits; every picture keeps its class",
-    "some pictures get another class",
+    "in the last digits; every image keeps its class",
+    "some images get another class",
 )
 _UNSURE, _HALF, _SURE = "about 10 %", "about 50 %", "over 90 %"
 
@@ -25,11 +25,11 @@ def _stored_numbers() -> int:
     return _SHIPPED.trainable_params + 2 * channels
 
 
-def _what_the_engine_changes() -> str:
+def _what_the_runtime_changes() -> str:
     found = shipped.record()["agreement"]["paddle.inference"]
     if found["largest_difference"] == 0:
         return _EXACT
-    return _DIGITS if found["same_class"] == found["pictures"] else _CLASSES
+    return _DIGITS if found["same_class"] == found["images"] else _CLASSES
 
 
 def _right_with_the_wrong_range() -> float:
@@ -38,8 +38,8 @@ def _right_with_the_wrong_range() -> float:
 
 
 def _sure_of_noise() -> str:
-    share = shipped.record()["noise"]["median_confidence"]
-    return _SURE if share > 0.9 else _HALF if share > 0.3 else _UNSURE
+    fraction = shipped.record()["noise"]["median_confidence"]
+    return _SURE if fraction > 0.9 else _HALF if fraction > 0.3 else _UNSURE
 
 
 def _megabytes_of_gradients() -> float:
@@ -50,55 +50,57 @@ def _megabytes_of_gradients() -> float:
 QUESTIONS = (
     Question(
         "10.weights_file",
-        "The network has 210,160 weights and 10 biases, and 27 batch norms over 2,736 channels in all. How many kB (1,000 "
-        "bytes) does a file of all its numbers take, with 4 bytes for each?",
+        "The network has 210,160 weights and 10 biases, and 27 batch norms over 2,736 channels in all. How many kB "
+        "(1,000 bytes) does a file of all its numbers take, with 4 bytes for each?",
         lambda: _stored_numbers() * _BYTES / 1e3,
         default=210,
         unit="kB",
-        why="A batch norm keeps four numbers for each channel, two learned and two running statistics: 210,170 + 4 · 2,736 "
-        "numbers, times 4 bytes.",
+        why="A batch norm keeps four numbers for each channel, two learned and two running statistics: 210,170 + 4 · "
+        "2,736 numbers, times 4 bytes.",
     ),
     Question(
-        "10.engine_answers",
-        "The engine folds the 27 batch norms into the convolutions and computes in another order. What happens to the scores "
-        "of 200 test pictures?",
-        _what_the_engine_changes,
+        "10.runtime_scores",
+        "The runtime folds the 27 batch norms into the convolutions and computes in another order. What happens to the "
+        "scores of 200 test images?",
+        _what_the_runtime_changes,
         default=_EXACT,
         choices=(_EXACT, _DIGITS, _CLASSES),
-        why="It is the same sum in real numbers, but floating-point numbers round at other places. The differences lie far "
+        why="It is the same sum in real numbers, but floating-point numbers round elsewhere. The differences lie far "
         "below what separates two classes.",
     ),
     Question(
-        "10.engine_times",
-        "64 pictures at once, on the two cores of the record: how many times faster is ONNX Runtime than Paddle's dynamic graph?",
+        "10.runtime_times",
+        "64 images at once, on the two cores of the record: how many times faster is ONNX Runtime than Paddle's "
+        "dynamic graph?",
         lambda: shipped.times_faster("onnxruntime", 64),
         default=2,
         unit="times",
-        why="MACs and answers are the same. The engine merges layers, spreads every kernel over the cores, and knows a fast "
-        "depthwise convolution; Paddle's own runs on one core.",
+        why="MACs and predictions are the same. The runtime merges layers, spreads every kernel over the cores, and "
+        "knows a fast depthwise convolution; Paddle's own runs on one core.",
     ),
     Question(
         "10.wrong_range",
-        "The network was trained on numbers from −1 to 1. Somebody gives it the same pictures as numbers from 0 to 1. How many "
-        "per cent of 200 test pictures are still named rightly?",
+        "The network was trained on numbers from −1 to 1. Somebody gives it the same images as numbers from 0 to 1. "
+        "How many per cent of 200 test images are still classified correctly?",
         _right_with_the_wrong_range,
         default=70,
         unit="%",
-        why="Black is now 0 where the network knows it as −1: every picture looks like a light one, and a guess among ten "
-        "classes would be as good.",
+        why="Black is now 0 where the network knows it as −1: every image looks like a light one, and a guess among "
+        "ten classes would be as good.",
     ),
     Question(
         "10.sure_of_noise",
-        "You show the network pictures of pure noise. How probable does it call the class that it names, in the median?",
+        "You show the network images of pure noise. How probable does it call the class that it predicts, in the "
+        "median?",
         _sure_of_noise,
         default=_UNSURE,
         choices=(_UNSURE, _HALF, _SURE),
-        why="The softmax turns any ten scores into shares of 100 %. It knows no “none of these”.",
+        why="The softmax turns any ten scores into fractions that add up to 100 %. It knows no “none of these”.",
     ),
     Question(
         "10.gradient_megabytes",
-        "Two processes train the full MobileNet V1 (1000 classes). After each step one must hear the other's gradient, a number "
-        "of 4 bytes for each of 4,231,976 trained parameters. How many MB is that?",
+        "Two processes train the full MobileNet V1 (1000 classes). After each step one must hear the other's gradient, "
+        "a number of 4 bytes for each of 4,231,976 trained parameters. How many MB is that?",
         _megabytes_of_gradients,
         default=4.2,
         unit="MB",

@@ -3,7 +3,7 @@
     python make_fashion_mnist.py FOLDER [OUTPUT]
 
 FOLDER holds the four files of Fashion-MNIST (train-images-idx3-ubyte.gz and so on), as Debian's package
-dataset-fashion-mnist installs them in /usr/share/datasets/fashion-mnist. Takes the same number of pictures of each
+dataset-fashion-mnist installs them in /usr/share/datasets/fashion-mnist. Takes the same number of images of each
 class, chosen with a fixed seed, in their original order. The same folder gives the same bytes again, with the same
 versions of NumPy's generator and zlib.
 """
@@ -31,7 +31,7 @@ SHA256 = {
 }
 
 
-def main(folder: Path, output: Path) -> None:
+def main(folder: Path, output: Path = OUTPUT) -> None:
     arrays = {}
     for name, count in PER_CLASS.items():
         images = read_idx(folder / f"{name}-images-idx3-ubyte.gz", header=16).reshape(-1, 28, 28)
@@ -54,10 +54,10 @@ def read_idx(path: Path, header: int) -> np.ndarray:
 
 
 def choose(labels: np.ndarray, per_class: int) -> np.ndarray:
-    """Places of `per_class` pictures of each class, in ascending order."""
+    """Indices of `per_class` images of each class, in ascending order."""
     generator = np.random.default_rng(SEED)
-    places = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    return np.sort(np.concatenate([generator.choice(group, per_class, replace=False) for group in places]))
+    indices = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    return np.sort(np.concatenate([generator.choice(group, per_class, replace=False) for group in indices]))
 
 
 def pack(arrays: dict[str, np.ndarray]) -> bytes:
@@ -77,4 +77,4 @@ def pack(arrays: dict[str, np.ndarray]) -> bytes:
 if __name__ == "__main__":
     if len(sys.argv) not in {2, 3}:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) == 3 else OUTPUT)
+    main(*(Path(path).expanduser() for path in sys.argv[1:]))

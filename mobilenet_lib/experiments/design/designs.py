@@ -3,34 +3,27 @@
     small = Design("v2", width_multiplier=0.25, expansion=3)
     Budget(macs=2_000_000).report(small)          what it uses of every limit
     pareto_front([(macs, accuracy), …])           the designs worth having
-    card = write_card(small, run, others, budget, "my_designs")
+    recorded("longer")                            those that come with the course, trained
 
-Nothing here imports Paddle; `models.build(**design.network)` builds the layers. Introduced in lesson 09.
+Nothing here imports Paddle or matplotlib; `models.build(**design.network)` builds the layers. Introduced in lesson 09.
 """
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from mobilenet_lib import architectures, runs, statistics
-from mobilenet_lib._support import files
 from mobilenet_lib._support.arguments import whole_number
 from mobilenet_lib.architectures import V1_SEPARABLE, V2_BOTTLENECKS, Table
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from mobilenet_lib.runs import Run
 
@@ -40,18 +33,26 @@ PAPERS_STRIDES = {
 }
 _STAGE = {"v1": "pair", "v2": "stage"}
 
-# What a design costs, by the name of the attribute of `Table` that counts it.
-COSTS = {"macs": "MACs", "params": "weights", "peak_activations": "numbers in memory"}
+# What a design costs, by the name of the attribute of `Table` that counts it. Activation memory counts numbers.
+COSTS = {"macs": "MACs", "params": "weights", "peak_activations": "activation memory"}
 
 
 @dataclass(frozen=True)
 class Design:
     """One network of the family, by its choices.
 
-    family: "v1" or "v2". width_multiplier: α. resolution: height and width of the pictures in pixels. expansion: t of all V2
-    stages but the first, whose t is 1 (V1 has none: whatever is given, it is 1). stem_stride: 1 or 2. strides: 1 or 2 for
-    each of V1's 13 pairs or V2's 7 stages; empty for the paper's, which is also what the attribute holds then.
-    ValueError says which of them makes no network.
+    Args:
+        family: "v1" or "v2".
+        width_multiplier: α.
+        resolution: height and width of the images in pixels.
+        expansion: t of all V2 stages but the first, whose t is 1. V1 has none: whatever is given, it is 1.
+        stem_stride: 1 or 2.
+        strides: 1 or 2 for each of V1's 13 pairs or V2's 7 stages; empty for the paper's, which is also what the
+            attribute holds then.
+        num_classes: of the classifier.
+
+    Raises:
+        ValueError: says which of them makes no network.
     """
 
     family: str = "v1"
@@ -87,7 +88,7 @@ class Design:
 
     @cached_property
     def table(self) -> Table:
-        """The network in the ledger."""
+        """The network as a table with its costs."""
         numbers = (self.width_multiplier, self.resolution, self.num_classes, self.stem_stride)
         if self.family == "v1":
             return architectures.mobilenet_v1(*numbers, pairs=self._layers)
@@ -106,7 +107,7 @@ class Design:
 
     @property
     def title(self) -> str:
-        """The choices in a line, without those that are as in the lesson: 32 pixels, stem of stride 1, the paper's strides."""
+        """The choices in a line, but those that are as in the lesson: 32 pixels, stem stride 1, the paper's strides."""
         parts = [self.family.upper(), f"α={self.width_multiplier:g}"]
         parts += [f"t={self.expansion}"] if self.family == "v2" else []
         parts += [f"{self.resolution} px"] if self.resolution != 32 else []
@@ -133,9 +134,9 @@ def _checked_strides(strides: Sequence[int], family: str) -> tuple[int, ...]:
 class Budget:
     """Limits of a design; None is no limit.
 
-    macs: multiply-accumulates for one picture. params: weights, as the papers count. peak_activations: the most numbers in
-    memory at once, layer by layer. milliseconds: for one picture, on the machine where it is measured. ValueError for a
-    limit that is no number above zero, and for none at all.
+    macs: multiply-accumulates for one image. params: weights, as the papers count. peak_activations: the most numbers
+    in memory at once, layer by layer. milliseconds: for one image, on the machine where it is measured. ValueError for
+    a limit that is no number above zero, and for none at all.
     """
 
     macs: float | None = None
@@ -161,12 +162,10 @@ class Budget:
         """For each limit, what the design uses of it. ValueError where a time is limited and none was measured."""
         if self.milliseconds is not None and milliseconds is None:
             raise ValueError(
-                "this budget limits milliseconds, which no table knows: measure them with latency(model) and give them"
+                "this budget limits milliseconds, which no table knows: measure them with timing.latency(model).median "
+                "and give them"
             )
-        costs = {
-            **{name: getattr(design.table, name) for name in COSTS},
-            "milliseconds": milliseconds,
-        }
+        costs = {**{name: getattr(design.table, name) for name in COSTS}, "milliseconds": milliseconds}
         return {name: costs[name] for name in self.limits}
 
     def fits(self, design: Design, milliseconds: float | None = None) -> bool:
@@ -175,7 +174,7 @@ class Budget:
         return all(used[name] <= limit for name, limit in self.limits.items())
 
     def report(self, design: Design, milliseconds: float | None = None) -> pd.DataFrame:
-        """A row per limit: used, limit, share in percent, and "fits" or "too much"."""
+        """A row per limit: used, limit, what is used in percent of it, and "fits" or "too much"."""
         import pandas as pd
 
         used, limits = self.used(design, milliseconds), self.limits
@@ -192,7 +191,7 @@ class Budget:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Places of the (cost, quality) points that no other point dominates, from the cheapest to the dearest.
+    """Indices of the (cost, quality) points that no other point dominates, from the cheapest to the most expensive.
 
     A point is dominated where another costs no more and is no worse, and is better in one of the two. Points that are
     equal do not dominate each other. ValueError for no points, and for NaN, which cannot be compared.
@@ -201,17 +200,17 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
         raise ValueError("points must hold at least one (cost, quality) pair, not none")
     if any(math.isnan(number) for point in points for number in point):
         raise ValueError("points must be numbers, and one of them is NaN: leave out what was not measured")
-    order = sorted(range(len(points)), key=lambda place: (points[place][0], -points[place][1]))
+    order = sorted(range(len(points)), key=lambda index: (points[index][0], -points[index][1]))
     front: list[int] = []
-    for place in order:  # from cheap to dear: whatever is to stay must be better than all that are cheaper
-        if not front or points[place][1] > points[front[-1]][1] or points[place] == points[front[-1]]:
-            front.append(place)
+    for index in order:  # from cheap to expensive: whatever is to stay must be better than all that are cheaper
+        if not front or points[index][1] > points[front[-1]][1] or points[index] == points[front[-1]]:
+            front.append(index)
     return front
 
 
 # --- The designs that were trained and recorded ---
 
-# Maps stay large longer: the strides of 2 come later. And the pictures are small, 32×32.
+# Feature maps stay large longer: the strides of 2 come later. And the images are small, 32×32.
 _LATE_V1 = (1, 1, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
 _LATE_V2 = (1, 1, 2, 2, 1, 2, 1)
 
@@ -235,9 +234,9 @@ TRAINED: dict[str, Design] = {
 
 # How they were trained: "longer" with each of its seeds; "quick" as the lesson trains live.
 TRAININGS = {
-    "longer": {"pictures": 6000, "epochs": 3, "seeds": (0, 1), "batch_size": 64, "learning_rate": 0.1},
-    "quick": {"pictures": 1500, "epochs": 3, "seeds": (0,), "batch_size": 32, "learning_rate": 0.03},
-}  # fmt: skip
+    "longer": {"images": 6000, "epochs": 3, "seeds": (0, 1), "batch_size": 64, "learning_rate": 0.1},
+    "quick": {"images": 1500, "epochs": 3, "seeds": (0,), "batch_size": 32, "learning_rate": 0.03},
+}
 
 
 def run_names(training: str) -> dict[str, list[str]]:
@@ -250,226 +249,43 @@ def run_names(training: str) -> dict[str, list[str]]:
 def trained(designs: Sequence[tuple[Design, Sequence[Run]]]) -> pd.DataFrame:
     """A row per design with what it costs and what its runs reached, as the figures and the card take it.
 
-    Each with its runs, a run per seed. `accuracy` is their mean, a share from 0 to 1, on the pictures that none was trained
-    on; `by_seed` has the single ones. `low` and `high`: Wilson's 95 % interval of that mean over those pictures; it knows
-    nothing of seeds. ValueError for a run without a finished epoch or without pictures to test on.
+    Each with its runs, a run per seed. `accuracy` is their mean, a fraction, on images that none was trained on;
+    `by_seed` has the single ones. `low` and `high`: Wilson's 95 % confidence interval of that mean over those images;
+    it knows nothing of seeds. ValueError for a run without a finished epoch or without images to test on.
     """
     import pandas as pd
 
     rows = []
     for design, of_design in designs:
-        shares, totals = zip(*map(_tested, of_design), strict=True)
-        mean, total = fmean(shares), totals[0]
-        low, high = statistics.wilson_interval(round(mean * total), total)
-        rows.append(
-            {
-                "design": design.title,
-                "family": design.family,
-                **{name: getattr(design.table, name) for name in COSTS},
-                "accuracy": mean,
-                "low": low,
-                "high": high,
-                "by_seed": tuple(shares),
-            }
-        )
+        reached, totals = zip(*map(_tested, of_design), strict=True)
+        low, high = statistics.wilson_interval(round(fmean(reached) * totals[0]), totals[0])
+        costs = {name: getattr(design.table, name) for name in COSTS}
+        found = {"accuracy": fmean(reached), "low": low, "high": high, "by_seed": tuple(reached)}
+        rows.append({"design": design.title, "family": design.family, **costs, **found})
     return pd.DataFrame(rows).set_index("design").rename_axis(None)
 
 
 def recorded(training: str) -> pd.DataFrame:
     """`trained` of the designs that come with the course, after "longer" or "quick" training."""
-    return trained(
-        [
-            (TRAINED[name], [runs.recorded(run_name) for run_name in of_design])
-            for name, of_design in run_names(training).items()
-        ]
-    )
+    names = run_names(training).items()
+    return trained([(TRAINED[name], list(map(runs.recorded, of_design))) for name, of_design in names])
 
 
 def _tested(run: Run) -> tuple[float, int]:
-    """A run's accuracy on pictures that it was not trained on, and how many these were."""
+    """A run's accuracy on images that it was not trained on, and how many these were."""
     if run.test is not None:
         return run.test["accuracy"], run.test["total"]
     accuracy = run.epochs[-1]["validation_accuracy"] if run.epochs else None
     if accuracy is None:
         raise ValueError(
-            f"the run {run.name!r} was tested on no pictures: train at least one epoch, with validation=test"
+            f"the run {run.name!r} was tested on no images: train at least one epoch, with validation=test"
         )
     return accuracy, run.data["validation_size"]
 
 
 def front(frame: pd.DataFrame, cost: str = "macs") -> list[str]:
     """The designs of a frame of `trained` that no other beats in accuracy and this cost, from the cheapest on."""
-    places = pareto_front(list(zip(frame[_checked_cost(cost)], frame["accuracy"], strict=True)))
-    return [frame.index[place] for place in places]
-
-
-def latency(model: Any, resolution: int, repeats: int = 30) -> float:
-    """Median milliseconds of `model` for one picture, in eval mode, after three runs to warm up.
-
-    It is the time on this machine, now: of whatever else runs, and of the dynamic graph.
-    """
-    import time
-    from statistics import median
-
-    from mobilenet_lib._support.paddle import paddle
-
-    model.eval()
-    picture, times = paddle.zeros([1, 3, resolution, resolution]), []
-    with paddle.no_grad():
-        for _ in range(3 + whole_number("repeats", repeats)):
-            started = time.perf_counter()
-            model(picture).numpy()  # waits for the result
-            times.append(1000 * (time.perf_counter() - started))
-    return median(times[3:])
-
-
-# --- The figure and the card ---
-
-_MARKS = {"v1": ("o", 0, "V1"), "v2": ("^", 1, "V2")}  # marker, place in the palette, name
-
-
-def trade_off(
-    frame: pd.DataFrame, cost: str = "macs", own: pd.DataFrame | None = None, title: str = ""
-) -> tuple[Figure, str]:
-    """Accuracy over a cost (log scale) for the designs of `trained`, with intervals, and the front as a staircase,
-    whose designs are numbered.
-
-    own: a frame with one more design, drawn as a star; it takes no part in the front. Returns the figure and its alternative
-    text, for `plots.show`. The text names the front's designs; of `own` it gives no accuracy, which differs between machines.
-    """
-    from mobilenet_lib import plots
-
-    best = frame.loc[front(frame, cost)]
-    fig, axes = plots.figure(width=9, height=4.6)
-    for family, (mark, place, name) in _MARKS.items():
-        of_family = frame[frame.family == family]
-        axes.errorbar(
-            of_family[cost], 100 * of_family.accuracy,
-            yerr=[100 * (of_family.accuracy - of_family.low), 100 * (of_family.high - of_family.accuracy)],
-            linestyle="", marker=mark, color=plots.PALETTE[place], capsize=3, elinewidth=1, label=name,
-        )  # fmt: skip
-    steps = {
-        "drawstyle": "steps-post",
-        "marker": "",
-        "linestyle": "--",
-        "color": "black",
-        "linewidth": 1.2,
-    }
-    axes.plot(best[cost], 100 * best.accuracy, **steps, label="front")
-    for number, (label, row) in enumerate(best.iterrows(), start=1):
-        where = (row[cost], 100 * row.high)
-        axes.annotate(str(number), where, (0, 4), textcoords="offset points", ha="center", fontsize=10)
-        axes.plot([], [], marker=f"${number}$", color="black", linestyle="", label=label)
-    if own is not None:
-        (row,) = own.itertuples()
-        axes.errorbar(
-            [getattr(row, cost)], [100 * row.accuracy],
-            yerr=[[100 * (row.accuracy - row.low)], [100 * (row.high - row.accuracy)]],
-            linestyle="", marker="*", markersize=16, color=plots.PALETTE[2], markeredgecolor="black", capsize=3,
-            label=f"yours: {row.Index}",
-        )  # fmt: skip
-    axes.set(xscale="log", xlabel=f"{COSTS[cost]} (log scale)", ylabel="right answers (%)")
-    axes.margins(x=0.1, y=0.12)
-    _plain_ticks(axes)
-    signs = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    signs = {label: signs.pop(label) for label in signs.copy() if label not in best.index} | signs
-    fig.legend(signs.values(), signs, loc="outside right center", fontsize=9)
-    axes.set_title(textwrap.fill(title, 95), fontsize=9, weight="normal")
-
-    told = "; ".join(f"{label} {100 * row.accuracy:.1f} %" for label, row in best.iterrows())
-    alt = (
-        f"Right answers in per cent over {COSTS[cost]} on a log scale for {len(frame)} designs, circles for V1 and triangles for "
-        f"V2, each with its interval. The front, from cheap to dear: {told}."
-    )
-    return fig, alt + (f" A star marks {own.index[0]}." if own is not None else "")
-
-
-def write_card(
-    design: Design,
-    run: Run,
-    frame: pd.DataFrame,
-    budget: Budget,
-    folder: str | Path,
-    milliseconds: float | None = None,
-) -> list[Path]:
-    """Write the design's card into `folder`: one page with figure and table (HTML), and the table alone (CSV).
-
-    frame: the designs to stand beside, from `trained` or `recorded`, trained as `run` was. Returns the two paths. A card of the
-    same design, mode and seed is replaced, and stays whole if writing fails. Raises ValueError where the run has no result,
-    OSError where the folder cannot be written.
-    """
-    import pandas as pd
-
-    folder, own = Path(folder), trained([(design, [run])])
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"folder must name a folder, and {folder} is a file: give another name")
-    rows = pd.Series(_card_rows(design, run, own, frame, budget, milliseconds), name="value")
-    picture = _picture(*trade_off(frame, "macs", own, _conditions(run)))
-    page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(design.title)}</title>'
-        '<body style="font-family: sans-serif; max-width: 60em; margin: 1em auto">'
-        f"<h1>{html.escape(design.title)}</h1>{picture}{rows.to_frame().to_html(header=False, border=0)}</body></html>\n"
-    )
-    name = f"{_file_name(design.title)}_{run.mode}_seed{run.seed}"
-    paths = [folder / f"{name}.html", folder / f"{name}.csv"]
-    for path, text in zip(paths, (page, rows.rename_axis("what").to_csv()), strict=True):
-        with files.atomic_write(path) as file:
-            file.write(text.encode())
-    return paths
-
-
-def _card_rows(
-    design: Design, run: Run, own: pd.DataFrame, frame: pd.DataFrame, budget: Budget, milliseconds: float | None
-) -> dict[str, str]:  # fmt: skip
-    (row,) = own.itertuples()
-    rows = {name: str(value) for name, value in design.network.items()}
-    rows |= {label: f"{getattr(row, name):,}" for name, label in COSTS.items()}
-    if milliseconds is not None:
-        rows["milliseconds, one picture"] = f"{milliseconds:.2f}"
-    for what, line in budget.report(design, milliseconds).iterrows():
-        rows[f"budget: {what}"] = f"{line['% of limit']:.0f} % of {line['limit']:,.10g}: {line['verdict']}"
-    better = frame[(frame.macs <= row.macs) & (frame.accuracy >= row.accuracy)]
-    clear = better[better.low > row.high]
-    return rows | {
-        "right answers": f"{100 * row.accuracy:.1f} % (95 % interval over the pictures: {100 * row.low:.1f} to {100 * row.high:.1f})",
-        "no dearer in MACs, no worse": ", ".join(better.index) or "none of the designs beside it",
-        "of these, clearly better": ", ".join(clear.index) or "none: the intervals overlap",
-        "training": _conditions(run),
-        "started": run.started,
-        "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
-        "machine": ", ".join(f"{name} {value}" for name, value in run.machine.items()),
-    }
-
-
-def _conditions(run: Run) -> str:
-    return (
-        f"mode: {run.mode} · {run.data['source']} · {run.data['train_size']:,} training pictures, {len(run.epochs)} epochs · "
-        f"seed {run.seed}"
-    )
-
-
-def _picture(fig: Figure, alt: str) -> str:
-    drawn = io.BytesIO()
-    fig.savefig(drawn, format="png")
-    data = base64.b64encode(drawn.getvalue()).decode()
-    return f'<img alt="{html.escape(alt)}" style="max-width: 100%" src="data:image/png;base64,{data}">'
-
-
-def _file_name(title: str) -> str:
-    plain = title.lower().replace("α=", "a").replace("=", "").replace(".", "")
-    return "_".join("".join(letter if letter.isalnum() else " " for letter in plain).split())
-
-
-def _plain_ticks(axes: Any) -> None:
-    """1 M, 2 M, 5 M on a log axis instead of powers of ten."""
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
-
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _checked_cost(cost: str) -> str:
     if cost not in COSTS:
         raise ValueError(f"cost must be one of {', '.join(COSTS)}, not {cost!r}")
-    return cost
+    points = list(zip(frame[cost], frame["accuracy"], strict=True))
+    return [frame.index[index] for index in pareto_front(points)]

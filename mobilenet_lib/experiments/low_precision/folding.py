@@ -19,18 +19,13 @@ if TYPE_CHECKING:
 
 
 def fold_batch_norm(
-    weight: np.ndarray,
-    mean: np.ndarray,
-    variance: np.ndarray,
-    scale: np.ndarray,
-    shift: np.ndarray,
-    epsilon: float,
+    weight: np.ndarray, mean: np.ndarray, variance: np.ndarray, scale: np.ndarray, shift: np.ndarray, epsilon: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weight and bias of the one convolution that equals a convolution without bias and the batch norm behind it.
 
-    weight: [out, in / groups, k, k]. mean, variance: the running statistics, [out]. scale, shift: what the batch norm has
-    learned (γ and β of its paper), [out]. epsilon: what it adds to the variance. Returns arrays of the shapes of `weight`
-    and `mean`.
+    weight: [out, in / groups, k, k]. mean, variance: the running statistics, [out]. scale, shift: what the batch norm
+    has learned (γ and β of its paper), [out]. epsilon: what it adds to the variance. Returns arrays of the shapes of
+    `weight` and `mean`.
     """
     factor = scale / np.sqrt(variance + epsilon)  # [out]
     return weight * factor[:, None, None, None], shift - mean * factor
@@ -39,8 +34,8 @@ def fold_batch_norm(
 def fold(model: paddle.nn.Layer) -> paddle.nn.Layer:
     """A copy of `model` in eval mode in which every batch norm directly behind a convolution is folded into it.
 
-    Looks into every `nn.Sequential` of the model. The copy gives the same outputs up to rounding; it is for use, not for
-    training on. The model itself stays as it was. ValueError where nothing can be folded.
+    Looks into every `nn.Sequential` of the model. The copy gives the same outputs up to rounding; it is for use, not
+    for training on. The model itself stays as it was. ValueError where nothing can be folded.
     """
     from mobilenet_lib._support.paddle import paddle
 

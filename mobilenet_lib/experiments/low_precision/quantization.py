@@ -52,8 +52,9 @@ def quantise_weights(weights: np.ndarray, bits: int, per_channel: bool) -> np.nd
 def activation_ranges(model: paddle.nn.Layer, images: ImageSet, percentile: float = 100.0) -> dict[str, float]:
     """The largest output of every ReLU and ReLU6 of `model` on `images` (a calibration), by the layer's name.
 
-    percentile: 100 is the largest; 99.9 leaves the largest thousandth of a layer's outputs out. A layer that is silent on
-    all pictures gets 1, since zero is exact in any range. ValueError for a percentile that is not above 0 and at most 100.
+    percentile: 100 is the largest; 99.9 leaves the largest thousandth of a layer's outputs out. A layer that is silent
+    on all images gets 1, since zero is exact in any range. ValueError for a percentile that is not above 0 and at
+    most 100.
     """
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile must be above 0 and at most 100, not {percentile!r}")
@@ -64,7 +65,7 @@ def activation_ranges(model: paddle.nn.Layer, images: ImageSet, percentile: floa
 def activations(model: paddle.nn.Layer, images: ImageSet) -> dict[str, np.ndarray]:
     """The outputs of every ReLU and ReLU6 of `model` on `images`, by the layer's name: [N, channels, height, width].
 
-    All are kept at once: give some hundred pictures, not a whole data set.
+    All are kept at once: give some hundred images, not a whole data set.
     """
     from mobilenet_lib import training
 
@@ -82,8 +83,8 @@ def activations(model: paddle.nn.Layer, images: ImageSet) -> dict[str, np.ndarra
 def rounded_activations(model: paddle.nn.Layer, bits: int, largest: float | Mapping[str, float]) -> Iterator[None]:
     """Within this context, the output of every ReLU and ReLU6 of `model` is rounded by `quantise`.
 
-    largest: the range of all layers, or of each by its name, as `activation_ranges` gives them. Everything else stays in
-    floating point. The hooks that do it are taken away at the end, also after an error.
+    largest: the range of all layers, or of each by its name, as `activation_ranges` gives them. Everything else stays
+    in floating point. The hooks that do it are taken away at the end, also after an error.
     """
     from mobilenet_lib._support.paddle import paddle
 
@@ -97,7 +98,7 @@ def rounded_activations(model: paddle.nn.Layer, bits: int, largest: float | Mapp
 
 @contextmanager
 def _after_activations(model: paddle.nn.Layer, function: Callable[[str, paddle.Tensor], Any]) -> Iterator[None]:
-    """Call function(name, output) after every ReLU and ReLU6; what it returns, if anything, takes the output's place."""
+    """Call function(name, output) after every ReLU and ReLU6; what it returns, if anything, replaces the output."""
     from mobilenet_lib._support.paddle import paddle
 
     def hook_of(name: str) -> Callable[..., Any]:

@@ -2,9 +2,9 @@
 
     uv run python -m mobilenet_lib.experiments.low_precision.rounding_sweep
 
-which takes about ten minutes on two cores. Six networks (V1 at width 0.25 with ReLU or ReLU6, three seeds each) answer all
-2,000 test pictures, with their activations rounded to 8 … 2 bits in several ranges, and with their depthwise weights
-rounded to 8 bits.
+which takes about ten minutes on two cores. Six networks (V1 at width 0.25 with ReLU or ReLU6, three seeds each)
+classify all 2,000 test images, with their activations rounded to 8 … 2 bits in several ranges, and with their depthwise
+weights rounded to 8 bits.
 
 Introduced in lesson 03.
 """
@@ -12,12 +12,11 @@ Introduced in lesson 03.
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mobilenet_lib._support import environment, files
+from mobilenet_lib.experiments import recorded
 from mobilenet_lib.experiments.low_precision.quantization import (
     activation_ranges,
     quantise_weights,
@@ -32,9 +31,9 @@ if TYPE_CHECKING:
 PATH = files.RECORDED / "rounding" / "fashion_v1.json"
 SEEDS = (0, 1, 2)
 BITS = (8, 7, 6, 5, 4, 3, 2)
-CALIBRATION = 256  # training pictures, on which the ranges are measured
+CALIBRATION = 256  # training images, on which the ranges are measured
 
-# Which range is laid over the outputs of every activation layer: a percentile that is measured in each layer, or one number.
+# Which range is laid over the outputs of every activation layer: a percentile measured in each layer, or one number.
 RANGES = {
     "relu": {
         "largest measured": {"percentile": 100},
@@ -49,17 +48,16 @@ RANGES = {
 }
 
 
-@cache
 def record() -> dict[str, Any]:
     """The recorded sweep: "rows", and how they were made ("data", "versions", "machine", …)."""
-    return json.loads(PATH.read_text(encoding="utf-8"))
+    return recorded.load(PATH, "low_precision.rounding_sweep")
 
 
 def to_frame() -> pd.DataFrame:
     """The recorded sweep, a row per network, seed and rounding.
 
-    Columns: activation ("relu", "relu6"), seed, rounded ("nothing", "activations", "depthwise weights"), range (a name of
-    `RANGES`, or how the weights were rounded; "" for nothing), bits (32 for nothing), correct and total (pictures).
+    Columns: activation ("relu", "relu6"), seed, rounded ("nothing", "activations", "depthwise weights"), range (a name
+    of `RANGES`, or how the weights were rounded; "" for nothing), bits (32 for nothing), correct and total (images).
     """
     import pandas as pd
 
@@ -67,12 +65,12 @@ def to_frame() -> pd.DataFrame:
 
 
 def correct(activation: str, range_name: str, bits: int) -> list[int]:
-    """How many of the test pictures each seed names rightly with rounded activations; the seeds in order."""
+    """How many of the test images each seed classifies correctly with rounded activations; the seeds in order."""
     return _correct(activation=activation, rounded="activations", range=range_name, bits=bits)
 
 
 def correct_in_float(activation: str) -> list[int]:
-    """How many of the test pictures each seed names rightly with nothing rounded; the seeds in order."""
+    """How many of the test images each seed classifies correctly with nothing rounded; the seeds in order."""
     return _correct(activation=activation, rounded="nothing")
 
 
@@ -102,7 +100,7 @@ def main() -> None:
     made = {
         "networks": "fashion_v1_{activation}_seed{seed}: see runs.recorded",
         "data": test.source,
-        "calibration": f"{CALIBRATION} training pictures, taken with seed 0",
+        "calibration": f"{CALIBRATION} training images, taken with seed 0",
         "versions": environment.versions(),
         "machine": environment.machine(),
         "rows": rows,
@@ -120,16 +118,9 @@ def _measure(activation: str, seed: int) -> Iterator[dict[str, Any]]:
     calibration = data.load("fashion_mnist", "train").sample(CALIBRATION)
 
     def row(network: paddle.nn.Layer, rounded: str, range_name: str, bits: int) -> dict[str, Any]:
-        answers = training.evaluate(network, test).predictions
-        return {
-            "activation": activation,
-            "seed": seed,
-            "rounded": rounded,
-            "range": range_name,
-            "bits": bits,
-            "correct": int((answers == test.labels).sum()),
-            "total": len(test),
-        }
+        tested = training.evaluate(network, test)
+        setting = {"activation": activation, "seed": seed, "rounded": rounded, "range": range_name, "bits": bits}
+        return {**setting, "correct": int((tested.predictions == test.labels).sum()), "total": len(test)}
 
     yield row(model, "nothing", "", 32)
     for name, how in RANGES[activation].items():
@@ -139,9 +130,9 @@ def _measure(activation: str, seed: int) -> Iterator[dict[str, Any]]:
                 yield row(model, "activations", name, bits)
     for form, network in (("as trained", model), ("folded", folding.fold(model))):
         for per_channel in (False, True):
-            with_rounded = round_depthwise_weights(network, 8, per_channel)
             one_range = "per channel" if per_channel else "per tensor"
-            yield row(with_rounded, "depthwise weights", f"{form}, {one_range}", 8)
+            rounded = round_depthwise_weights(network, 8, per_channel)
+            yield row(rounded, "depthwise weights", f"{form}, {one_range}", 8)
 
 
 def round_depthwise_weights(model: paddle.nn.Layer, bits: int, per_channel: bool) -> paddle.nn.Layer:

@@ -1,1 +1,23 @@
 """Recorded runs and measurements; `python -m mobilenet_lib.experiments.recorded --list` names what makes them again."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@cache
+def load(path: Path, command: str) -> Any:
+    """What a file of measurements holds; it is read once. command: the module that makes it again, for the errors.
+
+    Raises FileNotFoundError without the file, ValueError where it is damaged.
+    """
+    again = f"`python -m mobilenet_lib.experiments.{command}` makes it again"
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no record at {path}. {again}, or take a whole copy of the course.")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise ValueError(f"{path} is not a whole JSON file ({problem}). {again}.") from problem

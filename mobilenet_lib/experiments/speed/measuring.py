@@ -1,4 +1,6 @@
-"""Measures the recorded speeds of lesson 07: `uv run python -m mobilenet_lib.experiments.speed.measuring` (about six minutes).
+"""Measures the recorded speeds of lesson 07, in about six minutes:
+
+    uv run python -m mobilenet_lib.experiments.speed.measuring
 
 Each number of threads has a process of its own, because Paddle reads it once, at its start.
 """
@@ -17,6 +19,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from mobilenet_lib import counting, models
 from mobilenet_lib._support import environment, files
 from mobilenet_lib._support.paddle import paddle
@@ -32,7 +36,7 @@ _PATIENCE = 20.0  # seconds of waiting before each
 
 def _measured_here(names: Sequence[str], threads: int) -> dict[str, Any]:
     """The parts of a record that are measured; with fewer threads than cores, the timings alone."""
-    if threads < (os.cpu_count() or 1):
+    if threads < environment.allowed_cores():
         return {"timings": [row for name in names for row in _network(name, threads)["timings"]]}
     settings = measured.SETTINGS
     limits, _ = _undisturbed(lambda: roofline.measure_limits(**settings["limits"]))
@@ -40,13 +44,8 @@ def _measured_here(names: Sequence[str], threads: int) -> dict[str, Any]:
     for shape in measured.LAYERS:
         frame, others = _undisturbed(lambda s=shape: layer_speed.measure_layers([s], **settings["layers"]))
         layers += [{**row, "others": others} for row in frame.to_dict("records")]
-    made: dict[str, Any] = {
-        "limits": asdict(limits),
-        "layers": layers,
-        "networks": [],
-        "timings": [],
-        "layer_times": [],
-    }
+    made: dict[str, Any] = {"limits": asdict(limits), "layers": layers}
+    made |= {"networks": [], "timings": [], "layer_times": []}
     for name in names:
         for part, rows in _network(name, threads).items():
             made[part] += rows
@@ -81,33 +80,24 @@ def _network(name: str, threads: int) -> dict[str, list[dict[str, Any]]]:
 
 
 def _timings(name: str, network: paddle.nn.Layer, threads: int) -> list[dict[str, Any]]:
-    """One engine after the other, not in turns: idle threads of one would wait busily while the next is measured."""
-    engines = {
+    """One runtime after the other, not in turns: idle threads of one would wait busily while the next is measured."""
+    runtimes = {
         "dynamic": network,
         "paddle.inference": inference.predictor(network, _SHAPE, threads=threads),
         "onnxruntime": inference.onnx_predictor(network, _SHAPE, threads=threads),
     }
     rows = []
-    for engine, runner in engines.items():
+    for runtime, runner in runtimes.items():
         timed, others = _undisturbed(lambda r=runner: timing.latency(r, _SHAPE, **_OPTIONS))
-        rows.append(
-            {
-                "network": name,
-                "engine": engine,
-                "threads": threads,
-                "others": others,
-                "warm_up": list(timed.warm_up),
-                "seconds": list(timed.seconds),
-            }
-        )
+        samples = {"warm_up": list(timed.warm_up), "seconds": list(timed.seconds)}
+        rows.append({"network": name, "runtime": runtime, "threads": threads, "others": others, **samples})
     return rows
 
 
 def _undisturbed(measure: Callable[[], Any]) -> tuple[Any, float]:
-    """What `measure` gives while other programs use least of the processor, of up to `_TRIES` tries; and how many cores they used.
+    """What `measure` gives while other programs use least of the processor, and how many cores they used.
 
-    Before each try it waits for an idle machine, `_PATIENCE` seconds at most. Where the system does not say what others do
-    (it is Linux that does), the first try counts, and the answer is -1.
+    Of up to `_TRIES` tries. Before each it waits for an idle machine, `_PATIENCE` seconds at most.
     """
     best: tuple[Any, float] | None = None
     for _ in range(_TRIES):
@@ -123,23 +113,19 @@ def _undisturbed(measure: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def _others(function: Callable[[], Any]) -> tuple[Any, float]:
-    """The result of `function`, and how many cores other programs used meanwhile; -1 where that cannot be known."""
+    """The result of `function`, and how many cores other programs used meanwhile."""
     begin, own, all_programs = time.perf_counter(), time.process_time(), _processor_seconds()
     result = function()
     elapsed, own = time.perf_counter() - begin, time.process_time() - own
-    if all_programs is None:
-        return result, -1.0
     return result, max(0.0, (_processor_seconds() - all_programs - own) / elapsed)
 
 
-def _processor_seconds() -> float | None:
-    """Seconds that all cores together have worked since the system started; None where the system does not say."""
-    try:
-        first = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()
-    except OSError:  # not Linux
-        return None
-    user, nice, system, _, _, interrupts, soft, stolen = map(int, first[1:9])
-    return (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK")
+def _processor_seconds() -> float:
+    """Seconds that all cores together have worked since the system started."""
+    times = psutil.cpu_times()._asdict()
+    # Linux counts guests in user already.
+    idle = ("idle", "iowait", "guest", "guest_nice")
+    return sum(seconds for name, seconds in times.items() if name not in idle)
 
 
 def measure(names: tuple[str, ...], output: Path) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """How fast can a layer be at best? Its MACs per byte, and the two limits of a machine.
 
-A layer must fetch its input and its weights from memory and write its output. Its **arithmetic intensity** is the number of
-MACs that it performs for each byte moved. The **roofline** (S. Williams, A. Waterman and D. Patterson, *Roofline*, Communications
-of the ACM 52(4), 2009) says: a layer performs at most min(peak MACs/s, intensity · bytes/s). Left of the ridge memory is the
-limit, right of it the arithmetic.
+A layer must fetch its input and its weights from memory and write its output. Its **arithmetic intensity** is the
+number of MACs that it performs for each byte moved. The **roofline** (S. Williams, A. Waterman and D. Patterson,
+*Roofline*, Communications of the ACM 52(4), 2009) says: a layer performs at most min(peak MACs/s, intensity · bytes/s).
+Left of the ridge memory is the limit, right of it the arithmetic.
 
 Introduced in lesson 07.
 """
@@ -11,13 +11,13 @@ Introduced in lesson 07.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mobilenet_lib._support import environment
 from mobilenet_lib._support.arguments import whole_number
 from mobilenet_lib.architectures import KINDS, Row, Table
 
@@ -52,8 +52,8 @@ class Limits:
 def bytes_moved(row: Row, batch_size: int = 1, bytes_per_number: int = BYTES_PER_NUMBER) -> int:
     """Bytes between memory and processor when each number moves once: inputs, outputs, weights (and biases).
 
-    It is the least that a layer run on its own can do. Caches may hold a map that the layer before has just written; a poor
-    program moves numbers more than once. Raises ValueError for numbers below 1.
+    It is the least that a layer run on its own can do. Caches may hold a feature map that the layer before has just
+    written; a poor program moves numbers more than once. Raises ValueError for numbers below 1.
     """
     whole_number("batch_size", batch_size)
     whole_number("bytes_per_number", bytes_per_number)
@@ -70,22 +70,14 @@ def to_frame(table: Table, batch_size: int = 1) -> pd.DataFrame:
     """A row per layer of a table: name, kind, macs, bytes (of the batch), intensity (MACs per byte)."""
     import pandas as pd
 
-    return pd.DataFrame(
-        [
-            {
-                "name": row.name,
-                "kind": row.kind,
-                "macs": batch_size * row.macs,
-                "bytes": bytes_moved(row, batch_size),
-                "intensity": intensity(row, batch_size),
-            }
-            for row in table.rows
-        ]
-    )
+    columns = ["name", "kind", "macs", "bytes", "intensity"]
+    costs = ((batch_size * row.macs, bytes_moved(row, batch_size), intensity(row, batch_size)) for row in table.rows)
+    rows = [(row.name, row.kind, *cost) for row, cost in zip(table.rows, costs, strict=True)]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def by_kind(table: Table, batch_size: int = 1) -> pd.DataFrame:
-    """For each kind of layer its share of the MACs and of the bytes in percent, and its MACs per byte."""
+    """For each kind of layer its part of the MACs and of the bytes in percent, and its MACs per byte."""
     sums = to_frame(table, batch_size).groupby("kind", sort=False)[["macs", "bytes"]].sum()
     frame = 100 * sums / sums.sum()
     frame.columns = ["macs_percent", "bytes_percent"]
@@ -94,17 +86,17 @@ def by_kind(table: Table, batch_size: int = 1) -> pd.DataFrame:
 
 
 def measure_limits(seconds: float = 1.0) -> Limits:
-    """This machine's two limits, in about `seconds` for each, on all cores (or OMP_NUM_THREADS of them).
+    """This machine's two limits, in about `seconds` for each, on all threads that Paddle's kernels may use.
 
-    Arithmetic: the fastest of many products of two 1024×1024 matrices in NumPy (float32). Memory: the fastest of many copies
-    of 256 MB, far larger than the caches, a thread per core; a byte read and a byte written count as two. The fastest, not the
-    median, because a limit is asked for. Needs 0.6 GB for that time. Raises ValueError for no time.
+    Arithmetic: the fastest of many products of two 1024×1024 matrices in NumPy (float32). Memory: the fastest of many
+    copies of 256 MB, far larger than the caches, a thread per core; a byte read and a byte written count as two. The
+    fastest, not the median, because a limit is asked for. Needs 0.6 GB for that time. Raises ValueError for no time.
     """
     if not seconds > 0:
         raise ValueError(f"seconds must be above 0, not {seconds!r}")
     import numpy as np
 
-    threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))  # NumPy's rule too
+    threads = environment.threads()  # NumPy's rule too
     side = 1024
     left = np.random.default_rng(0).random((side, side), dtype=np.float32)
     right = left.T.copy()
@@ -122,8 +114,8 @@ def measure_limits(seconds: float = 1.0) -> Limits:
 def draw(limits: Limits, layers: pd.DataFrame, title: str) -> Figure:
     """The roof of a machine with layers below it, on two logarithmic axes.
 
-    layers: columns kind and engine (marker and colour), size (of the map, written beside the point), intensity (MACs per
-    byte) and gmacs_per_second, as `layer_speed.measure_layers` gives them.
+    layers: columns kind and runtime (marker and colour), size (of the feature map, written beside the point), intensity
+    (MACs per byte) and gmacs_per_second, as `layer_speed.measure_layers` gives them.
     """
     import numpy as np
 
@@ -136,24 +128,17 @@ def draw(limits: Limits, layers: pd.DataFrame, title: str) -> Figure:
     roof = [limits.attainable(x) for x in reach]
     axes.plot(reach, roof, color="black", linestyle="-", marker="", label="roof")
     axes.axvline(limits.ridge, color="black", linewidth=1, linestyle=":", marker="")
-    kinds = list(layers["kind"].unique())
-    for place, (engine, of_engine) in enumerate(layers.groupby("engine", sort=False)):
-        for kind, members in of_engine.groupby("kind", sort=False):
-            axes.plot(
-                members["intensity"],
-                members["gmacs_per_second"],
-                linestyle="",
-                color=plots.PALETTE[place % len(plots.PALETTE)],
-                marker=plots.MARKERS[kinds.index(kind) % len(plots.MARKERS)],
-                label=f"{KINDS[kind]}, {engine}",
-            )
-    sizes = list(layers["size"].unique())
+    kinds, sizes = list(layers["kind"].unique()), list(layers["size"].unique())
+    for place, (runtime, of_runtime) in enumerate(layers.groupby("runtime", sort=False)):
+        for kind, members in of_runtime.groupby("kind", sort=False):
+            look = {"color": plots.PALETTE[place % len(plots.PALETTE)], "linestyle": ""}
+            look["marker"] = plots.MARKERS[kinds.index(kind) % len(plots.MARKERS)]
+            axes.plot(members["intensity"], members["gmacs_per_second"], label=f"{KINDS[kind]}, {runtime}", **look)
     for layer in layers.itertuples():
         where = (layer.intensity, layer.gmacs_per_second)
-        words = f"{layer.size}×{layer.size}"
         # Every other size to the left: depthwise layers of different sizes may lie on one point.
-        side = ((6, -4), "left") if sizes.index(layer.size) % 2 == 0 else ((-6, -4), "right")
-        axes.annotate(words, where, side[0], textcoords="offset points", fontsize=8, ha=side[1])
+        shift, side = ((6, -4), "left") if sizes.index(layer.size) % 2 == 0 else ((-6, -4), "right")
+        axes.annotate(f"{layer.size}×{layer.size}", where, shift, textcoords="offset points", fontsize=8, ha=side)
     axes.set(xscale="log", yscale="log", xlabel="MACs per byte (log scale)")
     axes.set_ylabel("G MACs/s (log scale)")
     axes.set_title(title, fontsize=8, weight="normal")

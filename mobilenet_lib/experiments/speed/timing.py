@@ -1,9 +1,9 @@
 """How long a network takes, measured so that the number means something.
 
-What is measured is **latency**: the seconds from giving one batch of pictures to a network until its scores can be read.
-The input is made beforehand. The network is in eval mode and keeps nothing for gradients. Some calls go before, unmeasured,
-because the first ones also allocate memory and choose kernels. Then many calls are measured, each until its result has been
-fetched, and their median and quartiles are reported, with the number of threads.
+What is measured is **latency**: the seconds from giving one batch of images to a network until its scores can be read.
+The input is made beforehand. The network is in eval mode and keeps nothing for gradients. Some calls go before,
+unmeasured, because the first ones also allocate memory and choose kernels. Then many calls are measured, each until its
+result has been fetched, and their median and quartiles are reported, with the number of threads.
 
 Introduced in lesson 07.
 """
@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from mobilenet_lib._support import environment
 from mobilenet_lib._support.arguments import checked_shape, whole_number
 from mobilenet_lib._support.modes import eval_mode
 from mobilenet_lib._support.paddle import paddle
-from mobilenet_lib.experiments.inference import Predictor
+from mobilenet_lib.experiments.inference import Predictor, check_one_input, one_tensor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ class Timing:
     """The measured calls of one function.
 
     seconds: of each measured call, in order. warm_up: seconds of the calls before them, which count for nothing.
-    batch_size: pictures per call. threads: what the kernels could use.
+    batch_size: images per call. threads: what the kernels could use.
     """
 
     seconds: tuple[float, ...]
@@ -63,23 +63,17 @@ class Timing:
 
     @property
     def images_per_second(self) -> float:
-        """Throughput: pictures per second at this batch size, from the median."""
+        """Throughput: images per second at this batch size, from the median."""
         return 1000 * self.batch_size / self.median
 
     def row(self) -> dict[str, float | int]:
         """One row of a table: batch_size, ms (median), low, high, calls, images_per_second, threads."""
-        return {
-            "batch_size": self.batch_size,
-            "ms": self.median,
-            "low": self.low,
-            "high": self.high,
-            "calls": len(self.seconds),
-            "images_per_second": self.images_per_second,
-            "threads": self.threads,
-        }
+        times = {"ms": self.median, "low": self.low, "high": self.high, "calls": len(self.seconds)}
+        rate = {"images_per_second": self.images_per_second, "threads": self.threads}
+        return {"batch_size": self.batch_size, **times, **rate}
 
-    def _quantile(self, share: float) -> float:
-        return 1000 * float(np.quantile(self.seconds, share))
+    def _quantile(self, fraction: float) -> float:
+        return 1000 * float(np.quantile(self.seconds, fraction))
 
 
 def measure_in_turns(
@@ -93,10 +87,14 @@ def measure_in_turns(
 ) -> dict[str, Timing]:
     """Time several functions in turns, a call of each per round, so that a busy moment of the machine hits all alike.
 
-    functions: name → a function without arguments that returns when its result is there. warm_up, repeats: rounds
-    before and rounds measured. limit: seconds after which no further round begins, but at least `LEAST_REPEATS` are measured.
-    batch_size, threads: noted in the `Timing`; threads defaults to those of Paddle's kernels. Raises ValueError for no
-    function, and numbers that make no measurement.
+    Args:
+        functions: name → a function without arguments that returns when its result is there.
+        warm_up, repeats: rounds before and rounds measured.
+        limit: seconds after which no further round begins, but at least `LEAST_REPEATS` are measured.
+        batch_size, threads: noted in the `Timing`; threads defaults to those of Paddle's kernels.
+
+    Raises:
+        ValueError: there is no function, or a number that makes no measurement.
     """
     if not functions:
         raise ValueError("functions must hold at least one function to time, not none")
@@ -132,9 +130,16 @@ def latency(
 ) -> Timing:
     """Time a network from images in memory to scores in memory, in eval mode and without gradients.
 
-    model: a Paddle network, which runs in the dynamic graph and comes back in the modes that it had, or a `Predictor`.
-    image_shape: (channels, height, width). options: warm_up, repeats, limit, as `measure_in_turns`. The pictures are random
-    numbers, made before the clock starts: neither a convolution nor a ReLU takes longer for one number than for another.
+    The images are random numbers, made before the clock starts: neither a convolution nor a ReLU takes longer for one
+    number than for another.
+
+    Args:
+        model: a Paddle network, which runs in the dynamic graph and comes back in the modes that it had, or a
+        `Predictor`. image_shape: (channels, height, width). batch_size: images per call. options: warm_up, repeats,
+        limit, as `measure_in_turns`.
+
+    Raises:
+        ValueError: a model that is no Layer, takes other inputs than images, or returns other than one tensor.
     """
     return latencies({"": model}, image_shape, batch_size=batch_size, **options)[""]
 
@@ -146,21 +151,10 @@ def latencies(
     batch_size: int = 1,
     **options: Any,
 ) -> dict[str, Timing]:
-    """`latency` of several networks or engines, in turns."""
+    """`latency` of several networks or runtimes, in turns."""
     images = random_images(image_shape, batch_size)
-    with ExitStack() as undo:
-        undo.enter_context(paddle.no_grad())
-        functions = {}
-        for name, model in models.items():
-            if not isinstance(model, Predictor):
-                undo.enter_context(eval_mode(model))
-            functions[name] = _call(model, images)
-        timings = measure_in_turns(functions, batch_size=batch_size, **options)
-    used = {name: model.threads for name, model in models.items() if isinstance(model, Predictor)}
-    return {
-        name: Timing(timing.seconds, timing.warm_up, timing.batch_size, used.get(name, timing.threads))
-        for name, timing in timings.items()
-    }
+    runs = {name: (model, images) for name, model in models.items()}
+    return _timed(runs, batch_size=batch_size, **options)
 
 
 def batch_sweep(
@@ -169,22 +163,27 @@ def batch_sweep(
     batch_sizes: Sequence[int] = (1, 2, 4, 8),
     **options: Any,
 ) -> pd.DataFrame:
-    """Latency and throughput at several batch sizes, timed in turns: a row for each, as `Timing.row`; options as `latency`."""
+    """Latency and throughput at several batch sizes, in turns: a row each, as `Timing.row`; options as `latency`."""
     import pandas as pd
 
-    batches = {size: random_images(image_shape, size) for size in batch_sizes}
+    runs = {size: (model, random_images(image_shape, size)) for size in batch_sizes}
+    timings = _timed(runs, **options)
+    return pd.DataFrame([replace(timing, batch_size=size).row() for size, timing in timings.items()])
+
+
+def _timed(runs: Mapping[Any, tuple[paddle.nn.Layer | Predictor, paddle.Tensor]], **options: Any) -> dict[Any, Timing]:
+    """Time models on their images, in turns."""
     with ExitStack() as undo:
         undo.enter_context(paddle.no_grad())
-        if not isinstance(model, Predictor):
-            undo.enter_context(eval_mode(model))
-        calls = {str(size): _call(model, images) for size, images in batches.items()}
-        timings = measure_in_turns(calls, **options)
-    rows = []
-    for size in batches:
-        timing = timings[str(size)]
-        threads = model.threads if isinstance(model, Predictor) else timing.threads
-        rows.append(Timing(timing.seconds, timing.warm_up, size, threads).row())
-    return pd.DataFrame(rows)
+        functions = {}
+        for name, (model, images) in runs.items():
+            if not isinstance(model, Predictor):
+                check_one_input(model)
+                undo.enter_context(eval_mode(model))
+            functions[name] = _call(model, images)
+        timings = measure_in_turns(functions, **options)
+    used = {name: model.threads for name, (model, _) in runs.items() if isinstance(model, Predictor)}
+    return {name: replace(timing, threads=used.get(name, timing.threads)) for name, timing in timings.items()}
 
 
 def peak_memory(
@@ -196,22 +195,25 @@ def peak_memory(
 ) -> int:
     """Bytes: the most that Paddle's tensors took during one call, beyond the weights and the input.
 
-    Counted by Paddle's allocator of host memory, in the dynamic graph on a CPU; scratch space inside a library is not seen.
-    train=True runs in train mode and keeps what gradients would need; its changes of batch-norm statistics and of the random
-    generator are undone by nobody, so give it a network that is not needed any more. Raises ValueError as `latency` does.
+    Counted by Paddle's allocator of host memory, in the dynamic graph on a CPU: the memory of the whole process, which
+    the system tells, also holds what the allocator keeps for later. Scratch space inside a library is not seen.
+    train=True runs in train mode and keeps what gradients would need; nobody undoes its changes of batch-norm
+    statistics and of the random generator, so give it a network that is not needed any more. Raises ValueError as
+    `latency` does.
     """
     images = random_images(image_shape, batch_size)
+    check_one_input(model)
     if train:
         model.train()
-        return _peak_of(lambda: model(images))
+        return _peak_of(lambda: one_tensor(model(images)))
     with eval_mode(model), paddle.no_grad():
-        return _peak_of(lambda: model(images))
+        return _peak_of(lambda: one_tensor(model(images)))
 
 
 def random_images(image_shape: tuple[int, int, int], batch_size: int) -> paddle.Tensor:
-    """Pictures of random numbers from 0 to 1, float32 [batch_size, channels, height, width], the same ones each time.
+    """Images of random numbers from 0 to 1, float32 [batch_size, channels, height, width], the same ones each time.
 
-    image_shape: (channels, height, width). Raises ValueError for numbers that make no picture.
+    image_shape: (channels, height, width). Raises ValueError for numbers that make no image.
     """
     whole_number("batch_size", batch_size)
     # Not paddle.rand: a measurement should not consume the generator that a training draws from.
@@ -232,7 +234,7 @@ def _call(model: paddle.nn.Layer | Predictor, images: paddle.Tensor) -> Callable
         array = images.numpy()
         return lambda: model(array)
     # Fetching the scores waits for them, whatever the device.
-    return lambda: model(images).numpy()
+    return lambda: one_tensor(model(images)).numpy()
 
 
 def _peak_of(function: Callable[[], Any]) -> int:

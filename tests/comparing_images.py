@@ -1,9 +1,9 @@
-"""Compare the pictures that a lesson draws with those it stores, which nbval does not: a pytest plugin.
+"""Compare the images that a lesson draws with those it stores, which nbval does not: a pytest plugin.
 
-Another processor moves a line by a hair and another FreeType shifts a letter by a pixel, so bytes cannot be compared. What
-counts is how far a pixel lies outside everything within REACH pixels of the same place in the other picture: a thin
-line one pixel further down is still near, a bar that ends elsewhere is not. Its root mean square over a square of
-TILE × TILE pixels must stay below LIMIT; over the whole picture, a wrong bar would drown in white paper.
+Another processor moves a line by a hair and another FreeType shifts a letter by a pixel, so bytes cannot be compared.
+What counts is how far a pixel lies outside everything within REACH pixels of the same position in the other image: a
+thin line one pixel further down is still near, a bar that ends elsewhere is not. Its root mean square over a square of
+TILE × TILE pixels must stay below LIMIT; over the whole image, a wrong bar would drown in white paper.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ TILE = 24  # pixels
 LIMIT = 30.0  # of 255; HARD_USE.md says what was measured
 
 # The tag of a cell whose figure comes from a run or a clock in the lesson, so that it differs from machine to machine.
-LIVE = "live-picture"
+LIVE = "live-image"
 
-Picture = Image.Image
+Drawing = Image.Image
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """After nbval has run a cell and compared its text, compare its pictures."""
+    """After nbval has run a cell and compared its text, compare its images."""
     result = yield
     if isinstance(item, IPyNbCell) and item.options["check"]:
         cell = item.cell
         if LIVE not in cell.metadata.get("tags", ()):
-            problem = compare(pictures(cell.outputs), pictures(item.test_outputs))
+            problem = compare(images(cell.outputs), images(item.test_outputs))
             if problem:
-                item.raise_cell_error(f"Cell pictures differ: {problem}")
+                item.raise_cell_error(f"Cell images differ: {problem}")
     return result
 
 
-def pictures(outputs: list[dict]) -> list[bytes]:
+def images(outputs: list[dict]) -> list[bytes]:
     """The PNGs among a cell's outputs, in order."""
     found = [output.get("data", {}).get("image/png") for output in outputs]
-    return [base64.b64decode(picture) for picture in found if picture is not None]
+    return [base64.b64decode(image) for image in found if image is not None]
 
 
 def compare(stored: list[bytes], drawn: list[bytes]) -> str:
@@ -54,9 +54,9 @@ def compare(stored: list[bytes], drawn: list[bytes]) -> str:
         worst, place = difference(old, new)
         if worst > LIMIT:
             return (
-                f"picture {number} is {worst:.0f} of 255 off around x = {place[0]}, y = {place[1]} (allowed: {LIMIT:.0f}). "
-                "If the change is meant, refresh the lesson; if the figure shows what was timed or trained in the lesson, tag "
-                f"its cell {LIVE} and count it in LIVE_PICTURES in tests/notebook_rules.py"
+                f"image {number} is {worst:.0f} of 255 off around x = {place[0]}, y = {place[1]} (allowed: "
+                f"{LIMIT:.0f}). If the change is meant, refresh the lesson; if the figure shows what was timed or "
+                f"trained in the lesson, tag its cell {LIVE} and count it in LIVE_IMAGES in tests/notebook_rules.py"
             )
     return ""
 
@@ -76,20 +76,20 @@ def difference(old: bytes, new: bytes) -> tuple[float, tuple[int, int]]:
     return float(squares.max()), centre
 
 
-def _rgb(png: bytes) -> Picture:
+def _rgb(png: bytes) -> Drawing:
     return Image.open(io.BytesIO(png)).convert("RGB")
 
 
-def _same_size(*pair: Picture) -> list[Picture]:
+def _same_size(*pair: Drawing) -> list[Drawing]:
     """White added below and to the right: the edge of a figure follows its longest word."""
     size = max(one.width for one in pair), max(one.height for one in pair)
     made = [Image.new("RGB", size, "white") for _ in pair]
-    for canvas, picture in zip(made, pair, strict=True):
-        canvas.paste(picture)
+    for canvas, image in zip(made, pair, strict=True):
+        canvas.paste(image)
     return made
 
 
-def _outside(one: Picture, other: Picture) -> np.ndarray:
+def _outside(one: Drawing, other: Drawing) -> np.ndarray:
     """For each pixel and colour of `one` the squared distance from the values of `other` within REACH."""
     side = 2 * REACH + 1
     lowest, highest = (

@@ -1,4 +1,4 @@
-"""A learner gives the form of lesson 10 a picture, a file that is none, and one that is too large."""
+"""A learner gives the form of lesson 10 an image, a file that is none, and one that is too large."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from browser.test_interaction import run_cell
 from mobilenet_lib import data
 
-# What the lesson has by then, without its engines.
+# What the lesson has by then, without its inference runtimes.
 _FORM = """
 from mobilenet_lib import data, weights, widgets
 from mobilenet_lib.experiments.shipping import shipped
@@ -23,20 +23,20 @@ widgets.try_your_own(shipped.dynamic(weights.recorded(shipped.NETWORK)), test.cl
 
 def _trouser() -> bytes:
     test = data.load("fashion_mnist", "test")
-    picture = test.images[int(np.flatnonzero(test.labels == 1)[0])][0, 2:-2, 2:-2]
+    image = test.images[int(np.flatnonzero(test.labels == 1)[0])][0, 2:-2, 2:-2]
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
+    Image.fromarray(image).save(file, "PNG")
     return file.getvalue()
 
 
-def test_a_picture_is_named_and_other_files_are_refused(open_lesson):
+def test_a_photo_is_classified_and_other_files_are_refused(open_lesson):
     lesson = open_lesson("10")
     stored = run_cell(lesson, "own-try", _FORM)
-    assert stored == "A form for your own picture. (Run this cell to use it.)"
+    assert stored == "A form for your own photo. (Run this cell to use it.)"
 
     page = lesson.page
-    form = page.locator(".mobilenet-picture")
-    field = page.get_by_label("Your picture")
+    form = page.locator(".mobilenet-photo")
+    field = page.get_by_label("Your photo")
     field.scroll_into_view_if_needed()
 
     def give(name: str, content: bytes) -> None:
@@ -47,7 +47,7 @@ def test_a_picture_is_named_and_other_files_are_refused(open_lesson):
     expect(form.get_by_role("img")).to_have_attribute("alt", re.compile(r"my trousers.png: Trouser"))
 
     give("diary.png", b"Dear diary, today")
-    expect(form).to_contain_text("diary.png is not a picture that can be read here")
+    expect(form).to_contain_text("diary.png is not an image that can be read here")
     expect(form.get_by_role("img")).to_have_count(0)
 
     give("poster.png", bytes(9_500_000))

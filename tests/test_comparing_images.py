@@ -1,4 +1,4 @@
-"""A lesson whose stored number or picture is wrong turns the run red; what another processor changes does not."""
+"""A lesson whose stored number or image is wrong turns the run red; what another processor changes does not."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import comparing_images as images
 import nbformat
 import numpy as np
-import pictures
 import pytest
 from PIL import Image
 
@@ -28,7 +28,7 @@ plots.show(fig, alt="Two bars, the upper one longer.")"""
 
 
 def bars(length: float) -> bytes:
-    """The picture that BARS draws."""
+    """The image that BARS draws."""
     fig, axes = plots.figure(width=6, height=2)
     plots.bars(axes, ["standard", "separable"], [length, 2], unit="MACs", texts=["nine", "two"])
     axes.set_xlim(0, 12)
@@ -36,7 +36,7 @@ def bars(length: float) -> bytes:
 
 
 def repainted(png: bytes, change) -> bytes:
-    """The picture with `change` applied to its pixels, uint8 [height, width, 3]."""
+    """The image with `change` applied to its pixels, uint8 [height, width, 3]."""
     pixels = np.array(Image.open(io.BytesIO(png)).convert("RGB"))
     return _png(change(pixels))
 
@@ -63,14 +63,14 @@ def a_column_more(pixels: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("change", [a_pixel_lower, softer_edges, a_column_more])
 def test_what_another_machine_draws_passes(change):
     old = bars(9)
-    assert pictures.difference(old, repainted(old, change))[0] < pictures.LIMIT / 2
+    assert images.difference(old, repainted(old, change))[0] < images.LIMIT / 2
 
 
 @pytest.mark.parametrize("length", [8, 8.9, 9.1])
 def test_a_bar_of_another_length_is_found_where_it_ends(length):
     old = bars(9)
-    worst, (right, _) = pictures.difference(old, bars(length))
-    assert worst > 2 * pictures.LIMIT
+    worst, (right, _) = images.difference(old, bars(length))
+    assert worst > 2 * images.LIMIT
     width = Image.open(io.BytesIO(old)).width
     assert 0.5 * width < right < 0.9 * width
 
@@ -80,11 +80,11 @@ def test_a_small_mark_in_another_colour_is_found():
     one, other = white.copy(), white.copy()
     one[100:112, 100:112] = (0, 114, 178)
     other[100:112, 100:112] = (213, 94, 0)
-    assert pictures.difference(_png(one), _png(other))[0] > pictures.LIMIT
+    assert images.difference(_png(one), _png(other))[0] > images.LIMIT
 
 
-def test_a_picture_too_few_is_found():
-    assert "1 are stored, 0 were drawn" in pictures.compare([bars(9)], [])
+def test_an_image_too_few_is_found():
+    assert "1 are stored, 0 were drawn" in images.compare([bars(9)], [])
 
 
 def _cell(source: str, *outputs, **metadata):
@@ -93,15 +93,17 @@ def _cell(source: str, *outputs, **metadata):
 
 def _figure(png: bytes, length: float, **metadata):
     text = "Two bars, the upper one longer."
+    encoded = base64.b64encode(png).decode()
+    source = f'src="data:image/png;base64,{encoded}"'
     data = {
-        "image/png": base64.b64encode(png).decode(),
+        "image/png": encoded,
         "text/plain": text,
-        "text/html": f'<img alt="{text}" style="max-width: 100%; background: white" src="data:image/png;base64,{base64.b64encode(png).decode()}">',
+        "text/html": f'<img alt="{text}" style="max-width: 100%; background: white" {source}>',
     }
     return _cell(BARS.format(length=length), nbformat.v4.new_output("display_data", data), **metadata)
 
 
-def test_a_run_is_red_for_a_changed_number_and_a_changed_picture(tmp_path):
+def test_a_run_is_red_for_a_changed_number_and_a_changed_image(tmp_path):
     def printed(text):
         return nbformat.v4.new_output("stream", name="stdout", text=text)
 
@@ -109,29 +111,28 @@ def test_a_run_is_red_for_a_changed_number_and_a_changed_picture(tmp_path):
     cells = {
         "the stored number": _cell("print(9 * 64, 'MACs')", printed("576 MACs\n")),
         "another number": _cell("print(9 * 64, 'MACs')", printed("577 MACs\n")),
-        "the stored picture": _figure(right, 9),
+        "the stored image": _figure(right, 9),
         "a pixel lower": _figure(repainted(right, a_pixel_lower), 9),
         "another bar": _figure(right, 8),
-        "another bar, live": _figure(right, 8, tags=[pictures.LIVE]),
+        "another bar, live": _figure(right, 8, tags=[images.LIVE]),
         "another bar, ignored": _figure(right, 8, tags=["nbval-ignore-output"]),
     }
     lesson = tmp_path / "lesson.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=list(cells.values())), lesson)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-c", str(TESTS.parent / "pyproject.toml"), "--rootdir", str(TESTS.parent),
-         "--nbval-sanitize-with", str(TESTS / "sanitize.cfg"), "-p", "pictures", "-p", "no:cacheprovider", "--numprocesses=0", "-v",
-         "--color=no", str(lesson)],
-        env={**os.environ, "PYTHONPATH": str(TESTS)}, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "pytest", "-c", str(TESTS.parent / "pyproject.toml"), "-v", "--color=no"]
+    command += ["--rootdir", str(TESTS.parent), "--nbval-sanitize-with", str(TESTS / "sanitize.cfg")]
+    command += ["-p", "comparing_images", "-p", "no:cacheprovider", "--numprocesses=0", str(lesson)]
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     outcomes = dict(zip(cells, re.findall(r"::Cell \d+ (\w+)", done.stdout), strict=False))
     assert outcomes == {
         "the stored number": "PASSED",
         "another number": "FAILED",
-        "the stored picture": "PASSED",
+        "the stored image": "PASSED",
         "a pixel lower": "PASSED",
         "another bar": "FAILED",
         "another bar, live": "PASSED",
         "another bar, ignored": "PASSED",
     }, done.stdout
     assert done.returncode == 1
-    assert "Cell pictures differ: picture 1 is" in done.stdout
+    assert "Cell images differ: image 1 is" in done.stdout

@@ -1,0 +1,157 @@
+"""Figures with one look, and with words for readers who cannot see them.
+
+The palette is that of Okabe and Ito ("Color universal design", 2008), which stays distinct for the common forms of
+colour blindness. Series also differ in marker and line style, so that no figure depends on colour.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINE_STYLES = ("-", "--", "-.", ":")
+HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
+
+_STYLE = {
+    "figure.figsize": (8, 4),
+    "figure.dpi": 100,
+    "savefig.dpi": 144,
+    "savefig.bbox": "tight",
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so every machine draws the same letters
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#d9d9d9",
+    "lines.linewidth": 2,
+    "lines.markersize": 7,
+    "legend.frameon": False,
+}
+
+
+def use_style() -> None:
+    """Give every figure made from now on the course's look. `figure` calls it."""
+    import matplotlib
+    from cycler import cycler
+
+    styles = [LINE_STYLES[place % len(LINE_STYLES)] for place in range(len(PALETTE))]
+    cycle = cycler(color=PALETTE) + cycler(marker=MARKERS) + cycler(linestyle=styles)
+    matplotlib.rcParams.update({**_STYLE, "axes.prop_cycle": cycle})
+
+
+def figure(
+    rows: int = 1, columns: int = 1, *, width: float = 8, height: float = 4, **options: Any
+) -> tuple[Figure, Any]:
+    """A figure and its axes in the course's look; `options` go to `Figure.subplots`.
+
+    width, height: in inches. The axes are one `Axes`, or an array of them where there are several rows or columns.
+    The figure is not registered with pyplot, so a notebook shows it once, where `show` is called.
+    """
+    from matplotlib.figure import Figure
+
+    use_style()
+    made = Figure(figsize=(width, height), layout="constrained")
+    return made, made.subplots(rows, columns, **options)
+
+
+def show(fig: Figure, alt: str) -> None:
+    """Display `fig` with its alternative text.
+
+    `alt` says in words what the figure shows: the kind of plot, the axes, and the finding. It becomes the `alt` of the
+    <img> on the page, the image's metadata, and the plain-text form of the output, which the notebook tests compare.
+    Raises ValueError where `alt` is missing or too short to say anything.
+    """
+    from IPython.display import publish_display_data
+
+    data = as_data(fig, alt)
+    publish_display_data(data, metadata={"image/png": {"alt": data["text/plain"]}})
+
+
+def as_data(fig: Figure, alt: str) -> dict[str, str]:
+    """What `show` displays, by MIME type: "image/png" (base64), "text/html" (an <img>), "text/plain" (the words)."""
+    alt = " ".join(alt.split())
+    if len(alt) < 20:
+        raise ValueError(
+            f"alt={alt!r} is too short: say what is plotted, on which axes, and what can be seen, in 20 characters or "
+            "more"
+        )
+    # JupyterLab's own image output has no alternative text, so the page gets an <img> of ours; the bare image is there
+    # for exports that need one (PDF, slides).
+    drawn, style = base64.b64encode(png(fig)).decode(), "max-width: 100%; background: white"
+    page = f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/png;base64,{drawn}">'
+    return {"image/png": drawn, "text/html": page, "text/plain": alt}
+
+
+def png(fig: Figure) -> bytes:
+    """The figure as PNG, without date and software version: the same figure gives the same bytes.
+
+    A palette of 256 colours is enough for a plot, and makes a notebook a third as large.
+    """
+    from PIL import Image
+
+    drawn, small = io.BytesIO(), io.BytesIO()
+    fig.savefig(drawn, format="png")
+    with_all_colours = Image.open(drawn).convert("RGB")
+    with_all_colours.quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return small.getvalue()
+
+
+def bars(
+    axes: Axes,
+    labels: Sequence[str],
+    values: Sequence[float],
+    *,
+    unit: str,
+    texts: Sequence[str] | None = None,
+    log: bool = False,
+) -> None:
+    """Horizontal bars in reading order, each with its number written at its end.
+
+    labels: a name per bar. values: their lengths, in `unit`, which labels the axis. texts: what to write at the ends
+    (default: the values with thousands separators).
+    """
+    texts = texts or [f"{value:,}" for value in values]
+    edge = {"edgecolor": "black", "linewidth": 0.6}
+    colours = [PALETTE[place % len(PALETTE)] for place in range(len(labels))]
+    drawn = axes.barh(range(len(labels)), values, color=colours, height=0.65, **edge)
+    for place, bar in enumerate(drawn):
+        bar.set_hatch(HATCHES[place % len(HATCHES)])
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.bar_label(drawn, labels=texts, padding=5)
+    axes.set_xlabel(unit)
+    axes.grid(False, axis="y")
+    if log:
+        axes.set_xscale("log")
+    _plain_numbers(axes)
+    axes.margins(x=0.25)
+
+
+def log_axis(axes: Axes, label: str, costs: Sequence[float]) -> None:
+    """A logarithmic x axis for `costs`, with plain numbers: 1 M, 3 M, 10 M."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+    axes.set(xscale="log", xlabel=f"{label} (log scale)")
+    near = max(costs) < 10 * min(costs)  # within a decade LogLocator would crowd the axis
+    axes.xaxis.set_major_locator(MaxNLocator(4) if near else LogLocator(subs=(1, 3)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    _plain_numbers(axes)
+
+
+def _plain_numbers(axes: Axes) -> None:
+    """200 M, where matplotlib would print 2.0 and a far 1e8."""
+    from matplotlib.ticker import EngFormatter
+
+    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))

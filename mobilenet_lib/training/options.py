@@ -1,0 +1,131 @@
+"""What a training run may be given beside the arguments of `fit` that every run has, and the schedule of its rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mobilenet_lib import data
+from mobilenet_lib._support.arguments import whole_number
+from mobilenet_lib.data import ImageSet
+from mobilenet_lib.runs import Run, check_mode
+from mobilenet_lib.training import parallel
+from mobilenet_lib.training.dynamic import RECIPES
+
+SCHEDULES = ("one_cycle", "constant")
+
+# Far above what any network learns from, and where a step still gives finite numbers now and then.
+_LARGEST_RATE = 1000
+_LARGEST_SEED = 2**64 - 1  # Paddle's generator takes 64 bits
+
+
+@dataclass(frozen=True)
+class Options:
+    """The rarer choices of a run, shared by `fit`, the command line and the recorded runs.
+
+    Attributes:
+        optimizer: "sgd" (momentum .9, Nesterov, weight decay 5e-4) or "adam", see `RECIPES`.
+        schedule: "one_cycle" or "constant", see `learning_rates`.
+        augment: show each image shifted, by up to `max_shift` pixels either way, and mirrored at random.
+        max_shift: in pixels; 0 mirrors only.
+        until: stop after the epoch in which the validation accuracy reaches this fraction; the schedule is still that
+            of all epochs.
+        resume: continue from the checkpoint where there is one; False trains anew and replaces it.
+        run_name: what tables and plots call the run; None takes the model's class.
+        notes, mode: kept in the history; mode is "quick", "recorded" or "full".
+        on_epoch_end: called with the history after each epoch, when the model has that epoch's weights.
+    """
+
+    optimizer: str = "sgd"
+    schedule: str = "one_cycle"
+    augment: bool = True
+    max_shift: int = data.MAX_SHIFT
+    until: float | None = None
+    resume: bool = True
+    run_name: str | None = None
+    notes: str = ""
+    mode: str = "full"
+    on_epoch_end: Callable[[Run], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in RECIPES:
+            raise ValueError(f"optimizer must be one of {', '.join(RECIPES)}, not {self.optimizer!r}")
+        _check_schedule(self.schedule)
+        whole_number("max_shift", self.max_shift, minimum=0)
+        check_mode(self.mode)
+        until = self.until
+        if until is not None and (isinstance(until, bool) or not isinstance(until, int | float) or not 0 < until <= 1):
+            raise ValueError(f"until must be an accuracy above 0 and at most 1, not {until!r}")
+
+    def rate(self, learning_rate: float | None) -> float:
+        """The peak rate: the one given, or the optimizer's for None. ValueError for one that can teach nothing."""
+        usual = RECIPES[self.optimizer]["learning_rate"]
+        peak = usual if learning_rate is None else learning_rate
+        if isinstance(peak, bool) or not isinstance(peak, int | float) or not 0 < peak <= _LARGEST_RATE:
+            raise ValueError(
+                f"learning_rate must be a number above 0 and at most {_LARGEST_RATE}, not {learning_rate!r}. "
+                f"Try {usual}, the usual one of {self.optimizer}."
+            )
+        return float(peak)
+
+
+def smaller_rate(settings: dict[str, Any]) -> float:
+    """What to try after a run with these settings diverged: at most the optimizer's usual rate."""
+    return min(settings["learning_rate"] / 10, RECIPES[settings["optimizer"]]["learning_rate"])
+
+
+def describe_settings(
+    epochs: int, batch_size: int, learning_rate: float | None, options: Options, validation: ImageSet | float | None
+) -> dict[str, Any]:
+    """The arguments that a run's figures depend on, checked, with the optimizer's constants beside them."""
+    settings = {
+        "epochs": whole_number("epochs", epochs),
+        # One image has no spread for batch norm to divide by.
+        "batch_size": whole_number("batch_size", batch_size, minimum=2),
+        "optimizer": options.optimizer,
+        **RECIPES[options.optimizer],
+        "learning_rate": options.rate(learning_rate),
+        "schedule": options.schedule,
+        "augment": bool(options.augment),
+    }
+    if options.max_shift != data.MAX_SHIFT:
+        settings["max_shift"] = options.max_shift
+    if parallel.processes() > 1:
+        settings["processes"] = parallel.processes()
+    if options.until is not None:
+        if validation is None:
+            raise ValueError("until needs a validation set, whose accuracy it is compared with")
+        settings["until"] = float(options.until)
+    return settings
+
+
+def check_seed(seed: int) -> int:
+    """`seed`, where it is a whole number of at most 64 bits. ValueError for anything else."""
+    if whole_number("seed", seed, minimum=0) > _LARGEST_SEED:
+        raise ValueError(f"seed must be a whole number of at most 64 bits, {_LARGEST_SEED}, not {seed}")
+    return int(seed)
+
+
+def learning_rates(schedule: str, peak: float, steps: int) -> np.ndarray:
+    """The learning rate of each step, float64 [steps].
+
+    "constant" stays at `peak`. "one_cycle" rises in a line from a 25th of `peak` over the first 30 % of the steps, then
+    falls to 0 along half a cosine (after L. N. Smith and N. Topin, arXiv 1708.07120).
+    """
+    steps = whole_number("steps", steps)
+    _check_schedule(schedule)
+    if schedule == "constant":
+        return np.full(steps, float(peak))
+    progress = np.arange(steps) / steps
+    rise = 1 / 25 + (1 - 1 / 25) * progress / 0.3
+    fall = (1 + np.cos(math.pi * (progress - 0.3) / 0.7)) / 2
+    return peak * np.where(progress < 0.3, rise, fall)
+
+
+def _check_schedule(schedule: str) -> None:
+    if schedule not in SCHEDULES:
+        raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {schedule!r}")

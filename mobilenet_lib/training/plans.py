@@ -1,0 +1,120 @@
+"""A run from its description: load images, build the network, train, test, save.
+
+`mobilenet-train` describes a run by its options, the recorded runs by a table; both are carried out here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mobilenet_lib import counting, data, models, statistics, weights
+from mobilenet_lib._support.arguments import whole_number
+from mobilenet_lib._support.paddle import paddle
+from mobilenet_lib.data import ImageSet
+from mobilenet_lib.runs import Run
+from mobilenet_lib.training import parallel
+from mobilenet_lib.training.evaluation import evaluate
+from mobilenet_lib.training.fitting import fit, seed_everything
+from mobilenet_lib.training.options import Options
+
+# How many training images the finished network is shown again, as it is shown the test images.
+_TRAINING_IMAGES_TESTED = 5000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The description of a run.
+
+    Attributes:
+        data: a name of `data.NAMES`.
+        network: arguments of `models.build`, without the number of classes. Images are resized to its `resolution`.
+        epochs, seed, batch_size, learning_rate, step, options: as for `fit`.
+        images, test_images: take so many from the beginning of each split; None takes all.
+        keep_weights: save them beside the run. keep_checkpoint: write one after every epoch, so that it can go on.
+        path: the archive or folder of the images; label: what to call them where they are not the official ones.
+    """
+
+    data: str
+    network: dict[str, Any]
+    epochs: int
+    seed: int
+    batch_size: int = 64
+    learning_rate: float | None = None
+    step: str = "auto"
+    options: Options = field(default_factory=Options)
+    images: int | None = None
+    test_images: int | None = None
+    keep_weights: bool = True
+    keep_checkpoint: bool = True
+    path: str | None = None
+    label: str | None = None
+
+
+def carry_out(plan: Plan, output: str | Path, checkpoint: str | Path) -> Run:
+    """Train as planned, or go on from the checkpoint; write `output`.json and `output`.npz when it is finished.
+
+    The validation figures of each epoch are measured on the test images; nothing is chosen by them. An interrupted run
+    comes back without a test, and writes nothing but its checkpoint. Of several processes the first one writes.
+
+    Raises:
+        ValueError, OSError, TrainingDiverged: as `data.load`, `models.build` and `fit` do.
+    """
+    output = Path(output).expanduser()
+    parallel.start()
+    with parallel.first_alone():
+        train = _images(plan, "train", "images", plan.images, minimum=2)
+        test = _images(plan, "test", "test_images", plan.test_images, minimum=1)
+    network = {**plan.network, "num_classes": len(train.classes), "resolution": train.images.shape[-1]}
+    seed_everything(plan.seed)
+    model = models.build(**network)
+    run = fit(
+        model,
+        train,
+        validation=test,
+        epochs=plan.epochs,
+        seed=plan.seed,
+        batch_size=plan.batch_size,
+        learning_rate=plan.learning_rate,
+        checkpoint=checkpoint if plan.keep_checkpoint else None,
+        step=plan.step,
+        options=plan.options,
+    )
+    run.settings["network"] = network
+    if run.interrupted or not parallel.is_first():
+        return run
+    run.settings["macs"] = counting.count(model, train.images.shape[1:]).macs  # of one image
+    run.data["test_source"] = test.source
+    run.test = _tested(model, train, test)
+    if plan.keep_weights:
+        weights.save(model, f"{output}.npz")
+    run.save(f"{output}.json")
+    return run
+
+
+def _images(plan: Plan, split: str, name: str, count: int | None, minimum: int) -> ImageSet:
+    images = data.load(plan.data, split, path=plan.path and Path(plan.path).expanduser())
+    if plan.label:
+        images = replace(images, source=plan.label)
+    if count is not None:
+        images = images.head(whole_number(name, count, minimum))
+    return images.resize(plan.network.get("resolution", images.images.shape[-1]))
+
+
+def _tested(model: paddle.nn.Layer, train: ImageSet, test: ImageSet) -> dict[str, Any]:
+    """What `Run.test` holds beside loss and accuracy:
+
+    confusion: how often images of class [row] were classified as class [column];
+    right: a digit per test image in the order of the set, 1 where it was classified correctly, so that two networks can
+    be compared image by image;
+    train: loss and accuracy on training images, measured like those on the test images, when training was over.
+    """
+    tested = evaluate(model, test)
+    seen = train.head(min(len(train), _TRAINING_IMAGES_TESTED))
+    return {
+        **tested.as_dict(),
+        "confusion": statistics.confusion(test.labels, tested.predictions, len(test.classes)).tolist(),
+        "right": "".join("01"[hit] for hit in (tested.predictions == test.labels).astype(int)),
+        "train": evaluate(model, seen).as_dict(),
+    }

@@ -1,0 +1,36 @@
+"""A small library stays small: what a student reads fits into an evening, and no module into more than one sitting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LIBRARY, TESTS = ROOT / "mobilenet_lib", ROOT / "tests"
+
+CORE_MODULES, CORE_LINES = 12, 2_500  # at the top of the package
+LIBRARY_LINES = 16_500
+TEST_LINES = 13_800
+MODULE_LINES = 500
+
+
+def _lines(*paths: Path) -> int:
+    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
+
+
+def test_the_subject_can_be_read_in_an_evening():
+    core = [path for path in LIBRARY.glob("*.py") if path.name != "__init__.py"]
+    assert len(core) <= CORE_MODULES, f"{len(core)} modules: give what is not the subject a room of its own"
+    assert _lines(*core) <= CORE_LINES
+
+
+@pytest.mark.parametrize(("folder", "most"), [(LIBRARY, LIBRARY_LINES), (TESTS, TEST_LINES)], ids=["library", "tests"])
+def test_what_is_added_is_paid_for_by_what_goes(folder, most):
+    lines = _lines(*folder.rglob("*.py"))
+    assert lines <= most, f"{lines:,} lines: look for a mechanism to remove"
+
+
+def test_no_module_is_longer_than_one_sitting():
+    long = {path.name: _lines(path) for path in LIBRARY.rglob("*.py") if _lines(path) > MODULE_LINES}
+    assert not long

@@ -1,0 +1,176 @@
+"""Intervals are those of the textbooks, and only what belongs together is averaged or compared."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import pytest
+from test_runs import DATA, run
+
+from mobilenet_lib import statistics
+from mobilenet_lib.runs import Run
+
+
+@pytest.mark.parametrize(
+    ("correct", "total", "low", "high"),
+    [
+        # R. G. Newcombe, Statistics in Medicine 17 (1998) 857, Table I, method 3.
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_interval_is_the_textbooks(correct, total, low, high):
+    assert statistics.wilson_interval(correct, total) == pytest.approx((low, high), abs=5e-5)
+    # Counting the mistakes instead mirrors it.
+    assert statistics.wilson_interval(total - correct, total) == pytest.approx((1 - high, 1 - low), abs=5e-5)
+
+
+def test_wilson_interval_ends_where_the_score_test_rejects():
+    """Its definition: at both ends the observed share lies z standard errors of that end away."""
+    z = NormalDist().inv_cdf(0.95)
+    for end in statistics.wilson_interval(37, 50, confidence=0.9):
+        assert abs(37 / 50 - end) == pytest.approx(z * math.sqrt(end * (1 - end) / 50))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((5, 0), "total must be a whole number of at least 1, not 0"),
+        ((6, 5), "correct must be at most total = 5, not 6"),
+        ((-1, 5), "correct must be a whole number of at least 0, not -1"),
+        ((0.5, 5), "correct must be a whole number"),
+        ((2, 5, 95), "confidence must lie between 0 and 1, not 95"),
+    ],
+)
+def test_wilson_interval_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        statistics.wilson_interval(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "degrees", "quantile"),
+    [(0.95, 1, 12.706), (0.95, 2, 4.303), (0.95, 9, 2.262), (0.95, 30, 2.042), (0.90, 5, 2.015), (0.99, 60, 2.660)],
+)
+def test_student_quantiles_are_those_of_the_printed_tables(confidence, degrees, quantile):
+    assert statistics.student_t(degrees + 1, confidence) == pytest.approx(quantile, abs=5.1e-4)
+
+
+def test_student_interval_of_a_worked_example():
+    # Mean 10, s = 2, n = 4: half width 3.182 · 2 / 2.
+    values = [10 - math.sqrt(6), 10, 10, 10 + math.sqrt(6)]
+    assert statistics.student_interval(values) == pytest.approx((10 - 3.1824, 10 + 3.1824), abs=1e-4)
+    with pytest.raises(ValueError, match="at least two"):
+        statistics.student_interval([0.7])
+    with pytest.raises(ValueError, match="number"):
+        statistics.student_t(1)
+
+
+def test_summary_has_a_row_per_model_with_students_interval_over_seeds():
+    runs = [run("v1", 0, 0.60), run("v2", 0, 0.5), run("v1", 1, 0.70), run("v1", 2, 0.65)]
+    frame = statistics.summary(runs)
+    assert frame["name"].tolist() == ["v1", "v2"]
+    assert frame["runs"].tolist() == [3, 1]
+    row = frame.iloc[0]
+    assert row["accuracy"] == pytest.approx(0.65)
+    assert row["high"] - row["accuracy"] == pytest.approx(4.303 * 0.05 / math.sqrt(3), rel=1e-3)
+    assert row["interval"] == "Student t, 3 seeds"
+    assert (row["measured_on"], row["seconds"], row["images_per_second"]) == ("validation", 4.0, 45.0)
+    single = frame.iloc[1]
+    assert (single["low"], single["high"]) == pytest.approx(statistics.wilson_interval(5, 10))
+    assert single["interval"] == "Wilson, 10 images of one run"
+
+
+def test_summary_prefers_the_test_set_and_keeps_modes_and_data_apart():
+    first = run(test={"loss": 1.0, "accuracy": 0.25, "correct": 25, "total": 100})
+    other = run(data=DATA | {"name": "other"})
+    frame = statistics.summary([first, run(mode="quick"), other])
+    assert frame["measured_on"].tolist() == ["test", "validation", "validation"]
+    assert frame["accuracy"].tolist() == [0.25, 0.6, 0.6]
+    assert (frame["low"][0], frame["high"][0]) == pytest.approx(statistics.wilson_interval(25, 100))
+
+
+def test_summary_without_any_measured_accuracy_says_so():
+    bare = run()
+    for record in bare.epochs:
+        record |= {"validation_loss": None, "validation_accuracy": None}
+    row = statistics.summary([bare]).iloc[0]
+    assert math.isnan(row["accuracy"])
+    assert row["measured_on"] == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        ([], "at least one run"),
+        ([run(finished=0)], "no finished epoch"),
+        ([run(), run()], "2 runs named 'v1' have the seed 0"),
+        ([run(), run(seed=1, settings={"epochs": 2, "batch_size": 16})], "differ in batch_size: 8 and 16"),
+        ([run(), run(seed=1, data=DATA | {"train_size": 80})], "differ in train_size: 90 and 80"),
+        ([run(), run(seed=1, finished=1)], "differ in finished epochs: 2 and 1"),
+    ],
+)
+def test_summary_refuses_to_average_what_does_not_belong_together(runs, message):
+    with pytest.raises(ValueError, match=message):
+        statistics.summary(runs)
+
+
+def test_confusion_counts_true_classes_in_rows():
+    counted = statistics.confusion([0, 0, 1, 2, 2, 2], [0, 1, 1, 0, 0, 2], classes=4)
+    assert counted.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [2, 0, 1, 0], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions", "words"),
+    [([0, 1], [0], "equal length"), ([0, 3], [0, 1], "from 0 to 2"), ([0, 1], [-1, 1], "from 0 to 2")],
+)
+def test_confusion_refuses_what_it_cannot_count(labels, predictions, words):
+    with pytest.raises(ValueError, match=words):
+        statistics.confusion(labels, predictions, classes=3)
+
+
+def measured(right: str, source: str = "made here", **others) -> Run:
+    test = {"loss": 1.0, "accuracy": 0.5, "correct": right.count("1"), "total": len(right), "right": right}
+    return run(test=test, data={**DATA, "test_source": source}, **others)
+
+
+def test_paired_runs_are_counted_image_by_image():
+    counted = statistics.paired(measured("110010"), measured("101011"))
+    assert counted == {"both": 2, "only_first": 1, "only_second": 2, "neither": 1}
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        (run(seed=3), "does not say which test images were classified correctly"),
+        (measured("11"), "different images"),
+        (measured("110011", source="elsewhere"), "different images"),
+    ],
+)
+def test_runs_that_cannot_be_paired_are_refused(second, words):
+    with pytest.raises(ValueError, match=words):
+        statistics.paired(measured("110010"), second)
+
+
+def test_what_was_counted_afterwards_does_not_part_runs():
+    settings = {"epochs": 2, "batch_size": 8}
+    both = [run(settings=settings), run(seed=1, settings={**settings, "macs": 7, "step": "static"})]
+    assert statistics.summary(both)["runs"].tolist() == [2]
+
+
+def here(step: str, threads: int, **others) -> Run:
+    settings = {"epochs": 2, "batch_size": 8, "step": step}
+    return measured("110010", settings=settings, machine={"processor": "one", "threads": threads}, **others)
+
+
+def test_other_steps_and_threads_are_named():
+    slow, fast = here("dynamic", 1), here("static", 2, seed=1)
+    assert statistics.computed([slow]) == "dynamic step, 1 thread"
+    assert statistics.computed([fast, slow]) == "dynamic or static step, 1 or 2 threads"
+    assert statistics.summary([slow, fast])["computed"].tolist() == ["dynamic or static step, 1 or 2 threads"]
+    assert statistics.summary([fast])["computed"].tolist() == ["static step, 2 threads"]
+    assert statistics.paired(slow, fast)["computed"] == "dynamic or static step, 1 or 2 threads"
+    assert statistics.paired(slow, here("dynamic", 2))["computed"] == "dynamic step, 1 or 2 threads"
+    assert "computed" not in statistics.paired(slow, here("dynamic", 1))
