@@ -16,7 +16,8 @@ On a busy machine two threads wait for each other, and no timing of them says mu
 processor time of steps on one thread instead, which other programs hardly change.
 
 With --inputs it measures instead how much of a step goes to reading, augmenting and normalising the images, which
-`training.fit` does in a thread: steps on one batch that lies ready take turns with steps on batches as `fit` makes them.
+`training.fit` does in a thread: steps on one batch that lies ready take turns with steps on batches as `fit` makes
+them.
 
 The limit is what the network's MACs (three times those of a forward pass) would take at the speed of a 1024×1024 matrix
 product in NumPy.
@@ -166,7 +167,8 @@ def matmul_speed() -> float:
 
 
 def inputs(network: str, rounds: int) -> dict[str, float]:
-    """Milliseconds (medians): to prepare a batch with nothing else to do, of a step on a ready batch, of a step on batches
+    """Milliseconds (medians): to prepare a batch with nothing else to do, of a step on a ready batch, of a step on
+    batches
     prepared in the thread, and of that step the part in which it waited for its batch."""
     import itertools
 

@@ -43,9 +43,9 @@ def choose(
     runs of fewer than `SHORT_RUN` steps and for models that have no table.
 
     What the trust rests on: (1) every sublayer, weight and setting of the model is that of a network newly built from
-    its table, see `static.check_supported`; (2) the table's blocks have forms with which a step of a small network agreed
-    with the dynamic step's, see `prepare`; (3) on the model itself, with its weights and an image of the run, the two
-    give the same outputs in evaluation. Gradients of the model itself are not compared: they come from the same
+    its table, see `static.check_supported`; (2) the table's blocks have forms with which a step of a small network
+    agreed with the dynamic step's, see `prepare`; (3) on the model itself, with its weights and an image of the run,
+    the two give the same outputs in evaluation. Gradients of the model itself are not compared: they come from the same
     operations as in (2), at other sizes. ValueError for another name.
     """
     if wanted not in STEPS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,8 @@ from mobilenet_lib.training.static import StaticStep
 # Two steps add the same numbers in another order. That alone changes the last digits of float32, and where a change
 # moves an activation across zero, a gradient by much more: how much, depends on the network. So the measure is the
 # dynamic step itself: how far does it move when its weights get relative noise of `NOISE`? Another step may
-# be `TIMES` as far away, or within `FLOOR`, but never beyond `MOST`: some networks amplify so much that the measure alone
-# would let a wrong learning rate pass.
+# be `TIMES` as far away, or within `FLOOR`, but never beyond `MOST`: some networks amplify so much that the measure
+# alone would let a wrong learning rate pass.
 NOISE, TIMES = 1e-5, 10
 FLOOR = {"loss": 2e-3, "update": 0.02, "mean": 1e-3, "variance": 5e-3, "logits": 1e-3}
 MOST = {"loss": 0.01, "update": 0.5, "mean": 0.01, "variance": 0.05, "logits": 0.02}
@@ -27,13 +26,11 @@ class Comparison:
 
     errors: "loss" and "logits" relative to the largest, "update" the root mean square difference of all weight
     changes relative to that of the changes, "mean" in standard deviations, "variance" relative. "logits" are those of
-    an evaluation with the same weights. allowed: the tolerance of each. seconds: of a second step, the dynamic one's
-    and the other's.
+    an evaluation with the same weights. allowed: the tolerance of each.
     """
 
     errors: dict[str, float]
     allowed: dict[str, float]
-    seconds: tuple[float, float]
 
     @property
     def problem(self) -> str | None:
@@ -73,8 +70,6 @@ def compare(
         reference = DynamicStep(model, optimizer)
         expected = _step(reference, before, None, batch)
         found = _step(other, before, expected.state, batch)
-        model.train()
-        seconds = (_seconds(reference, batch), _seconds(other, batch))
         noisy = _step(DynamicStep(model, optimizer), _with_noise(before), _with_noise(expected.state), batch)
     finally:
         model.set_state_dict(before)
@@ -85,7 +80,7 @@ def compare(
         paddle.set_rng_state(random_state)
     natural = _errors(before, expected, noisy)
     allowed = {name: min(max(floor, TIMES * natural[name]), MOST[name]) for name, floor in FLOOR.items()}
-    return Comparison(_errors(before, expected, found), allowed, seconds)
+    return Comparison(_errors(before, expected, found), allowed)
 
 
 def _step(
@@ -110,12 +105,6 @@ def _with_noise(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         name: (value * (1 + NOISE * generator.standard_normal(value.shape))).astype(value.dtype)
         for name, value in state.items()
     }
-
-
-def _seconds(taken: DynamicStep | StaticStep, batch: tuple[np.ndarray, np.ndarray, float]) -> float:
-    started = time.perf_counter()
-    taken.step(*batch)
-    return time.perf_counter() - started
 
 
 def _errors(before: dict[str, np.ndarray], expected: _Step, found: _Step) -> dict[str, float]:

@@ -16,6 +16,7 @@ Weights keep the names of the dynamic model and go both ways; 1×1 kernels are t
 from __future__ import annotations
 
 import ctypes
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -39,10 +40,12 @@ class NotSupported(ValueError):
 
 
 def check_supported(model: paddle.nn.Layer, image_shape: tuple[int, ...] | None = None) -> None:
-    """NotSupported unless the static step would train just this model, on images of this shape (channels, height, width).
+    """NotSupported unless the static step would train just this model, on images of this shape (channels, height,
+    width).
 
     The static step is built from the model's table. So the model must be what `models.TableNetwork` makes of it: the
-    same layers with the same settings, weights of the same shapes that are all trained, no `forward` of its own, no hook.
+    same layers with the same settings, weights of the same shapes that are all trained, no `forward` of its own, no
+    hook.
     """
     table = getattr(model, "table", None)
     if table is None or not isinstance(model, TableNetwork):
@@ -93,7 +96,7 @@ def _check_layers(model: paddle.nn.Layer, expected: paddle.nn.Layer) -> None:
 def _settings(layer: paddle.nn.Layer) -> dict[str, object]:
     """Numbers and words of a layer, such as stride, padding, epsilon or the probability of dropout."""
     plain = (bool, int, float, str, tuple, list, type(None))
-    apart = {"training", "_full_name", "_name", "name", "_full_name_"}
+    apart = {"training", "_built", "_full_name", "_name", "name"}  # modes, and what Paddle notes for itself
     return {name: value for name, value in vars(layer).items() if isinstance(value, plain) and name not in apart}
 
 
@@ -207,7 +210,9 @@ class StaticStep:
                 update = paddle.optimizer.Adam(self._rate)
             else:
                 update = paddle.optimizer.Momentum(self._rate, recipe["momentum"], use_nesterov=recipe["nesterov"])
-            update.minimize(loss)
+            with warnings.catch_warnings():  # Paddle warns of what it does itself on the way back
+                warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")
+                update.minimize(loss)
             network.keep_statistics()
         self._executor.run(start)
         return program, [loss, predictions]
@@ -290,7 +295,8 @@ class _Network:
         return x @ self._variable("classifier.weight") + self._variable("classifier.bias")
 
     def keep_statistics(self) -> None:
-        """Move the running statistics towards the batch's. Under oneDNN, batch norm itself leaves them where they are."""
+        """Move the running statistics towards the batch's. Under oneDNN, batch norm itself leaves them where they
+        are."""
         if self._seen:
             running = self._running()
             paddle.assign(_MOMENTUM * running + (1 - _MOMENTUM) * paddle.concat(self._seen), running)
@@ -322,7 +328,8 @@ class _Network:
         return self._conv(x, f"{name}.shortcut_projection", block.input_size, block.stride, 1, "none")
 
     def _pool(self, x: paddle.Tensor, block: Block, name: str) -> paddle.Tensor:
-        """Averages over windows, or over the whole feature map, or to a grid, which `_linear` reads as [N, features]."""
+        """Averages over windows, or over the whole feature map, or to a grid, which `_linear` reads as [N,
+        features]."""
         size, channels = block.input_size, block.in_channels
         for window in block.windows:
             x = paddle.reshape(x, [-1, size, size, channels])
