@@ -47,7 +47,8 @@ NETWORKS = (
     "article_mobilenet_v2",
 )
 WAYS = ("plain", "dynamic", "static", "torch")
-BATCH, WARM_UP, STEPS = 64, 3, 8
+BATCH, WARM_UP, STEPS = 64, 2, 8
+MOST_STEPS, SECONDS = 60, 3
 
 
 def table_of(network: str):
@@ -71,7 +72,7 @@ def one(way: str, network: str, cpu: bool) -> float:
     labels = generator.integers(0, 10, batch)
     step = _torch_step(table) if way == "torch" else _paddle_step(way, table, batch)
     clock, times = time.process_time if cpu else time.perf_counter, []
-    while len(times) < WARM_UP + STEPS or (len(times) < 60 and sum(times[WARM_UP:]) < 2):
+    while len(times) < WARM_UP + MOST_STEPS and (len(times) < WARM_UP + 3 or sum(times[WARM_UP:]) < SECONDS):
         started = clock()
         step(images, labels)
         times.append(clock() - started)

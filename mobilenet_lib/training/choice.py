@@ -22,7 +22,8 @@ from mobilenet_lib._support.modes import eval_mode
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.training import comparison, dynamic, probe, static
 from mobilenet_lib.training.dynamic import DynamicStep
-from mobilenet_lib.training.static import NotSupported, StaticStep, check_supported
+from mobilenet_lib.training.static import StaticStep
+from mobilenet_lib.training.structure import NotSupported, check_supported
 
 STEPS = ("auto", "dynamic", "static")
 Step = DynamicStep | StaticStep
@@ -43,7 +44,7 @@ def choose(
     runs of fewer than `SHORT_RUN` steps and for models that have no table.
 
     What the trust rests on: (1) every sublayer, weight and setting of the model is that of a network newly built from
-    its table, see `static.check_supported`; (2) the table's blocks have forms with which a step of a small network
+    its table, see `structure.check_supported`; (2) the table's blocks have forms with which a step of a small network
     agreed with the dynamic step's, see `prepare`; (3) on the model itself, with its weights and an image of the run,
     the two give the same outputs in evaluation. Gradients of the model itself are not compared: they come from the same
     operations as in (2), at other sizes. ValueError for another name.

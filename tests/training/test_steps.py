@@ -1,4 +1,4 @@
-"""The fast engine does what the dynamic graph does, and is not taken where it does not."""
+"""The static step does what the dynamic one does, and is not taken where it does not."""
 
 from __future__ import annotations
 
