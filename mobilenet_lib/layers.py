@@ -1,4 +1,4 @@
-"""The building blocks of MobileNet V1 and V2 as Paddle layers.
+"""The building blocks of MobileNet V1 and V2, and of the networks beside them, as Paddle layers.
 
 Shapes in comments are [batch, channels, height, width]. Introduced in lesson 04 (V1) and lesson 06 (V2).
 """
@@ -58,7 +58,10 @@ class ConvBNReLU(nn.Sequential):
 
 
 class DepthwiseSeparable(nn.Layer):
-    """MobileNet V1's block: a depthwise 3×3, then a pointwise 1×1, each with batch norm and ReLU (V1 paper, figure 3)."""
+    """MobileNet V1's block: a depthwise 3×3, then a pointwise 1×1, each with batch norm and ReLU (V1 paper, figure 3).
+
+    kernel_size: of the depthwise part.
+    """
 
     def __init__(
         self, in_channels: int, out_channels: int, stride: int = 1, kernel_size: int = 3, activation: str = "relu"
@@ -77,10 +80,10 @@ class DepthwiseSeparable(nn.Layer):
 class InvertedResidual(nn.Layer):
     """MobileNet V2's block: expand 1×1, filter depthwise 3×3, project 1×1 without activation (V2 paper, Table 1).
 
-    expand: whether the 1×1 expansion is there; the paper leaves it out where expansion is 1. shortcut: "identity" adds the
-    input to the output, which needs stride 1 and equal channels; "projection" sends it through a 1×1 convolution first
-    (not in the paper); "none". By default both follow the paper's rules. linear=False puts the activation behind the
-    projection too, before the sum. Raises ValueError for a shortcut between unequal shapes.
+    expand: whether the 1×1 expansion is there; the paper leaves it out where expansion is 1. shortcut: "identity" adds
+    the input to the output, which needs stride 1 and equal channels; "projection" sends it through a 1×1 convolution
+    first (not in the paper); "none". By default both follow the paper's rules. linear=False puts the activation behind
+    the projection too, before the sum. Raises ValueError for a shortcut between unequal shapes.
     """
 
     def __init__(
@@ -129,3 +132,35 @@ class InvertedResidual(nn.Layer):
         if self.shortcut == "projection":
             return self.shortcut_projection(x) + out
         return out
+
+
+class ResidualBottleneck(nn.Layer):
+    """ResNet's block: reduce 1×1, 3×3, expand 1×1, add the input, ReLU (arXiv 1512.03385, figure 5, right).
+
+    shortcut: "identity" adds the input as it is, "projection" after a 1×1 convolution with the block's stride. The 3×3
+    convolution is the one that strides, as in `paddle.vision`.
+    """
+
+    def __init__(
+        self, in_channels: int, hidden_channels: int, out_channels: int, stride: int = 1, shortcut: str = "identity"
+    ) -> None:
+        super().__init__()
+        self.reduce = ConvBNReLU(in_channels, hidden_channels, 1)
+        self.conv = ConvBNReLU(hidden_channels, hidden_channels, 3, stride)
+        self.expand = ConvBNReLU(hidden_channels, out_channels, 1, activation="none")
+        self.shortcut = shortcut
+        if shortcut == "projection":
+            self.shortcut_projection = ConvBNReLU(in_channels, out_channels, 1, stride, activation="none")
+        self.relu = nn.ReLU()
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        out = self.conv(self.reduce(x))  # [batch, hidden_channels, height / stride, width / stride]
+        out = self.expand(out)  # [batch, out_channels, height / stride, width / stride]
+        return self.relu(out + (self.shortcut_projection(x) if self.shortcut == "projection" else x))
+
+
+class FullyConnected(nn.Sequential):
+    """VGG's hidden layers: flatten → fully connected → ReLU → dropout, which zeroes that fraction in training."""
+
+    def __init__(self, in_features: int, out_features: int, dropout: float) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(in_features, out_features), nn.ReLU(), nn.Dropout(dropout))

@@ -1,21 +1,26 @@
-"""How many pictures a second each way of training takes in; run by hand, not by pytest.
+"""How many images a second each way of training takes in; run by hand, not by pytest.
 
-    uv run python tests/benchmark_training.py [--rounds 3] [--python OTHER]
+    uv run python tests/benchmark_training.py [--rounds 3] [--python OTHER] [--networks vgg16 mobilenet_v1:0.25 …]
     uv run python tests/benchmark_training.py --inputs [--rounds 3]
 
-One step is forward, backward and update on 64 pictures of 32×32. Each figure is the median over rounds of the median step
+One step is forward, backward and update on 64 images of 32×32. Each figure is the median over rounds of the median step
 of a process of its own; the ways take turns in every round, so that other work on the machine hits all of them. Ways:
 
 - plain: the dynamic graph with Paddle's default of one thread, which is how a first program trains;
 - dynamic: the same with all cores, as `training.fit(step="dynamic")`;
 - static: `training.fit(step="static")`;
-- torch: PyTorch with channels_last, the same network from the same table; where PyTorch is not installed beside the course,
-  `--python` names an interpreter that has it.
+- torch: PyTorch with channels_last, the same network from the same table; where PyTorch is not installed beside the
+  course, `--python` names an interpreter that has it.
 
-With --inputs it measures instead how much of a step goes to reading, augmenting and normalising the pictures, which
-`training.fit` does in a thread: steps on one batch that lies ready take turns with steps on batches as `fit` makes them.
+On a busy machine two threads wait for each other, and no timing of them says much. `--threads 1 --cpu` measures the
+processor time of steps on one thread instead, which other programs hardly change.
 
-The limit is what the network's MACs (three times those of a forward pass) would take at the speed of a 1024×1024 matrix product in NumPy.
+With --inputs it measures instead how much of a step goes to reading, augmenting and normalising the images, which
+`training.fit` does in a thread: steps on one batch that lies ready take turns with steps on batches as `fit` makes
+them.
+
+The limit is what the network's MACs (three times those of a forward pass) would take at the speed of a 1024×1024 matrix
+product in NumPy.
 """
 
 from __future__ import annotations
@@ -28,48 +33,69 @@ import sys
 import time
 from pathlib import Path
 
-NETWORKS = (("mobilenet_v1", 1.0), ("mobilenet_v1", 0.5), ("mobilenet_v1", 0.25), ("mobilenet_v2", 1.0))
+# All seven at 32×32, but for the article's own V2, whose two pools need at least 177 pixels.
+NETWORKS = (
+    "mobilenet_v1:1",
+    "mobilenet_v1:0.5",
+    "mobilenet_v1:0.25",
+    "mobilenet_v2:1",
+    "mobilenet_v2:0.25",
+    "resnet50",
+    "vgg16",
+    "resnet152",
+    "vgg19",
+    "article_mobilenet_v2",
+)
 WAYS = ("plain", "dynamic", "static", "torch")
-BATCH, WARM_UP, STEPS = 64, 3, 8
+BATCH, WARM_UP, STEPS = 64, 2, 8
+MOST_STEPS, SECONDS = 60, 3
 
 
-def one(way: str, name: str, width: float) -> float:
+def table_of(network: str):
+    """The table of "name" or "name:width", and the batch size: 4 for the article's V2 at 192 pixels."""
+    from mobilenet_lib import baselines
+
+    name, _, width = network.partition(":")
+    if width:
+        return baselines.TABLES[name](float(width), 32, 10, 1), BATCH
+    large = name == "article_mobilenet_v2"
+    return baselines.TABLES[name](192 if large else 32, 10), 4 if large else BATCH
+
+
+def one(way: str, network: str, cpu: bool) -> float:
     """Images a second of one way, measured in this process."""
     import numpy as np
 
+    table, batch = table_of(network)
     generator = np.random.default_rng(0)
-    images = generator.standard_normal((BATCH, 3, 32, 32), dtype=np.float32)
-    labels = generator.integers(0, 10, BATCH)
-    step = _torch_step(name, width) if way == "torch" else _paddle_step(way, name, width)
-    times = []
-    for _ in range(WARM_UP + STEPS):
-        started = time.perf_counter()
+    images = generator.standard_normal((batch, 3, table.resolution, table.resolution), dtype=np.float32)
+    labels = generator.integers(0, 10, batch)
+    step = _torch_step(table) if way == "torch" else _paddle_step(way, table, batch)
+    clock, times = time.process_time if cpu else time.perf_counter, []
+    while len(times) < WARM_UP + MOST_STEPS and (len(times) < WARM_UP + 3 or sum(times[WARM_UP:]) < SECONDS):
+        started = clock()
         step(images, labels)
-        times.append(time.perf_counter() - started)
-    return BATCH / statistics.median(times[WARM_UP:])
+        times.append(clock() - started)
+    return batch / statistics.median(times[WARM_UP:])
 
 
-def _paddle_step(way, name, width):
+def _paddle_step(way, table, batch):
     from mobilenet_lib import models, training
 
     training.seed_everything(0)
-    model = models.build(name, 10, width, resolution=32)
+    model = models.TableNetwork(table)
     if way == "static":
-        engine = training.StaticStep(model, "sgd", BATCH, (3, 32, 32))
+        step = training.StaticStep(model, "sgd", batch, (3, table.resolution, table.resolution))
     else:
-        engine = training.DynamicStep(model, "sgd")
+        step = training.DynamicStep(model, "sgd")
     model.train()
-    return lambda images, labels: engine.step(images, labels, 0.05)
+    return lambda images, labels: step.step(images, labels, 0.05)
 
 
-def _torch_step(name, width):
+def _torch_step(table):
     import torch
 
-    from mobilenet_lib import architectures
-    from mobilenet_lib._support import environment
-
-    torch.set_num_threads(environment.threads())
-    table = getattr(architectures, name)(width, 32, 10, 1)
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     model = torch.nn.Sequential(*[_torch_layer(torch.nn, block) for block in table.blocks])
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9, nesterov=True)
@@ -86,31 +112,49 @@ def _torch_step(name, width):
 
 
 def _torch_layer(nn, block):
+    """The PyTorch layers of one block of a table."""
+    activations = {"relu": nn.ReLU, "relu6": nn.ReLU6}
+
     def conv(inputs, outputs, kernel, stride=1, groups=1, activation=block.activation):
-        layers = [
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-            nn.BatchNorm2d(outputs),
-        ]
-        last = {"relu": nn.ReLU, "relu6": nn.ReLU6}.get(activation)
+        layers = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=block.bias)]
+        layers += [nn.BatchNorm2d(outputs)] if block.batch_norm else []
+        last = activations.get(activation)
         return nn.Sequential(*layers, *([last(inplace=True)] if last else []))
 
-    class Residual(nn.Sequential):
+    class Sum(nn.Module):
+        def __init__(self, parts, shortcut, last):
+            super().__init__()
+            self.parts, self.shortcut, self.last = nn.Sequential(*parts), shortcut, last
+
         def forward(self, x):
-            return x + super().forward(x)
+            return self.last(self.parts(x) + self.shortcut(x))
 
     inputs, outputs, hidden = block.in_channels, block.out_channels, block.hidden_channels
     if block.kind == "conv":
         return conv(inputs, outputs, block.kernel_size, block.stride)
     if block.kind == "separable":
         return nn.Sequential(conv(inputs, inputs, 3, block.stride, inputs), conv(inputs, outputs, 1))
-    if block.kind == "bottleneck":
-        parts = [conv(inputs, hidden, 1)] if block.expand else []
-        parts.append(conv(hidden, hidden, 3, block.stride, hidden))
-        parts.append(conv(hidden, outputs, 1, activation="none"))
-        return (Residual if block.shortcut == "identity" else nn.Sequential)(*parts)
+    if block.kind in ("bottleneck", "residual"):
+        if block.kind == "bottleneck":
+            parts = [conv(inputs, hidden, 1)] if block.expand else []
+            parts += [conv(hidden, hidden, 3, block.stride, hidden), conv(hidden, outputs, 1, activation="none")]
+        else:
+            parts = [conv(inputs, hidden, 1), conv(hidden, hidden, 3, block.stride)]
+            parts += [conv(hidden, outputs, 1, activation="none")]
+        if block.shortcut == "none":
+            return nn.Sequential(*parts)
+        projection = conv(inputs, outputs, 1, block.stride, activation="none")
+        last = nn.ReLU(inplace=True) if block.kind == "residual" else nn.Identity()
+        return Sum(parts, projection if block.shortcut == "projection" else nn.Identity(), last)
+    if block.kind == "max_pool":
+        return nn.MaxPool2d(block.kernel_size, block.stride, (block.kernel_size - 1) // 2)
     if block.kind == "pool":
-        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return nn.Linear(inputs, outputs)
+        pools = [nn.AvgPool2d(window) for window in block.windows] or [nn.AdaptiveAvgPool2d(block.grid)]
+        return nn.Sequential(*pools, *([nn.Flatten()] if block.output_shape[1] == 1 else []))
+    features = inputs * block.input_size**2
+    if block.activation == "none":
+        return nn.Linear(features, outputs)
+    return nn.Sequential(nn.Flatten(), nn.Linear(features, outputs), nn.ReLU(), nn.Dropout(block.dropout))
 
 
 def matmul_speed() -> float:
@@ -123,8 +167,9 @@ def matmul_speed() -> float:
     return roofline.measure_limits().gmacs_per_second
 
 
-def inputs(name: str, width: float, rounds: int) -> dict[str, float]:
-    """Milliseconds (medians): to prepare a batch with nothing else to do, of a step on a ready batch, of a step on batches
+def inputs(network: str, rounds: int) -> dict[str, float]:
+    """Milliseconds (medians): to prepare a batch with nothing else to do, of a step on a ready batch, of a step on
+    batches
     prepared in the thread, and of that step the part in which it waited for its batch."""
     import itertools
 
@@ -133,25 +178,25 @@ def inputs(name: str, width: float, rounds: int) -> dict[str, float]:
     from mobilenet_lib import data, training
 
     generator = np.random.default_rng(0)
-    pictures = generator.integers(0, 256, (50 * BATCH, 3, 32, 32), np.uint8)
-    labels = generator.integers(0, 10, len(pictures))
-    train = data.ImageSet("noise", "train", pictures, labels, tuple("0123456789"), "made here")
-    step = _paddle_step("static", name, width)
-    ready = data.normalise(pictures[:BATCH]), labels[:BATCH]
+    images = generator.integers(0, 256, (50 * BATCH, 3, 32, 32), np.uint8)
+    labels = generator.integers(0, 10, len(images))
+    train = data.ImageSet("noise", "train", images, labels, tuple("0123456789"), "made here")
+    step = _paddle_step("static", *table_of(network))
+    ready = data.normalise(images[:BATCH]), labels[:BATCH]
     orders = (generator.permutation(len(train))[:BATCH] for _ in itertools.count())
     times: dict[str, list[float]] = {"prepare": [], "ready": [], "fed": [], "waited": []}
     for number in range(rounds + 1):  # the first warms up
         measured = {key: [] for key in times}
         for _ in range(STEPS):
             started = time.perf_counter()
-            data.normalise(data.augment(pictures[next(orders)], generator))
+            data.normalise(data.augment(images[next(orders)], generator))
             measured["prepare"].append(time.perf_counter() - started)
         for _ in range(STEPS):
             started = time.perf_counter()
             step(*ready)
             measured["ready"].append(time.perf_counter() - started)
-        batches = training.fitting._batches(
-            train, itertools.islice(orders, STEPS + 1), lambda images, part: data.augment(images, generator, part=part)
+        batches = training._batches(
+            train, itertools.islice(orders, STEPS + 1), lambda chosen, part: data.augment(chosen, generator, part=part)
         )
         next(batches)
         for _ in range(STEPS):
@@ -173,17 +218,17 @@ def print_inputs(rounds: int) -> None:
     from mobilenet_lib._support import environment
 
     rows = []
-    for name, width in NETWORKS:
-        took = inputs(name, width, rounds)
+    for network in NETWORKS[:5]:
+        took = inputs(network, rounds)
         rows.append(
-            {"network": name, "α": width}
+            {"network": network}
             | {f"{key}, ms": round(value, 2) for key, value in took.items()}
             | {"prepare / ready, %": round(100 * took["prepare"] / took["ready"], 1)}
             | {"fed / ready - 1, %": round(100 * (took["fed"] / took["ready"] - 1), 1)}
             | {"waited / fed, %": round(100 * took["waited"] / took["fed"], 2)}
         )
     print(environment.machine(), environment.versions())
-    print(f"batch {BATCH}, 32×32, engine static, medians of {rounds * STEPS} steps")
+    print(f"batch {BATCH}, 32×32, static step, medians of {rounds * STEPS} steps")
     print(pd.DataFrame(rows).to_string(index=False))
 
 
@@ -200,52 +245,58 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--python", default=sys.executable, help="an interpreter that has PyTorch")
-    parser.add_argument("--inputs", action="store_true", help="the share of preparing batches instead")
-    parser.add_argument("--one", nargs=3, metavar=("WAY", "NETWORK", "WIDTH"), help=argparse.SUPPRESS)
+    parser.add_argument("--networks", nargs="+", default=NETWORKS, help="name or name:width")
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--cpu", action="store_true", help="measure processor time, for a busy machine")
+    parser.add_argument("--inputs", action="store_true", help="measure the preparation of batches instead")
+    parser.add_argument("--one", nargs=2, metavar=("WAY", "NETWORK"), help=argparse.SUPPRESS)
     parser.add_argument("--matmul", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        way, name, width = arguments.one
-        print(one(way, name, float(width)))
-        return
-    if arguments.matmul:
+        print(one(*arguments.one, arguments.cpu))
+    elif arguments.matmul:
         print(matmul_speed())
-        return
-    if arguments.inputs:
+    elif arguments.inputs:
         print_inputs(arguments.rounds)
-        return
+    else:
+        print_speeds(arguments)
 
+
+def print_speeds(arguments: argparse.Namespace) -> None:
+    """The ways in turns, round by round, and their table."""
     import pandas as pd
 
-    from mobilenet_lib import architectures
     from mobilenet_lib._support import environment
 
-    cores = environment.allowed_cores()
-    measured: dict[tuple[str, float, str], list[float]] = {}
-    limits = []
+    measured: dict[tuple[str, str], list[float]] = {}
+    limits, cpu = [], ["--cpu"] if arguments.cpu else []
     for number in range(arguments.rounds):
-        for name, width in NETWORKS:
-            for way in WAYS:
+        for network in arguments.networks:
+            for way in arguments.ways:
                 python = arguments.python if way == "torch" else sys.executable
-                speed = _child(python, "--one", way, name, str(width), threads=1 if way == "plain" else cores)
+                threads = 1 if way == "plain" else arguments.threads
+                speed = _child(python, *cpu, "--one", way, network, threads=threads)
                 if speed is not None:
-                    measured.setdefault((name, width, way), []).append(speed)
-        limits.append(_child(sys.executable, "--matmul", threads=cores))
+                    measured.setdefault((network, way), []).append(speed)
+        limits.append(_child(sys.executable, "--matmul", threads=arguments.threads))
         print(f"round {number + 1} of {arguments.rounds} done", file=sys.stderr)
     limit = statistics.median(limits)
     rows = []
-    for name, width in NETWORKS:
-        speeds = {way: statistics.median(measured[name, width, way]) for way in WAYS if (name, width, way) in measured}
-        macs = getattr(architectures, name)(width, 32, 10, 1).macs
+    for network in arguments.networks:
+        speeds = {way: statistics.median(measured[network, way]) for way in WAYS if (network, way) in measured}
+        ratios = {
+            f"static / {way}": round(speeds["static"] / speeds[way], 2) for way in ("plain", "torch") if way in speeds
+        }
+        table, batch = table_of(network)
         rows.append(
-            {"network": name, "α": width}
-            | {way: round(speed) for way, speed in speeds.items()}
-            | {"static / plain": round(speeds["static"] / speeds["plain"], 1)}
-            | ({"static / torch": round(speeds["static"] / speeds["torch"], 2)} if "torch" in speeds else {})
-            | {"limit": round(limit * 1e9 / (3 * macs))}
+            {"network": network, "batch": batch}
+            | {way: round(speed, 1) for way, speed in speeds.items()}
+            | ratios
+            | {"limit": round(limit * 1e9 / (3 * table.macs))}
         )
-    print(environment.machine() | {"threads": cores}, environment.versions())
-    print(f"images/s, batch {BATCH}, 32×32, medians of {arguments.rounds} rounds; matmul {limit:.0f} GMAC/s")
+    print(environment.machine() | {"threads": arguments.threads}, environment.versions())
+    print(f"images/s, medians of {arguments.rounds} rounds; matrix product {limit:.0f} GMAC/s")
     print(pd.DataFrame(rows).to_string(index=False))
 
 

@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGETS = {
     "cost": ("mobilenet_lib.cost", ["test_cost.py"]),
     "architectures": ("mobilenet_lib.architectures", ["test_architectures.py", "test_papers.py"]),
+    "baselines": ("mobilenet_lib.baselines", ["test_baselines.py"]),
     "counting": ("mobilenet_lib.counting", ["test_counting.py"]),
     "checking": ("mobilenet_lib.course.exercises._checking", ["course/test_exercises.py"]),
     "values": ("mobilenet_lib.course.exercises._values", ["course/test_exercises.py"]),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from refresh_notebooks import NOTEBOOKS
 
-from mobilenet_lib import architectures, layers, models
+from mobilenet_lib import architectures, baselines, layers, models
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.counting import count
 from mobilenet_lib.course.exercises import EXERCISES
@@ -194,7 +194,7 @@ def test_lesson_06_shows_the_slip_that_hides_parameters(v2):
 @pytest.mark.parametrize("steps", range(5))
 def test_lesson_06_prices_networks_that_can_be_built(steps):
     """After each deviation, hooks on the built network count what the step's table says. (The pools cost nothing.)"""
-    table = architectures.article_mobilenet_v2(64, deviations=architectures.ARTICLE_DEVIATIONS[:steps])
+    table = baselines.article_mobilenet_v2(64, deviations=list(baselines.ARTICLE_DEVIATIONS)[:steps])
     measured = count(models.TableNetwork(table), (3, 64, 64))
     assert (measured.macs, measured.params) == (table.macs, table.trainable_params)
 

@@ -1,9 +1,9 @@
-"""The Paddle networks against the ledger and against `paddle.vision`'s."""
+"""The Paddle networks against their tables and against `paddle.vision`'s."""
 
 import numpy as np
 import pytest
 
-from mobilenet_lib import architectures, models
+from mobilenet_lib import baselines, models
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.layers import ConvBNReLU, DepthwiseSeparable, InvertedResidual
 
@@ -18,7 +18,7 @@ def test_same_weights_give_the_same_output_as_paddle_vision(name, width):
     paddle.seed(0)
     ours = models.build(name, 10, width, resolution=64, stem_stride=2)
     theirs = getattr(paddle.vision.models, name)(scale=width, num_classes=10)
-    # Both list their layers in the order a picture passes through them, so the weights pair up by position.
+    # Both list their layers in the order an image passes through them, so the weights pair up by position.
     state, names = ours.state_dict(), list(theirs.state_dict())
     assert len(state) == len(names)
     theirs.set_state_dict(dict(zip(names, state.values(), strict=True)))
@@ -31,39 +31,26 @@ def test_same_weights_give_the_same_output_as_paddle_vision(name, width):
 
 @pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2"])
 @pytest.mark.parametrize(("width", "stem_stride"), [(1.0, 2), (0.35, 1), (1.4, 1)])
-def test_trainable_parameters_equal_the_ledger(name, width, stem_stride):
+def test_trainable_parameters_equal_the_tables(name, width, stem_stride):
     model = models.build(name, 7, width, resolution=32, stem_stride=stem_stride)
     assert trainable(model) == model.table.trainable_params
 
 
-def test_seed_variant_has_the_articles_parameters_and_trains():
+def test_the_articles_v2_has_its_parameters_and_trains():
     model = models.build("article_mobilenet_v2", 10)
     assert trainable(model) == 2_314_010
-    assert "seed" in model.table.name
     small = models.ArticleMobileNetV2(resolution=192)
     loss = small(paddle.rand([2, 3, 192, 192])).sum()
     loss.backward()
     assert all(p.grad is not None for p in small.parameters() if not p.stop_gradient)
 
 
-def test_baselines_come_from_paddle_vision():
-    assert trainable(models.build("resnet50", 10)) == 23_528_522
-
-
-def test_every_intermediate_shape_is_the_tables():
-    model = models.build("mobilenet_v2", 10, 0.35, resolution=32)
-    x = paddle.rand([1, 3, 32, 32])
-    for block, layer in zip(model.table.blocks, model.features.children(), strict=False):
-        x = layer(x)
-        assert tuple(x.shape[1:]) == block.output_shape, block.name
-
-
-def test_small_pictures_get_a_stem_of_stride_1():
+def test_small_images_get_a_stem_of_stride_1():
     assert models.build("mobilenet_v1", 10, 0.25, resolution=32).table.blocks[0].stride == 1
     assert models.build("mobilenet_v1", 10, 0.25, resolution=224).table.blocks[0].stride == 2
 
 
-def test_an_untrained_network_tells_pictures_apart():
+def test_an_untrained_network_tells_images_apart():
     """Paddle's default initialiser leaves V1's outputs near 1e-16; ours keeps a signal."""
     paddle.seed(0)
     model = models.build("mobilenet_v1", 10, 0.25, resolution=32)
@@ -78,6 +65,7 @@ def test_an_untrained_network_tells_pictures_apart():
         ({"name": "mobilenet_v1", "num_classes": 0}, "num_classes .* not 0"),
         ({"name": "mobilenet_v1", "width_multiplier": -1}, "width_multiplier must be a number above 0"),
         ({"name": "vgg16", "width_multiplier": 0.5}, "vgg16 has neither width_multiplier nor stem_stride"),
+        ({"name": "resnet50", "stem_stride": 1}, "resnet50 has neither"),
         ({"name": "article_mobilenet_v2", "resolution": 32}, "resolution=32 leaves a 2×2 map"),
     ],
 )
@@ -87,7 +75,7 @@ def test_impossible_networks_are_refused(arguments, says):
 
 
 @pytest.mark.parametrize("shape", [[3, 32, 32], [1, 1, 32, 32], [1, 32, 32, 3]])
-def test_pictures_of_a_wrong_shape_are_refused(shape):
+def test_images_of_a_wrong_shape_are_refused(shape):
     model = models.build("mobilenet_v1", 10, 0.25, resolution=32)
     with pytest.raises(ValueError, match=r"expected images of shape \[batch, 3, height, width\]"):
         model(paddle.zeros(shape))
@@ -104,7 +92,7 @@ def test_blocks_do_what_their_names_say():
     np.testing.assert_allclose(block(x).numpy(), x.numpy())
     assert InvertedResidual(8, 8, stride=2).shortcut == "none"
     assert InvertedResidual(8, 12).shortcut == "none"
-    # The projection is linear: it may put out negative numbers, a ReLU6 may not.
+    # The projection is linear: it may output negative numbers, a ReLU6 may not.
     assert InvertedResidual(8, 12)(x).min().item() < 0
     clipped = ConvBNReLU(8, 8, activation="relu6")(100 * x)
     assert clipped.min().item() >= 0
@@ -127,8 +115,9 @@ def test_impossible_layers_are_refused(make, says):
         make()
 
 
-def test_tables_and_layers_know_the_same_kinds():
-    tables = [architectures.mobilenet_v1(), architectures.mobilenet_v2(), architectures.article_mobilenet_v2()]
-    for table in tables:
-        for block in table.blocks:
-            models.layer_of(block)
+@pytest.mark.parametrize("name", baselines.TABLES)
+def test_every_network_is_built_from_its_table(name):
+    model = models.build(name, 10)
+    assert type(model) is models.NETWORKS[name]
+    assert model.table == baselines.TABLES[name](num_classes=10)
+    assert trainable(model) == model.table.trainable_params

@@ -11,7 +11,7 @@ from mobilenet_lib import data, models, training
 from mobilenet_lib._support.interrupts import held
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.experiments import inference
-from mobilenet_lib.training import StaticStep, static
+from mobilenet_lib.training import StaticStep, probe, static
 
 
 def interrupt() -> None:
@@ -89,7 +89,7 @@ def test_training_that_has_not_begun_ends_as_one_in_its_first_epoch(monkeypatch,
     before = {name: value.numpy() for name, value in model.state_dict().items()}
     pictures = data.load("fashion_mnist").head(32).resize(16)
     monkeypatch.setattr(static._Network, "logits", interrupting(static._Network.logits))
-    monkeypatch.setattr("mobilenet_lib.training.choice.probe", lambda *_: None)
+    monkeypatch.setattr("mobilenet_lib.training.choice.prepare", lambda: dict.fromkeys(probe.trials()))
     monkeypatch.setattr("mobilenet_lib.training.choice.platform.machine", lambda: "x86_64")
     run = training.fit(
         model, pictures, validation=None, epochs=2, batch_size=8, step="static", checkpoint=tmp_path / "c"

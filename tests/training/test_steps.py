@@ -1,15 +1,18 @@
-"""The fast engine does what the dynamic graph does, and is not taken where it does not."""
+"""The static step does what the dynamic one does, and is not taken where it does not."""
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
+from itertools import product
 
 import numpy as np
 import pytest
 
-from mobilenet_lib import data, models, training
+from mobilenet_lib import architectures, baselines, data, models, training
 from mobilenet_lib._support.paddle import paddle
-from mobilenet_lib.training import choice
+from mobilenet_lib.training import choice, probe
 from mobilenet_lib.training import comparison as comparing
 
 SHAPE = (3, 16, 16)
@@ -119,7 +122,8 @@ def test_the_comparison_finds_what_is_wrong(change, named):
 
 
 def test_a_network_that_amplifies_noise_gets_no_free_pass():
-    """Adam on an untrained V2 turns noise of 1e-5 into changes of the update by a fifth; ten times that would allow anything."""
+    """Adam on an untrained V2 turns noise of 1e-5 into changes of the update by a fifth; ten times that allows
+    anything."""
     comparison = _compared(_model("mobilenet_v2"), "adam", change=_wrong_rate)
     assert comparison.allowed["update"] == comparing.MOST["update"]
     assert "its update is off by" in comparison.problem
@@ -173,11 +177,11 @@ def test_notebooks_are_in_the_dynamic_graph_afterwards():
 
 
 def test_a_batch_of_another_size_is_refused():
-    with pytest.raises(ValueError, match="built for 16 pictures at a time, not 7"):
+    with pytest.raises(ValueError, match="built for 16 images at a time, not 7"):
         training.StaticStep(_model(), "sgd", 16, SHAPE).step(*_batch(7), 0.1)
 
 
-def test_fewer_pictures_than_a_batch_are_evaluated_alone():
+def test_fewer_images_than_a_batch_are_evaluated_alone():
     model = _model()
     static, dynamic = (training.StaticStep(model, "sgd", 16, SHAPE), training.DynamicStep(model, None))
     images, _ = _batch(5)
@@ -194,32 +198,63 @@ def no_cache(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_static_engine_is_taken_after_a_trial_and_the_trial_is_remembered(no_cache, capsys, monkeypatch):
+@pytest.fixture
+def tried(no_cache):
+    """A machine on which every trial went well."""
+    choice._remember(dict.fromkeys(probe.trials()))
+
+
+def test_the_trial_is_made_once_and_covers_every_table(no_cache, capsys, monkeypatch):
+    """Of the course, that is: every network, width and variant; another's forms are refused by name."""
+    assert training.choice.prepare() == dict.fromkeys(probe.trials())
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("tried again"))
+    assert training.choice.prepare() == dict.fromkeys(probe.trials())
+    variants = [
+        dict(zip(("activation", "separable"), v, strict=True)) for v in product(("relu", "relu6"), (True, False))
+    ]
+    tables = [architectures.mobilenet_v1(0.25, 32, 10, stem, **v) for stem in (1, 2) for v in variants]
+    variants = [dict(zip(("linear", "shortcuts"), v, strict=True)) for v in product((True, False), (True, False))]
+    tables += [architectures.mobilenet_v2(0.25, 32, 10, stem, **v) for stem in (1, 2) for v in variants]
+    tables += [baselines.TABLES[name](224, 10) for name in list(baselines.TABLES)[2:]]
+    tables += [baselines.TABLES[name](32, 10) for name in list(baselines.TABLES)[3:]]
+    for table in tables:
+        choice._check_forms(table, "sgd")
+        choice._check_forms(table, "adam")
+    block = architectures.Block("wide", "separable", 3, 8, 32, kernel_size=5)
+    with pytest.raises(choice.NotTrusted, match="no trial has the form of the block 'wide'"):
+        choice._check_forms(architectures.Table("other", 32, (block,)), "sgd")
     assert _chosen("static", _model()).name == "static"
     assert not capsys.readouterr().out
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("tried again"))
-    assert _chosen("static", _model()).name == "static"
 
 
-def test_a_crash_of_the_trial_is_survived_and_said(no_cache, capsys, monkeypatch):
-    crashed = subprocess.CompletedProcess([], returncode=-11, stdout=b"", stderr=b"")
+def test_a_crash_of_the_trial_takes_what_was_not_tried_before(no_cache, capsys, monkeypatch):
+    done = json.dumps({"trial": "V1", "problem": None}).encode()
+    crashed = subprocess.CompletedProcess([], returncode=-11, stdout=done, stderr=b"")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: crashed)
-    assert _chosen("static", _model()).name == "dynamic"
+    assert _chosen("static", _model("mobilenet_v2")).name == "dynamic"
     told = capsys.readouterr().out
     assert told.count("\n") == 1
     assert "crashed (exit code -11)" in told
-    assert not choice._passed()
+    assert choice._remembered() is None, "it is tried again the next time"
 
 
-def test_a_disagreement_is_said_and_the_dynamic_graph_taken(no_cache, capsys, monkeypatch):
-    monkeypatch.setattr(choice, "probe", lambda *_: None)
-    right = training.StaticStep.step
-    monkeypatch.setattr(training.StaticStep, "step", lambda self, *batch: (right(self, *batch)[0] + 0.1, 0))
+def test_two_processes_may_try_at_once(tried):
+    """Each key has its own file, and every writer of it writes the same."""
+    (file,) = choice._cache_file().parent.iterdir()
+    choice._remember(dict.fromkeys(probe.trials()))
+    assert [file] == list(choice._cache_file().parent.iterdir())
+    file.write_text("half a fi")
+    assert choice._remembered() is None
+
+
+def test_other_outputs_are_said_and_the_dynamic_step_taken(tried, capsys, monkeypatch):
+    right = training.StaticStep.logits
+    monkeypatch.setattr(training.StaticStep, "logits", lambda self, images: right(self, images) * 1.01)
     assert _chosen("auto", _model()).name == "dynamic"
-    assert "not trusted here: its loss is off by" in capsys.readouterr().out
+    assert "its outputs are off by" in capsys.readouterr().out
 
 
-def test_another_processor_gets_the_dynamic_graph(capsys, monkeypatch):
+def test_another_processor_gets_the_dynamic_step(capsys, monkeypatch):
     monkeypatch.setattr(choice.platform, "machine", lambda: "arm64")
     assert _chosen("static", _model()).name == "dynamic"
     assert "needs an x86-64 processor, this is arm64" in capsys.readouterr().out
@@ -233,13 +268,135 @@ def test_a_model_without_a_table_is_trained_dynamically(capsys):
     assert "was not built from a table" in capsys.readouterr().out
 
 
+class OwnForward(models.MobileNetV1):
+    def forward(self, images):
+        return super().forward(paddle.nn.functional.dropout(images, 0.1, training=self.training))
+
+
+class OwnTrain(models.MobileNetV1):
+    def train(self):
+        super().train()
+        self.features.stem.eval()
+
+
+class OwnBuild(models.MobileNetV1):
+    """Built otherwise, but computing the same way: nothing to refuse."""
+
+    def __init__(self):
+        super().__init__(0.1, 16, 10, 1)
+        self.note = "ours"
+
+
+def _of(network):
+    training.seed_everything(0)
+    return network(0.1, 16, 10, 1)
+
+
+def _frozen(part):
+    model = _model()
+    chosen = [weight for name, weight in model.named_parameters() if part in name and not weight.stop_gradient]
+    assert chosen
+    for weight in chosen:
+        weight.stop_gradient = True
+    return model
+
+
+def _changed(change):
+    model = _model()
+    change(model)
+    return model
+
+
+def _with_dropout(model):
+    model.classifier = paddle.nn.Sequential(paddle.nn.Dropout(0.2), model.classifier)
+
+
+def _without_bias(model):
+    model.classifier = paddle.nn.Linear(model.classifier.weight.shape[0], 10, bias_attr=False)
+
+
+def _shared(model):
+    model.features.separable8.depthwise[0].weight = model.features.separable9.depthwise[0].weight
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: _frozen("depthwise"), r"depthwise\.0\.weight' is frozen"),
+        (lambda: _frozen(".1."), r"\.1\.(weight|bias)' is frozen"),
+        (lambda: _frozen("classifier.bias"), "'classifier.bias' is frozen"),
+        (lambda: _of(OwnForward), "OwnForward has a forward of its own"),
+        (lambda: _of(OwnTrain), "OwnTrain has a train of its own"),
+        (lambda: _changed(_with_dropout), "'classifier.0' is not in its table"),
+        (lambda: _changed(_without_bias), "'classifier' has bias_attr False, not None"),
+        (lambda: _changed(_shared), "a weight stands at two places"),
+        (lambda: _changed(lambda m: setattr(m.features.stem[1], "_momentum", 0.99)), "has momentum 0.99, not 0.9"),
+        (lambda: _changed(lambda m: setattr(m.features.stem[1], "_epsilon", 1e-3)), "has epsilon 0.001, not 1e-05"),
+        (lambda: _changed(lambda m: setattr(m.features.stem[0], "_stride", [2, 2])), "stride"),
+        (lambda: _changed(lambda m: m.features.stem.__setitem__("2", paddle.nn.ReLU6())), "is a ReLU6, not a ReLU"),
+        (lambda: _changed(lambda m: m.features.stem.register_forward_post_hook(lambda *_: None)), "has a hook"),
+        (lambda: _changed(lambda m: m.features.stem.register_forward_pre_hook(lambda *_: None)), "has a hook"),
+        (
+            lambda: _changed(lambda m: setattr(m, "forward", lambda images: images)),
+            "the model has a forward of its own",
+        ),
+        (lambda: _changed(lambda m: m.features.stem.eval()), "is not in the mode of the others"),
+        (lambda: _changed(lambda m: m.add_sublayer("more", paddle.nn.ReLU())), "'more' is not in its table"),
+        (lambda: _changed(lambda m: m.classifier.bias.optimize_attr.update(learning_rate=0.1)), "a setting of its own"),
+        (lambda: models.build("mobilenet_v1", 10, 0.1, resolution=32), "its table is for images of 32×32"),
+    ],
+)
+@pytest.mark.parametrize("wanted", ["static", "auto"])
+def test_a_model_that_is_not_its_tables_is_trained_as_it_is(make, why, wanted, tried, capsys):
+    assert _chosen(wanted, make()).name == "dynamic"
+    told = capsys.readouterr().out
+    assert told.count("\n") == 1
+    assert re.search(why, told), told
+
+
+def test_what_changes_nothing_is_no_reason(tried, capsys):
+    assert _chosen("static", OwnBuild()).name == "static"
+    evaluated = _model()
+    evaluated(paddle.to_tensor(_batch()[0])).sum().backward()
+    evaluated.eval()
+    assert _chosen("static", evaluated).name == "static"
+    assert not capsys.readouterr().out
+
+
+def test_dropout_leaves_out_the_same_in_both_steps():
+    """With equal seeds. A run with other seeds leaves out other numbers."""
+    table = probe.trials()["VGG at 32 pixels"][0]
+    model = models.TableNetwork(table)
+    generator = np.random.default_rng(0)
+    batch = generator.standard_normal((16, 3, 2, 2), dtype=np.float32), generator.integers(0, 10, 16)
+    losses = {}
+    for seed in (0, 1):
+        for step in (training.StaticStep(model, "sgd", 16, (3, 2, 2)), training.DynamicStep(model, "sgd")):
+            model.train()
+            paddle.seed(seed)
+            losses[seed, step.name] = [step.step(*batch, 0.0)[0] for _ in range(2)]
+    for seed in (0, 1):
+        assert losses[seed, "static"] == pytest.approx(losses[seed, "dynamic"], rel=1e-5)
+    assert losses[0, "static"] != losses[1, "static"]
+
+
+def test_comparing_takes_no_random_numbers():
+    model = _model()
+    step = training.StaticStep(model, "sgd", 16, SHAPE)
+    paddle.seed(3)
+    expected = paddle.rand([4]).numpy()
+    paddle.seed(3)
+    training.compare(model, step, "sgd", *_batch(), 0.1)
+    np.testing.assert_array_equal(paddle.rand([4]).numpy(), expected)
+
+
 def test_short_runs_are_not_worth_a_trial(monkeypatch):
-    monkeypatch.setattr(choice, "probe", lambda *_: pytest.fail("tried"))
+    monkeypatch.setattr(choice, "prepare", lambda: pytest.fail("tried"))
     assert _chosen("auto", _model(), steps=10).name == "dynamic"
     assert _chosen("dynamic", _model()).name == "dynamic"
 
 
-def test_an_unknown_engine_is_refused():
+def test_an_unknown_step_is_refused():
     with pytest.raises(ValueError, match="step must be one of auto, dynamic, static, not 'fast'"):
         _chosen("fast", _model())
 
