@@ -152,7 +152,7 @@ def test_lesson_04_builds_the_librarys_network(v1):
 
 
 def test_lesson_05_runs_the_librarys_experiment():
-    """Spiral, way back, error and share of lost points, as the lesson writes them."""
+    """Spiral, way back, error and fraction of lost points, as the lesson writes them."""
     lessons = lesson_code("05", math=math)
     spiral = lessons["spiral"](120, 3)
     np.testing.assert_array_equal(spiral, manifold.spiral(120, 3))
@@ -163,7 +163,7 @@ def test_lesson_05_runs_the_librarys_experiment():
     assert activated.shape == (120, 4)
     error = lessons["relative_error"](spiral, recovered)
     assert error == manifold.relative_error(spiral, recovered) > 0
-    assert lessons["share_lost_of"](3, 7) == manifold.fraction_lost(7, dimensions=3)
+    assert lessons["fraction_lost_of"](3, 7) == manifold.fraction_lost(7, dimensions=3)
     assert tuple(lessons["DESIGNS"].values()) == (lesson05.RESNET_BLOCK, lesson05.V2_BLOCK)
 
 
