@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 
@@ -40,8 +42,7 @@ class Section:
     exercises: tuple[Exercise, ...]
 
 
-@dataclass(frozen=True)
-class Answered:
+class Answered(NamedTuple):
     """A closing question and its answer, as markdown."""
 
     question: str
@@ -72,18 +73,13 @@ class Notebook:
         """
         parts: list[list[nbformat.NotebookNode]] = [[]]
         for cell in self.cells:
-            if cell.cell_type == "markdown" and cell.source.startswith("## "):
+            if _is_heading(cell):
                 parts.append([])
             parts[-1].append(cell)
         steps = [sum(map(_is_step, part)) for part in parts]
         a_step = self.lesson.minutes / max(1, sum(steps))
         return [
-            Section(
-                part[0].id,
-                part[0].source.split("\n")[0].lstrip("# ").strip(),
-                count * a_step,
-                tuple(exercise for cell in part for exercise in exercises_of(cell)),
-            )
+            Section(part[0].id, _heading(part[0]), count * a_step, tuple(chain(*map(exercises_of, part))))
             for part, count in zip(parts, steps, strict=True)
             if part
         ]
@@ -113,8 +109,8 @@ class Notebook:
         """Speaker notes in order: the title of the section they stand in, and the text without its fold."""
         found, title = [], "Opening"
         for cell in self.cells:
-            if cell.cell_type == "markdown" and cell.source.startswith("## "):
-                title = cell.source.split("\n")[0].lstrip("# ")
+            if _is_heading(cell):
+                title = _heading(cell)
             if is_notes(cell):
                 found.append((title, _FOLDED.sub(r"\2", cell.source).strip()))
         return found
@@ -146,6 +142,14 @@ def slide_type(cell: nbformat.NotebookNode) -> str:
 
 def is_notes(cell: nbformat.NotebookNode) -> bool:
     return slide_type(cell) == "notes"
+
+
+def _is_heading(cell: nbformat.NotebookNode) -> bool:
+    return cell.cell_type == "markdown" and cell.source.startswith("## ")
+
+
+def _heading(cell: nbformat.NotebookNode) -> str:
+    return cell.source.split("\n")[0].lstrip("# ").strip()
 
 
 def folded_answers(cell: nbformat.NotebookNode) -> list[Answered]:
@@ -218,12 +222,8 @@ def _is_step(cell: nbformat.NotebookNode) -> bool:
 
 def _given(cell: nbformat.NotebookNode, function: str) -> list[str]:
     """The first argument of each call of `function` in a code cell: the string or the name that stands there."""
-    found = []
-    for call in _nodes(cell, ast.Call):
-        if isinstance(call.func, ast.Name) and call.func.id == function and call.args:
-            first = call.args[0]
-            found.append(str(first.value) if isinstance(first, ast.Constant) else ast.unparse(first))
-    return found
+    calls = [call for call in _nodes(cell, ast.Call) if ast.unparse(call.func) == function and call.args]
+    return [ast.unparse(call.args[0]).strip("'") for call in calls]
 
 
 def _nodes(cell: nbformat.NotebookNode, kind: type[ast.AST]) -> Iterator[ast.AST]:

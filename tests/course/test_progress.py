@@ -230,7 +230,7 @@ def test_two_broken_files_in_one_second_are_both_kept(file, monkeypatch):
 
 def test_a_whole_file_is_not_set_aside(file):
     records.record_guess(QUESTION, 16)
-    records._stores.clear()
+    records._pending.clear()
     assert records.guess(QUESTION)["first"] == 16
     assert list(file.parent.glob("*unreadable*")) == []
 
@@ -281,7 +281,7 @@ def test_a_file_that_cannot_be_written_is_read_and_completed_in_memory(file, old
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
     monkeypatch.setattr(records, "_transaction", refused)
-    monkeypatch.setattr(records._Store, "_write", refused)
+    monkeypatch.setattr(records, "_write", refused)
     records.record_guess(SECOND, 4_800)
     assert records.state()["guesses"].keys() == {QUESTION, SECOND}
     assert {name: (file.parent / name).read_bytes() for name in before} == before
@@ -295,7 +295,7 @@ def test_a_run_without_a_learner_writes_only_where_it_was_told(tmp_path, monkeyp
     monkeypatch.setenv("MOBILENET_INTERACTIVE", "1")
     records.record_guess(QUESTION, 16)
     assert (tmp_path / "home" / "progress.sqlite").exists()
-    records._stores.clear()
+    records._pending.clear()
 
 
 def test_empty_variables_mean_unset(tmp_path, monkeypatch):
