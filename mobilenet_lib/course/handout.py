@@ -28,8 +28,7 @@ def locked() -> bool:
 
 def why_locked() -> Message:
     """What to show in place of a solution."""
-    blocks = ["Your instructor opens the solutions, for the whole class. `hint` helps until then."]
-    setting = _setting()
+    setting, blocks = _setting(), ["Your instructor opens the solutions, for the whole class. `hint` helps until then."]
     if setting is not None and _state(setting) is None:
         blocks.append(f"`{setting.name}` is missing or damaged: ask your instructor for a new copy of it.")
     return Message("note", "Closed for now", tuple(blocks))

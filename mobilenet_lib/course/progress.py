@@ -10,7 +10,7 @@ import html
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from mobilenet_lib._support import environment
@@ -101,14 +101,8 @@ class Calibration:
     """
 
     factors: dict[str, float]
-
-    @property
-    def median_off(self) -> float:
-        return median(_times(factor) for factor in self.factors.values())
-
-    @property
-    def within_two(self) -> float:
-        return sum(_times(factor) <= 2 for factor in self.factors.values()) / len(self.factors)
+    median_off: float
+    within_two: float
 
 
 def calibration() -> Calibration | None:
@@ -116,13 +110,10 @@ def calibration() -> Calibration | None:
     return _calibration(_rows(records.state()))
 
 
-def _times(factor: float) -> float:
-    return max(factor, 1 / factor)
-
-
 def _calibration(rows: list[Row]) -> Calibration | None:
     factors = {row["id"]: row["factor_off"] for row in rows if row.get("factor_off") is not None}
-    return Calibration(factors) if factors else None
+    off = [max(factor, 1 / factor) for factor in factors.values()]
+    return Calibration(factors, median(off), fmean(times <= 2 for times in off)) if off else None
 
 
 def _rows(state: records.State) -> list[Row]:

@@ -109,8 +109,7 @@ class Notebook:
         """Speaker notes in order: the title of the section they stand in, and the text without its fold."""
         found, title = [], "Opening"
         for cell in self.cells:
-            if _is_heading(cell):
-                title = _heading(cell)
+            title = _heading(cell) if _is_heading(cell) else title
             if is_notes(cell):
                 found.append((title, _FOLDED.sub(r"\2", cell.source).strip()))
         return found
@@ -128,11 +127,10 @@ def lessons(numbers: list[str] | None = None) -> list[Notebook]:
 def path(lesson: course.Lesson) -> Path:
     """The lesson's notebook. FileNotFoundError says what to do where it is missing."""
     folder = readiness.course_folder()
-    if folder is None:
-        raise FileNotFoundError(readiness.HOW_TO_GET_THE_LESSONS)
-    found = folder / "notebooks" / lesson.file_name
-    if not found.is_file():
-        raise FileNotFoundError(f"{found} is missing: take a whole copy of the course")
+    found = folder and folder / "notebooks" / lesson.file_name
+    if found is None or not found.is_file():
+        missing = f"{found} is missing: take a whole copy of the course"
+        raise FileNotFoundError(missing if found else readiness.HOW_TO_GET_THE_LESSONS)
     return found
 
 
@@ -154,15 +152,10 @@ def _heading(cell: nbformat.NotebookNode) -> str:
 
 def folded_answers(cell: nbformat.NotebookNode) -> list[Answered]:
     """The questions of a markdown cell whose answers are folded below them."""
-    found, begin = [], 0
-    if cell.cell_type != "markdown":
-        return found
-    for fold in _FOLDED.finditer(cell.source):
-        above = cell.source[begin : fold.start()].strip()
-        question = "\n".join(line for line in above.splitlines() if not line.startswith("#"))
-        found.append(Answered(question.strip(), fold.group(2).strip()))
-        begin = fold.end()
-    return found
+    # Text, summary, answer, text, summary, answer, …; headings are no part of a question.
+    parts = _FOLDED.split(cell.source) if cell.cell_type == "markdown" else [""]
+    questions = [re.sub(r"^#.*$", "", above, flags=re.MULTILINE).strip() for above in parts[:-1:3]]
+    return [Answered(question, answer.strip()) for question, answer in zip(questions, parts[2::3], strict=True)]
 
 
 def without_folds(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
