@@ -55,12 +55,13 @@ def half_imported(frames: list[FrameType]) -> Message | None:
     """Which library the frames, outermost first, were importing; None where none or only the course's own modules."""
     # A module's own code runs only while it is imported; a cell's is the module __main__.
     modules = [frame.f_globals.get("__name__", "") for frame in frames if frame.f_code.co_name == "<module>"]
-    libraries = [name.split(".")[0] for name in modules if name.split(".")[0] not in ("", "__main__", "mobilenet_lib")]
-    if not libraries:
+    libraries = [name.partition(".")[0] for name in modules]
+    library = next((name for name in libraries if name not in ("", "__main__", "mobilenet_lib")), None)
+    if library is None:
         return None
     found = (
-        f"The interrupt came while Python was importing `{libraries[0]}`. Half of it is loaded now, and cells that need "
-        "it may fail with puzzling errors."
+        f"The interrupt came while Python was importing `{library}`. Half of it is loaded now, and cells that "
+        "need it may fail with puzzling errors."
     )
     advice = "Begin with another kernel: menu Run → Restart Kernel and Run up to Selected Cell…"
     return Message("note", "Interrupted in an import", (found, advice))
