@@ -2,9 +2,8 @@
 
 `python -m mobilenet_lib.teaching handout` writes `handout.json` beside the students' notebooks:
 {"solutions": "closed"}. While it says so, `solution` shows nothing, and `predict` without a learner leaves the truth
-out. Whoever teaches opens it for a folder with `python -m mobilenet_lib.teaching open FOLDER`, or for a whole room by
-changing the one file that the variable MOBILENET_LOCK names. A setting keeps solutions from being met by accident. It
-is no safe: it is a line of text, and the library's source holds every solution, because the checks need them.
+out. `python -m mobilenet_lib.teaching open FOLDER` opens them for a folder; the file that MOBILENET_LOCK names does so
+for a whole room. This keeps solutions from being met by accident. It is no safe: the library's source holds them all.
 """
 
 from __future__ import annotations

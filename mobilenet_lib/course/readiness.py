@@ -67,10 +67,8 @@ def readiness() -> list[Check]:
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
     """Does the course run on this Python?"""
     oldest, newest, found = (".".join(map(str, one)) for one in (OLDEST_PYTHON, NEWEST_PYTHON, version))
-    if version[:2] < OLDEST_PYTHON:
-        problem = " is too old"
-    else:
-        problem = f" is newer than PaddlePaddle {PADDLE_VERSION} supports" if version[:2] > NEWEST_PYTHON else ""
+    newer = f" is newer than PaddlePaddle {PADDLE_VERSION} supports" if version[:2] > NEWEST_PYTHON else ""
+    problem = " is too old" if version[:2] < OLDEST_PYTHON else newer
     return _check(
         f"Python {oldest} to {newest}",
         not problem,

@@ -88,16 +88,13 @@ def without_answers(lesson: Notebook, outputs: bool = False) -> nbformat.Noteboo
     outputs: keep the stored outputs. Those of `predict` go in any case, because they fold the truth.
     """
     node = copy.deepcopy(lesson.node)
-    node.cells = []
-    for old in lesson.cells:
-        if _notebooks.is_notes(old):
-            continue
-        cell = _notebooks.without_folds(old) if old.cell_type == "markdown" else copy.deepcopy(old)
-        if cell.cell_type == "code" and (not outputs or _notebooks.predicted(cell)):
+    node.cells = [cell for cell in node.cells if not _notebooks.is_notes(cell)]
+    for cell in node.cells:
+        if cell.cell_type == "markdown":
+            closing = f"\n\n{_CLOSING}" if _notebooks.folded_answers(cell) else ""
+            cell.source = _notebooks.without_folds(cell).source + closing
+        elif cell.cell_type == "code" and (not outputs or _notebooks.predicted(cell)):
             cell.outputs, cell.execution_count = [], None
-        if _notebooks.folded_answers(old):
-            cell.source += f"\n\n{_CLOSING}"
-        node.cells.append(cell)
     return node
 
 

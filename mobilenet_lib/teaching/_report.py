@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 LARGEST = 5_000_000  # bytes; an export of the whole course has about 20,000
 PAGE = "report.html"
 
+_OFF = "{:.3g} times".format
 _SHOWN = 10  # misconceptions and questions in the figures
 _KINDS = {"prediction": QUESTIONS, "exercise": EXERCISES}
+_TIMES = ["first_time", "done_time"]  # in ISO 8601, which sorts as text
 _FLAGS = ["done", "solution_seen"]
 _NUMBERS = ["factor_off", "attempts", "hints_used", "points"]
 
@@ -41,7 +43,7 @@ class Class:
             exercises=rows["done"] & (rows["kind"] == "exercise"),
             median_off=off,
             within_two=(off <= 2).where(off.notna()).astype(float),
-            latest=rows[["first_time", "done_time"]].fillna("").max(axis=1).str[:10],
+            latest=rows[_TIMES].fillna("").max(axis=1).str[:10],
         ).rename(columns={"solution_seen": "solutions_seen"})
         counts = ["guesses", "exercises", "points", "solutions_seen", "hints_used"]
         how = dict.fromkeys(counts, "sum") | {"median_off": "median", "within_two": "mean", "latest": "max"}
@@ -94,7 +96,9 @@ def read(paths: Iterable[Path]) -> Class:
             continue
         messages += [f"{path}: {note}" for note in notes]
         name, twins = rows["student"].iat[0], [other for other, (_, known) in kept.items() if _same(rows, known)]
-        older, newer = sorted((kept.get(name, (path, rows)), (path, rows)), key=lambda one: _latest(one[1]))
+        older, newer = sorted(
+            (kept.get(name, (path, rows)), (path, rows)), key=lambda one: one[1][_TIMES].fillna("").max(axis=None)
+        )
         if name in kept:
             messages.append(f"{older[0]}: skipped, {newer[0]} is of the same student ({name}) and not older")
         elif twins:
@@ -212,11 +216,6 @@ def _completed(rows: pd.DataFrame, student: str) -> pd.DataFrame:
     return frame.assign(student=student)[["student", *COLUMNS]]
 
 
-def _latest(rows: pd.DataFrame) -> str:
-    """The latest time in the rows; ISO times sort as text."""
-    return rows[["first_time", "done_time"]].fillna("").max(axis=None)
-
-
 def _same(rows: pd.DataFrame, others: pd.DataFrame) -> bool:
     """Do two files hold the same work, and any?"""
     kept = [name for name in COLUMNS if name != "truth"]
@@ -237,8 +236,8 @@ def _finished(students: pd.DataFrame) -> str:
     heads |= {name: name.removeprefix("lesson ") for name in students if name.startswith("lesson ")}
     heads |= {"solutions_seen": "solutions seen", "median_off": "guesses off, median", "latest": "latest entry"}
     frame = students.drop(columns=["hints_used", "within_two"]).rename(columns=heads)
-    lessons = dict.fromkeys((one.number for one in course.LESSONS), "{:.0%}".format)
-    return _pages.table(frame, {"student": plain, **lessons, "guesses off, median": _off})
+    formats = {one.number: "{:.0%}".format for one in course.LESSONS}
+    return _pages.table(frame, formats | {"student": plain, "guesses off, median": _OFF})
 
 
 def _misconceptions(met: pd.DataFrame) -> str:
@@ -249,11 +248,7 @@ def _misconceptions(met: pd.DataFrame) -> str:
 def _questions(questions: pd.DataFrame) -> str:
     frame = questions.rename(columns={"question": "id", "median_off": "off, median", "too_low": "too low"})
     frame.insert(1, "question", [QUESTIONS[name].prompt for name in frame["id"]])
-    return _pages.table(frame, {"off, median": _off, **dict.fromkeys(("right", "too low"), "{:.0%}".format)})
-
-
-def _off(times: float) -> str:
-    return f"{times:.3g} times"
+    return _pages.table(frame, {"off, median": _OFF, **dict.fromkeys(("right", "too low"), "{:.0%}".format)})
 
 
 def _misconceptions_figure(frame: pd.DataFrame, students: int) -> str:

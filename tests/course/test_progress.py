@@ -40,8 +40,9 @@ def content(file: Path) -> dict:
         return records._content(database)
 
 
-def in_another_process(program: str, **options) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", "from mobilenet_lib.course import records\n" + program], **options)
+def in_another_process(program: str, *arguments: str, **options) -> subprocess.Popen:
+    program = f"import sys\nfrom mobilenet_lib.course import records\n{program}"
+    return subprocess.Popen([sys.executable, "-c", program, *arguments], **options)
 
 
 # The file
@@ -73,14 +74,12 @@ def test_progress_survives_a_restart(file):
 
 def test_notebooks_writing_at_once_lose_nothing(file):
     program = (
-        "import sys\n"
         "for number in range(15):\n"
         "    records.record_guess(f'{sys.argv[1]}.{number}', number + 1)\n"
         "    records.record_attempt('shared', 'wrong')\n"
         "assert not records.take_notes()"
     )
-    command = [sys.executable, "-c", "from mobilenet_lib.course import records\n" + program]
-    writers = [subprocess.Popen([*command, str(number)]) for number in range(4)]
+    writers = [in_another_process(program, str(number)) for number in range(4)]
     assert [writer.wait(120) for writer in writers] == [0, 0, 0, 0]
     written = content(file)
     assert len(written["guesses"]) == 4 * 15
@@ -211,9 +210,7 @@ def test_a_broken_file_is_set_aside_whole_and_told(file, suffix, broken, first):
 def test_notebooks_that_meet_a_broken_file_at_once_lose_nothing(file):
     file.parent.mkdir()
     file.write_bytes(b"broken" * 1000)
-    command = "import sys\nrecords.record_guess(sys.argv[1], 1)"
-    program = [sys.executable, "-c", "from mobilenet_lib.course import records\n" + command]
-    writers = [subprocess.Popen([*program, str(number)]) for number in range(4)]
+    writers = [in_another_process("records.record_guess(sys.argv[1], 1)", str(number)) for number in range(4)]
     assert [writer.wait(120) for writer in writers] == [0, 0, 0, 0]
     assert content(file)["guesses"].keys() == {"0", "1", "2", "3"}
     assert len(list(file.parent.glob("*unreadable*.sqlite"))) == 1
