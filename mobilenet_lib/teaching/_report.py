@@ -95,10 +95,9 @@ def read(paths: Iterable[Path]) -> Class:
             messages.append(f"{path}: skipped, {problem}")
             continue
         messages += [f"{path}: {note}" for note in notes]
-        name, twins = rows["student"].iat[0], [other for other, (_, known) in kept.items() if _same(rows, known)]
-        older, newer = sorted(
-            (kept.get(name, (path, rows)), (path, rows)), key=lambda one: one[1][_TIMES].fillna("").max(axis=None)
-        )
+        name, this = rows["student"].iat[0], (path, rows)
+        twins = [other for other, (_, known) in kept.items() if _same(rows, known)]
+        older, newer = sorted((kept.get(name, this), this), key=lambda one: one[1][_TIMES].fillna("").max(axis=None))
         if name in kept:
             messages.append(f"{older[0]}: skipped, {newer[0]} is of the same student ({name}) and not older")
         elif twins:

@@ -472,6 +472,13 @@ def test_students_per_machine_are_a_division():
     assert room.students(0.5, each_mb=500) == 0
 
 
+def test_a_damaged_measurement_says_how_to_make_it_again(tmp_path, monkeypatch):
+    (tmp_path / "memory.json").write_text("{")
+    monkeypatch.setattr(_measured, "ROOM", tmp_path / "memory.json")
+    with pytest.raises(ValueError, match=r"not a whole JSON file .*`python tests/benchmark_room\.py` makes it again"):
+        _measured.room()
+
+
 def test_guide_says_how_many_fit(lessons, monkeypatch):
     lesson = {"lesson": "01_x", "kernel_peak_mb": 380, "kernel_left_mb": 300, "cpu_seconds": 9.0}
     machine = {"processor": "P", "cores": 2, "memory_gb": 24.0}
