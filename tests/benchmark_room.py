@@ -27,7 +27,7 @@ from jupyter_client.blocking import BlockingKernelClient
 from mobilenet_lib import course
 from mobilenet_lib._support import environment
 from mobilenet_lib._support.files import write_json
-from mobilenet_lib.teaching import _notebooks, _room
+from mobilenet_lib.teaching import _measured, _notebooks
 
 LESSONS = ("01", "04", "08")
 SECONDS_BETWEEN_LOOKS = 0.1
@@ -64,7 +64,7 @@ def main(numbers: Sequence[str]) -> None:
         "versions": environment.versions(),
         "machine": environment.machine(),
     }
-    write_json(_room.PATH, made)
+    write_json(_measured.ROOM, made)
     print(json.dumps(made, indent=1))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 import sys
 from contextlib import suppress
 from importlib import metadata
@@ -28,9 +29,7 @@ def interactive() -> bool:
 
 def in_notebook() -> bool:
     """Does this process answer a notebook, live or in a run without a reader? Not in a terminal, nor under pytest."""
-    if "IPython" not in sys.modules:
-        return False
-    shell = sys.modules["IPython"].get_ipython()
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return getattr(shell, "kernel", None) is not None
 
 
@@ -46,12 +45,10 @@ def versions(*others: str) -> dict[str, str]:
 
     others: further packages to name.
     """
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version()} | dict.fromkeys((*_PACKAGES, *others), "not installed")
     for package in (*_PACKAGES, *others):
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
     return found
 
 
@@ -106,9 +103,7 @@ def _limit(group: Path) -> float:
 
 
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux
-        return platform.processor() or "unknown"
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"
+    named = None
+    with suppress(OSError):  # not Linux
+        named = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    return named[1].strip() if named else platform.processor() or "unknown"

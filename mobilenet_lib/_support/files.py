@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import platform
@@ -50,11 +51,10 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
 
 def _remove_dead(folder: Path, ours: str) -> None:
     """Remove what writers on this machine left that were killed: a checkpoint can have a gigabyte."""
-    for path in folder.iterdir():
-        name = path.name.removeprefix(f"{ours}.").split(".")
-        if path.name.startswith(f"{ours}.") and len(name) == 3 and name[0].isdigit() and name[2] == "partial":
-            if not psutil.pid_exists(int(name[0])):
-                path.unlink(missing_ok=True)
+    for path in folder.glob(f"{glob.escape(ours)}.*.partial"):
+        writer, *rest = path.name.removeprefix(f"{ours}.").split(".")
+        if writer.isdigit() and len(rest) == 2 and not psutil.pid_exists(int(writer)):
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, content: Any) -> None:

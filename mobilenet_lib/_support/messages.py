@@ -8,21 +8,20 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 # Of the palette of Okabe and Ito, as in plots (which is not imported here because nothing is drawn).
 _COLOURS = {"question": "#0072B2", "right": "#009E73", "wrong": "#D55E00", "compare": "#E69F00", "note": "#767676"}
 _SYMBOLS = {"question": "?", "right": "✓", "wrong": "✗", "compare": "→", "note": "○"}
 
 
-@dataclass(frozen=True)
-class Code:
+class Code(NamedTuple):
     """A block of program text inside a message."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Folded:
+class Folded(NamedTuple):
     """Blocks that a page shows only after a click on `summary`; plain text shows them in full."""
 
     summary: str
@@ -57,7 +56,7 @@ class Message:
             f"border-left: 6px solid {_COLOURS[self.kind]}; padding: 2px 16px; margin: 6px 0; "
             "font-size: 110%; line-height: 1.5; max-width: 60em"
         )
-        body = "".join(_page(block) for block in self.blocks)
+        body = "".join(map(_page, self.blocks))
         return f'<div style="{style}"><p style="margin: 4px 0"><b>{_inline(self._titled())}</b></p>{body}</div>'
 
     def show(self) -> None:
@@ -88,11 +87,8 @@ def _page(block: Block) -> str:
     if isinstance(block, Code):
         return f'<pre style="margin: 6px 0; padding: 6px 12px">{html.escape(block.text)}</pre>'
     if isinstance(block, Folded):
-        inner = "".join(_page(part) for part in block.blocks)
-        return (
-            f'<details style="margin: 4px 0"><summary style="cursor: pointer">{_inline(block.summary)}'
-            f"</summary>{inner}</details>"
-        )
+        summary, inner = _inline(block.summary), "".join(map(_page, block.blocks))
+        return f'<details style="margin: 4px 0"><summary style="cursor: pointer">{summary}</summary>{inner}</details>'
     return f'<p style="margin: 4px 0">{_inline(block)}</p>'
 
 

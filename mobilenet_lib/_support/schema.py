@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,20 +16,11 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 
-TEXT, WHOLE, NUMBER, FLAG, ANY_OBJECT = (
-    {"type": kind} for kind in ("string", "integer", "number", "boolean", "object")
-)
+TEXT, WHOLE, NUMBER, FLAG, ANY_OBJECT = ({"type": one} for one in ("string", "integer", "number", "boolean", "object"))
 ADVICE = "Take a good copy of it, or make it again."
 
-_WORDS = {
-    "object": "a record of named fields",
-    "array": "a list",
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a finite number",
-    "boolean": "true or false",
-    "null": "null",
-}
+_WORDS = {"object": "a record of named fields", "array": "a list", "string": "a text", "null": "null"}
+_WORDS |= {"integer": "a whole number", "number": "a finite number", "boolean": "true or false"}
 
 
 def fields(others: bool = False, **properties: Schema) -> Schema:
@@ -73,30 +64,25 @@ def _validator() -> type[Validator]:
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
 
-    kinds = {
-        "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
-        "number": lambda _, value: (
-            isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        ),
-    }
+    def finite(value: Any, of: tuple[type, ...]) -> bool:
+        return isinstance(value, of) and not isinstance(value, bool) and math.isfinite(value)
+
+    kinds = {"integer": lambda _, value: finite(value, (int,)), "number": lambda _, value: finite(value, (int, float))}
     return extend(Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(kinds))
 
 
 def _sentence(problem: Any, where: str, advice: str) -> str:
     """What jsonschema found, in the words of the course."""
-    found, wanted = problem.instance, problem.validator_value
-    path = list(problem.absolute_path)
+    found, wanted, path = problem.instance, problem.validator_value, list(problem.absolute_path)
+    place = _place(where, path)
     if problem.validator == "required":
-        missing = next(name for name in wanted if name not in found)
-        return f"{_place(where, path)}: the field {missing!r} is missing. {advice}"
+        return f"{place}: the field {next(name for name in wanted if name not in found)!r} is missing. {advice}"
     if problem.validator == "additionalProperties":
-        expected: Mapping[str, Any] = problem.schema["properties"]
+        expected = problem.schema["properties"]
         unknown = min(found.keys() - expected.keys())
-        return f"{_place(where, path)}: the field {unknown!r} is unknown. Expected: {', '.join(expected)}."
-    if path and isinstance(path[-1], str):
-        subject = f"{_place(where, path[:-1])}: the field {path[-1]!r}"
-    else:
-        subject = _place(where, path)
+        return f"{place}: the field {unknown!r} is unknown. Expected: {', '.join(expected)}."
+    is_field = path and isinstance(path[-1], str)
+    subject = f"{_place(where, path[:-1])}: the field {path[-1]!r}" if is_field else place
     if problem.validator == "type":
         kinds = " or ".join(_WORDS[kind] for kind in ([wanted] if isinstance(wanted, str) else wanted))
         return f"{subject} should be {kinds}, not {found!r:.60}. {advice}"

@@ -13,14 +13,9 @@ from mobilenet_lib._support import paddle_import
 
 # Imported when asked for: the launcher must be able to speak on a Python that is too old for the rest.
 _HOMES = {
-    "check": "exercises",
-    "hint": "exercises",
-    "solution": "exercises",
+    **dict.fromkeys(("check", "hint", "solution"), "exercises"),
+    **dict.fromkeys(("CUTS", "LESSONS", "Lesson", "lesson"), "lessons"),
     "predict": "guesses",
-    "CUTS": "lessons",
-    "LESSONS": "lessons",
-    "Lesson": "lessons",
-    "lesson": "lessons",
 }
 
 __all__ = list(_HOMES)

@@ -53,52 +53,38 @@ def _message_for(shell: Any, error: BaseException, traceback: TracebackType) -> 
 
 def half_imported(frames: list[FrameType]) -> Message | None:
     """Which library the frames, outermost first, were importing; None where none or only the course's own modules."""
-    for frame in frames:
-        library = frame.f_globals.get("__name__", "").split(".")[0]
-        # A module's own code runs only while it is imported; a cell's is the module __main__.
-        if frame.f_code.co_name == "<module>" and library not in ("", "__main__", "mobilenet_lib"):
-            return Message(
-                "note",
-                "Interrupted in an import",
-                (
-                    f"The interrupt came while Python was importing `{library}`. Half of it is loaded now, and cells "
-                    "that need it may fail with puzzling errors.",
-                    "Begin with another kernel: menu Run → Restart Kernel and Run up to Selected Cell…",
-                ),
-            )
-    return None
+    # A module's own code runs only while it is imported; a cell's is the module __main__.
+    modules = [frame.f_globals.get("__name__", "") for frame in frames if frame.f_code.co_name == "<module>"]
+    libraries = [name.partition(".")[0] for name in modules]
+    library = next((name for name in libraries if name not in ("", "__main__", "mobilenet_lib")), None)
+    if library is None:
+        return None
+    found = (
+        f"The interrupt came while Python was importing `{library}`. Half of it is loaded now, and cells that "
+        "need it may fail with puzzling errors."
+    )
+    advice = "Begin with another kernel: menu Run → Restart Kernel and Run up to Selected Cell…"
+    return Message("note", "Interrupted in an import", (found, advice))
 
 
 def explanation(name: str, running: str, notebooks: list[Path]) -> Message | None:
     """Which cell makes `name`, in the first of the notebooks that has the cell `running`; None where no cell does."""
-    for notebook in notebooks:
-        cells = _code_cells(notebook)
-        if running.strip() in cells:
-            break
-    else:
-        return None
-    here = cells.index(running.strip())
+    cells = next((cells for cells in map(_code_cells, notebooks) if running.strip() in cells), [])
     makers = [index for index, source in enumerate(cells) if name in _made_by(source)]
-    before = [index for index in makers if index < here]
+    if not makers:
+        return None
+    before = [index for index in makers if index < cells.index(running.strip())]
     if before:
-        return _message(
-            f"`{name}` is made further up, by a cell that has not run since the kernel started:",
-            cells[before[-1]],
-            "Run the cells above first: select this cell, then menu Run → Run All Above Selected Cell, then run it.",
+        maker, found = before[-1], "further up, by a cell that has not run since the kernel started"
+        advice = (
+            "Run the cells above first: select this cell, then menu Run → Run All Above Selected Cell, then run it."
         )
-    if makers:
-        return _message(
-            f"`{name}` is made further down, by a cell that comes after this one:",
-            cells[makers[0]],
-            "Go through the lesson from the top: menu Run → Restart Kernel and Run All Cells…",
-        )
-    return None
-
-
-def _message(found: str, source: str, advice: str) -> Message:
-    lines = source.splitlines()
-    shown = "\n".join(lines[:3] + ["…"] * (len(lines) > 3))
-    return Message("note", "A cell was left out", (found, Code(shown), advice))
+    else:
+        maker, found = makers[0], "further down, by a cell that comes after this one"
+        advice = "Go through the lesson from the top: menu Run → Restart Kernel and Run All Cells…"
+    lines = cells[maker].splitlines()
+    shown = Code("\n".join(lines[:3] + ["…"] * (len(lines) > 3)))
+    return Message("note", "A cell was left out", (f"`{name}` is made {found}:", shown, advice))
 
 
 def _notebooks(namespace: dict[str, Any]) -> list[Path]:

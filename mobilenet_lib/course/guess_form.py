@@ -33,11 +33,8 @@ class GuessForm(anywidget.AnyWidget):
     answers = traitlets.Int(0).tag(sync=True)  # how often Python has answered
 
     def __init__(self, asked: Question) -> None:
-        super().__init__(
-            prompt=Message("question", "Predict, then see", (asked.prompt,)).page,
-            unit=asked.unit,
-            choices=list(asked.choices),
-        )
+        prompt = Message("question", "Predict, then see", (asked.prompt,)).page
+        super().__init__(prompt=prompt, unit=asked.unit, choices=list(asked.choices))
         self._question = asked
         self.on_msg(lambda _, content, __: self._receive(content))
         earlier = self._earlier()
@@ -75,9 +72,8 @@ class GuessForm(anywidget.AnyWidget):
     def _reveal(self, first: Answer, latest: Answer) -> None:
         """Show the guesses beside the truth."""
         asked = self._question
-        said = [f"Your guess: {asked.written(latest)}."]
-        if first != latest:
-            said.append(f"Your first guess, which counts: {asked.written(first)}, {asked.verdict(first)}.")
+        counts = f"Your first guess, which counts: {asked.written(first)}, {asked.verdict(first)}."
+        said = [f"Your guess: {asked.written(latest)}.", *([counts] if first != latest else [])]
         said += asked.answer(latest, "Your guess")
         kind, title = ("right", "Right") if asked.right(latest) else ("compare", "Now compare")
         self._answer(Message(kind, title, tuple(said)).page, asking=False)

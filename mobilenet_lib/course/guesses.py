@@ -19,7 +19,7 @@ def predict(question_id: str) -> None:
 
     In a live notebook this is a form: type a number ("36", "1,228,800", "1.2e6", "1.2M", "1/9") or choose, then press
     Enter or the button. The first guess counts for the calibration in `progress.show()`. A run without a learner takes
-    the question's default guess, keeps nothing, and folds the truth away; in a closed hand-out, it leaves the truth out.
+    the question's default guess, keeps nothing, and folds the truth away, or leaves it out in a closed hand-out.
     ValueError for an unknown question.
     """
     asked = question(question_id)

@@ -2,9 +2,8 @@
 
 `python -m mobilenet_lib.teaching handout` writes `handout.json` beside the students' notebooks:
 {"solutions": "closed"}. While it says so, `solution` shows nothing, and `predict` without a learner leaves the truth
-out. Whoever teaches opens it for a folder with `python -m mobilenet_lib.teaching open FOLDER`, or for a whole room by
-changing the one file that the variable MOBILENET_LOCK names. A setting keeps solutions from being met by accident. It
-is no safe: it is a line of text, and the library's source holds every solution, because the checks need them.
+out. `python -m mobilenet_lib.teaching open FOLDER` opens them for a folder; the file that MOBILENET_LOCK names does so
+for a whole room. This keeps solutions from being met by accident. It is no safe: the library's source holds them all.
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ def locked() -> bool:
 
 def why_locked() -> Message:
     """What to show in place of a solution."""
-    blocks = ["Your instructor opens the solutions, for the whole class. `hint` helps until then."]
-    setting = _setting()
+    setting, blocks = _setting(), ["Your instructor opens the solutions, for the whole class. `hint` helps until then."]
     if setting is not None and _state(setting) is None:
         blocks.append(f"`{setting.name}` is missing or damaged: ask your instructor for a new copy of it.")
     return Message("note", "Closed for now", tuple(blocks))

@@ -61,6 +61,8 @@ def serve(folder: Path, port: int | None = None, browser: bool = True) -> None:
 
 def server_arguments(folder: Path, token: str, port: int | None, browser: bool) -> list[str]:
     """JupyterLab's arguments. They overrule a reader's own configuration, which could open the server to all."""
+    import zmq
+
     lesson = readiness.first_lesson(folder)
     arguments = [
         f"--ServerApp.root_dir={folder}",
@@ -75,28 +77,18 @@ def server_arguments(folder: Path, token: str, port: int | None, browser: bool) 
     if port is not None:
         # The port that was asked for, or none: a silent move to the next one would confuse whoever asked.
         arguments += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
-    if _zmq_encrypts():
-        # Else each kernel warns that it does not.
-        arguments.append("--KernelManager.transport_encryption=auto")
+    if zmq.has("curve"):
+        arguments.append("--KernelManager.transport_encryption=auto")  # else each kernel warns that it has none
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         arguments.append("--ServerApp.allow_root=True")  # in a container everybody is root
     return arguments
 
 
-def _zmq_encrypts() -> bool:
-    import zmq
-
-    return bool(zmq.has("curve"))
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="mobilenet-course",
-        description="Open the MobileNet course in JupyterLab, on this machine only, at lesson 00.",
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="only say whether this machine is ready, and what it lacks"
-    )
+    told = "Open the MobileNet course in JupyterLab, on this machine only, at lesson 00."
+    parser = argparse.ArgumentParser(prog="mobilenet-course", description=told)
+    only = "only say whether this machine is ready, and what it lacks"
+    parser.add_argument("--check", action="store_true", help=only)
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="print the address, open no browser")
     parser.add_argument("--port", type=int, help="port to use (default: 8888, or the next free one)")
     return parser

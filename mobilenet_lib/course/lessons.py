@@ -119,8 +119,7 @@ CUTS: dict[str, tuple[str, ...]] = {
 
 def lesson(number: str) -> Lesson:
     """The lesson with this number, such as "01". ValueError lists the numbers there are."""
-    for found in LESSONS:
-        if found.number == number:
-            return found
-    there_are = ", ".join(found.number for found in LESSONS)
-    raise ValueError(f"there is no lesson {number!r}. Choose one of: {there_are}.")
+    found = {one.number: one for one in LESSONS}
+    if number not in found:
+        raise ValueError(f"there is no lesson {number!r}. Choose one of: {', '.join(found)}.")
+    return found[number]

@@ -29,6 +29,11 @@ FREE_DISK_BYTES = 1_000_000_000
 _NOTEBOOK_PACKAGES = ("jupyterlab", "ipywidgets", "anywidget", "numpy", "pandas", "matplotlib")
 _USE_UV = "In the course's folder, run `uv run mobilenet-course`: it installs what is missing."
 
+HOW_TO_GET_THE_LESSONS = (
+    "The lessons are not part of the installed package. Get the whole course (`git clone` its repository, or download "
+    "it as an archive), then run `uv run mobilenet-course` inside its folder."
+)
+
 _TINY_CONVOLUTION = """
 import json
 from mobilenet_lib._support.paddle import paddle
@@ -61,15 +66,13 @@ def readiness() -> list[Check]:
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
     """Does the course run on this Python?"""
-    name = f"Python {_dotted(OLDEST_PYTHON)} to {_dotted(NEWEST_PYTHON)}"
-    found = f"Python {_dotted(version)}"
-    if OLDEST_PYTHON <= version[:2] <= NEWEST_PYTHON:
-        return Check(name, True, found)
-    reason = "is too old" if version[:2] < OLDEST_PYTHON else f"is newer than PaddlePaddle {PADDLE_VERSION} supports"
-    return Check(
-        name,
-        False,
-        f"{found} {reason}",
+    oldest, newest, found = (".".join(map(str, one)) for one in (OLDEST_PYTHON, NEWEST_PYTHON, version))
+    newer = f" is newer than PaddlePaddle {PADDLE_VERSION} supports" if version[:2] > NEWEST_PYTHON else ""
+    problem = " is too old" if version[:2] < OLDEST_PYTHON else newer
+    return _check(
+        f"Python {oldest} to {newest}",
+        not problem,
+        f"Python {found}{problem}",
         "Run `uv run --python 3.12 mobilenet-course`: uv fetches that Python if you do not have it. Without uv: "
         "`pip install uv`, or `pipx install uv` where the system's Python refuses.",
     )
@@ -79,18 +82,16 @@ def check_packages() -> Check:
     """Are JupyterLab and the libraries of the lessons installed?"""
     missing = [name for name in _NOTEBOOK_PACKAGES if importlib.util.find_spec(name) is None]
     found = "not installed: " + ", ".join(missing) if missing else "all installed"
-    return Check("JupyterLab and the libraries", not missing, found, _USE_UV if missing else "")
+    return _check("JupyterLab and the libraries", not missing, found, _USE_UV)
 
 
 def check_wheel(system: str = platform.system(), machine: str = platform.machine()) -> Check:
     """Does PaddlePaddle publish a wheel for this system and processor?"""
-    found = f"{system} on {machine}"
-    if (system, machine) in PADDLE_WHEELS:
-        return Check("A system that PaddlePaddle supports", True, found)
-    return Check(
+    there_is = (system, machine) in PADDLE_WHEELS
+    return _check(
         "A system that PaddlePaddle supports",
-        False,
-        f"{found}: PaddlePaddle {PADDLE_VERSION} has no wheel for it",
+        there_is,
+        f"{system} on {machine}" + ("" if there_is else f": PaddlePaddle {PADDLE_VERSION} has no wheel for it"),
         "Lessons 01 and 02 work without Paddle. For the others use Linux on x86-64, Windows on x86-64, macOS on Apple "
         "silicon, or Binder.",
     )
@@ -104,46 +105,30 @@ def paddle_installed() -> bool:
 def check_paddle() -> list[Check]:
     """Does Paddle start, in the version that the lessons were made with, and convolve correctly?"""
     names = f"PaddlePaddle {PADDLE_VERSION}", "A 3×3 convolution gives the right numbers"
-    if not paddle_installed():
-        return [
-            Check(names[0], False, "not installed", _USE_UV + " Lessons 01 and 02 work without it."),
-            Check(names[1], False, "needs PaddlePaddle", "See the line before."),
-        ]
-    found, problem = _run_tiny_convolution()
-    if problem:
+    advice = _USE_UV + " Lessons 01 and 02 work without it."
+    found, problem = {}, "not installed"
+    if paddle_installed():
         advice = "Lessons 01 and 02 work without it. Reinstall it with `uv sync --reinstall-package paddlepaddle`."
-        return [
-            Check(names[0], False, problem, advice),
-            Check(names[1], False, "needs PaddlePaddle", "See the line before."),
-        ]
-    right_version = found["version"] == PADDLE_VERSION
-    right_numbers = found["sums"] == _TINY_CONVOLUTION_RESULT
+        found, problem = _run_tiny_convolution()
+    if problem:
+        without = Check(names[1], False, "needs PaddlePaddle", "See the line before.")
+        return [Check(names[0], False, problem, advice), without]
+    version, sums = found["version"], found["sums"]
+    use_that = "Run `uv sync`: the figures in the lessons were checked with that version."
+    reinstall = "Do not trust this installation: `uv sync --reinstall-package paddlepaddle`."
+    right, said = sums == _TINY_CONVOLUTION_RESULT, f"{sums}, expected {_TINY_CONVOLUTION_RESULT}"
     return [
-        Check(
-            names[0],
-            right_version,
-            f"version {found['version']}",
-            "" if right_version else "Run `uv sync`: the figures in the lessons were checked with that version.",
-        ),
-        Check(
-            names[1],
-            right_numbers,
-            f"{found['sums']}, expected {_TINY_CONVOLUTION_RESULT}",
-            "" if right_numbers else "Do not trust this installation: `uv sync --reinstall-package paddlepaddle`.",
-        ),
+        _check(names[0], version == PADDLE_VERSION, f"version {version}", use_that),
+        _check(names[1], right, said, reinstall),
     ]
 
 
 def check_disk(folder: Path | None = None) -> Check:
     """Is there room for CIFAR-10 and some checkpoints?"""
     free = shutil.disk_usage(folder or course_folder() or Path.cwd()).free
-    enough = free >= FREE_DISK_BYTES
-    return Check(
-        f"{FREE_DISK_BYTES / 1e9:.0f} GB of free disk",
-        enough,
-        f"{free / 1e9:.1f} GB free",
-        "" if enough else "Make room, or stay with the bundled images, which need none.",
-    )
+    name, found = f"{FREE_DISK_BYTES / 1e9:.0f} GB of free disk", f"{free / 1e9:.1f} GB free"
+    advice = "Make room, or stay with the bundled images, which need none."
+    return _check(name, free >= FREE_DISK_BYTES, found, advice)
 
 
 def check_notebooks(folder: Path | None = None) -> Check:
@@ -157,18 +142,13 @@ def check_notebooks(folder: Path | None = None) -> Check:
         with tempfile.TemporaryFile(dir=str(notebooks)):
             return Check(name, True, str(notebooks))
     except OSError as problem:
-        return Check(
-            name,
-            False,
-            f"cannot write into {notebooks}: {problem.strerror}",
-            "Copy the course into a folder of your own and start it there.",
-        )
+        advice = "Copy the course into a folder of your own and start it there."
+        return Check(name, False, f"cannot write into {notebooks}: {problem.strerror}", advice)
 
 
-HOW_TO_GET_THE_LESSONS = (
-    "The lessons are not part of the installed package. Get the whole course (`git clone` its repository, or download "
-    "it as an archive), then run `uv run mobilenet-course` inside its folder."
-)
+def _check(name: str, ok: bool, detail: str, advice: str) -> Check:
+    """A check with its advice only where it failed."""
+    return Check(name, ok, detail, "" if ok else advice)
 
 
 def course_folder() -> Path | None:
@@ -191,28 +171,26 @@ def as_text(checks: list[Check], details: bool = False) -> str:
     """
     lines = []
     for check in checks:
-        lines.append(
-            f"{'ready   ' if check.ok else 'NOT YET '} {check.name}" + (f": {check.detail}" if details else "")
-        )
+        told = f": {check.detail}" if details else ""
+        lines.append(f"{'ready   ' if check.ok else 'NOT YET '} {check.name}{told}")
         if not check.ok:
-            lines += ([] if details else [f"         {check.detail}"]) + [f"         {check.advice}"]
+            lines += [f"         {told}" for told in ([] if details else [check.detail]) + [check.advice]]
     return "\n".join([*lines, "", _verdict(checks)])
 
 
 def as_html(checks: list[Check]) -> str:
     """The same as a table, with details, for lesson 00."""
     left = "style='text-align: left'"  # JupyterLab aligns cells to the right
-    rows = "".join(
-        f"<tr><td {left}>{'✓ ready' if check.ok else '✗ <b>not yet</b>'}</td>"
-        f"<th scope='row' {left}>{html.escape(check.name)}</th><td {left}>{html.escape(check.detail)}"
-        + (f"<br><b>{html.escape(check.advice)}</b>" if check.advice else "")
-        + "</td></tr>"
-        for check in checks
-    )
+    rows = []
+    for check in checks:
+        name, detail, advice = map(html.escape, (check.name, check.detail, check.advice))
+        state = "✓ ready" if check.ok else "✗ <b>not yet</b>"
+        told = detail + (f"<br><b>{advice}</b>" if advice else "")
+        rows.append(f"<tr><td {left}>{state}</td><th scope='row' {left}>{name}</th><td {left}>{told}</td></tr>")
     heads = "".join(f"<th scope='col' {left}>{head}</th>" for head in ("state", "needed", "found here"))
     return (
         f"<table><caption {left}>{html.escape(_verdict(checks))}</caption>"
-        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     )
 
 
@@ -230,34 +208,23 @@ def show_readiness() -> None:
 
 
 def _verdict(checks: list[Check]) -> str:
-    missing = sum(not check.ok for check in checks)
-    if not missing:
-        return "This machine is ready for the whole course."
-    return f"{missing} of {len(checks)} checks failed: what to do stands beside each."
+    failed = sum(not check.ok for check in checks)
+    if failed:
+        return f"{failed} of {len(checks)} checks failed: what to do stands beside each."
+    return "This machine is ready for the whole course."
 
 
 def _run_tiny_convolution() -> tuple[dict, str]:
     """What Paddle says of itself and of four sums, and an empty string; or nothing, and what went wrong."""
+    command = [sys.executable, "-c", _TINY_CONVOLUTION]
+    text = {"encoding": "utf-8", "errors": "replace"}
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _TINY_CONVOLUTION],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=120,
-            encoding="utf-8",
-            errors="replace",
-        )
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=120, **text)
     except subprocess.TimeoutExpired:
         return {}, "did not start within two minutes"
     if done.returncode < 0:
-        return (
-            {},
-            f"its import was ended by signal {-done.returncode}: this processor may lack instructions it needs (AVX)",
-        )
+        ended = f"its import was ended by signal {-done.returncode}"
+        return {}, f"{ended}: this processor may lack instructions it needs (AVX)"
     if done.returncode:
         return {}, "cannot be used: " + (done.stderr.strip().splitlines() or ["no message"])[-1]
     return json.loads(done.stdout.splitlines()[-1]), ""
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))

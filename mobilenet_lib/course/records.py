@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,12 @@ def path() -> Path:
 
 def state() -> State:
     """Everything recorded so far: {"guesses": {question id: …}, "exercises": {name: …}}. A copy."""
-    return _store().state()
+    file = _file()
+    with closing(_connection(":memory:")) as memory:
+        _read(file, memory)
+        for statement, values in _pending.get(file, ()):
+            memory.execute(statement, values)
+        return _content(memory)
 
 
 def guess(question_id: str) -> dict[str, Any] | None:
@@ -68,31 +74,28 @@ def record_guess(question_id: str, answer: float | str, anew: bool = False) -> N
     anew: forget what was kept before.
     """
     forget = ["DELETE FROM guesses WHERE question = :question"] if anew else []
-    again = (
-        " ON CONFLICT (question) DO UPDATE "
-        "SET latest = :latest, latest_time = :latest_time, guesses = guesses.guesses + 1"
-    )
+    again = "UPDATE SET latest = :latest, latest_time = :latest_time, guesses = guesses.guesses + 1"
     kept = {"first": answer, "first_time": now_text(), "latest": answer, "latest_time": now_text(), "guesses": 1}
-    _store().update(*forget, _NEW_GUESS + again, question=question_id, **kept)
+    _update(*forget, f"{_NEW_GUESS} ON CONFLICT (question) DO {again}", question=question_id, **kept)
 
 
 def record_attempt(exercise: str, outcome: str, misconception: str | None = None) -> None:
     """Keep the outcome of a check; "correct" marks the exercise as solved, once and for all."""
     solved = "UPDATE exercises SET solved = coalesce(solved, :time) WHERE name = :name AND :outcome = 'correct'"
     values = {"time": now_text(), "outcome": outcome, "misconception": misconception}
-    _store().update(_KNOWN, _NEW_ATTEMPT, solved, name=exercise, **values)
+    _update(_KNOWN, _NEW_ATTEMPT, solved, name=exercise, **values)
 
 
 def record_hint(exercise: str, number: int) -> None:
     """Keep that the learner has read hints up to this number."""
     higher = "UPDATE exercises SET hints = max(hints, :number) WHERE name = :name"
-    _store().update(_KNOWN, higher, name=exercise, number=number)
+    _update(_KNOWN, higher, name=exercise, number=number)
 
 
 def record_solution(exercise: str) -> None:
     """Keep when the learner first read the solution."""
     seen = "UPDATE exercises SET solution_seen = coalesce(solution_seen, :time) WHERE name = :name"
-    _store().update(_KNOWN, seen, name=exercise, time=now_text())
+    _update(_KNOWN, seen, name=exercise, time=now_text())
 
 
 def set_aside() -> Path | None:
@@ -100,7 +103,19 @@ def set_aside() -> Path | None:
 
     None without a file; OSError where that cannot be done.
     """
-    return _store().set_aside()
+    place = _file()
+    _pending.pop(place, None)
+    if not _exists(place):
+        return None
+    kept = _free_name(place, "backup")
+    try:
+        with closing(_opened(place)) as file, closing(_connection(kept)) as copy, _transaction(file):
+            _copy(file, copy)
+            for table in ("guesses", "exercises", "attempts"):
+                file.execute(f"DELETE FROM {table}")
+    except sqlite3.Error as problem:
+        raise OSError(f"the progress in {place} could not be set aside: {problem}") from problem
+    return kept
 
 
 def take_notes() -> list[str]:
@@ -116,78 +131,57 @@ def now_text() -> str:
 
 
 _notes: list[str] = []
-_stores: dict[Path | None, _Store] = {}
+_pending: dict[Path | None, list[Change]] = {}  # for each file, the changes that it does not hold yet
+_warned: set[Path] = set()
 
 
-def _store() -> _Store:
-    """The store of the current file; without a learner and a named file, one that stays in memory."""
-    keep = environment.interactive() or os.environ.get("MOBILENET_PROGRESS")
-    place = path() if keep else None
-    return _stores.setdefault(place, _Store(place))
+def _file() -> Path | None:
+    """The current file; None without a learner and a named file: then everything stays in memory."""
+    return path() if environment.interactive() or os.environ.get("MOBILENET_PROGRESS") else None
 
 
-class _Store:
-    """The file at `path` and the changes that it does not hold yet; with `path` None, the changes only."""
+def _exists(file: Path | None) -> bool:
+    return file is not None and (file.exists() or _older(file).exists())
 
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self.pending: list[Change] = []
-        self._warned = False
 
-    def state(self) -> State:
-        with closing(_connection(":memory:")) as memory:
-            self._read_into(memory)
-            for statement, values in self.pending:
-                memory.execute(statement, values)
-            return _content(memory)
+def _update(*statements: str, **values: Any) -> None:
+    """Make a change in the file, or keep it for the next change that can be written."""
+    file = _file()
+    changes = _pending.setdefault(file, [])
+    changes += [(statement, values) for statement in statements]
+    if file is None:
+        return
+    try:
+        _write(file, changes)
+        changes.clear()
+    except (OSError, sqlite3.Error) as problem:
+        if file not in _warned:
+            reason = getattr(problem, "strerror", None) or problem
+            _notes.append(
+                f"Your progress cannot be written to {file} ({reason}). It is kept until this kernel stops. "
+                "Set MOBILENET_PROGRESS to a file that you can write, and start again."
+            )
+        _warned.add(file)
 
-    def update(self, *statements: str, **values: Any) -> None:
-        self.pending += [(statement, values) for statement in statements]
-        if self.path is None:
+
+def _write(file: Path, changes: list[Change]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.open("ab").close()  # says why it cannot be written, which SQLite does not
+    with closing(_opened(file)) as database, _transaction(database):
+        for statement, values in changes:
+            database.execute(statement, values)
+
+
+def _read(file: Path | None, memory: sqlite3.Connection) -> None:
+    """Copy what is kept, also from a folder that cannot be written."""
+    older = None
+    if _exists(file):
+        with suppress(OSError, sqlite3.Error), closing(_opened(file)) as database:
+            _copy(database, memory)
             return
-        try:
-            self._write()
-        except (OSError, sqlite3.Error) as problem:
-            if not self._warned:
-                self._warned = True
-                _notes.append(
-                    f"Your progress cannot be written to {self.path} "
-                    f"({getattr(problem, 'strerror', None) or problem}). It is kept until this kernel stops. "
-                    "Set MOBILENET_PROGRESS to a file that you can write, and start again."
-                )
-
-    def set_aside(self) -> Path | None:
-        self.pending.clear()
-        if self.path is None or not (self.path.exists() or _older(self.path).exists()):
-            return None
-        kept = _free_name(self.path, "backup")
-        try:
-            with closing(_opened(self.path)) as file, closing(_connection(kept)) as copy, _transaction(file):
-                _copy(file, copy)
-                for table in ("guesses", "exercises", "attempts"):
-                    file.execute(f"DELETE FROM {table}")
-        except sqlite3.Error as problem:
-            raise OSError(f"the progress in {self.path} could not be set aside: {problem}") from problem
-        return kept
-
-    def _write(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.open("ab").close()  # says why it cannot be written, which SQLite does not
-        with closing(_opened(self.path)) as file, _transaction(file):
-            for statement, values in self.pending:
-                file.execute(statement, values)
-        self.pending.clear()
-
-    def _read_into(self, memory: sqlite3.Connection) -> None:
-        """Copy what is kept, also from a folder that cannot be written."""
-        if self.path is not None and (self.path.exists() or _older(self.path).exists()):
-            with suppress(OSError, sqlite3.Error), closing(_opened(self.path)) as file:
-                _copy(file, memory)
-        if not _known(memory):
-            content = None
-            with suppress(OSError):
-                content = self.path and _parsed(_older(self.path))
-            _fill(memory, content)
+        with suppress(OSError):
+            older = _parsed(_older(file))
+    _fill(memory, older)
 
 
 def _connection(file: Path | str) -> sqlite3.Connection:
@@ -229,8 +223,9 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 def _broken(file: Path) -> bool:
     """Is there something that is no whole database of the course's?"""
-    if not file.exists() or file.stat().st_size < _SMALLEST:
-        return file.exists() and file.stat().st_size > 0
+    size = file.stat().st_size if file.exists() else 0
+    if size < _SMALLEST:
+        return size > 0
     with closing(_connection(file)) as database:
         try:
             whole = database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
@@ -264,12 +259,12 @@ def _fill(database: sqlite3.Connection, content: State | None) -> None:
     """Make the tables and put in the content of an older file. sqlite3.Error where an entry lacks something."""
     for table in sorted(_TABLES):
         database.execute(table)
-    if content is not None:
-        for question, entry in content["predictions"].items():
-            database.execute(_NEW_GUESS, {"question": question, **entry})
-        for name, entry in content["exercises"].items():
-            database.execute(_NEW_EXERCISE, {"name": name, **entry})
-            database.executemany(_NEW_ATTEMPT, [{"name": name, **attempt} for attempt in entry["attempts"]])
+    older = content or {"predictions": {}, "exercises": {}}
+    for question, entry in older["predictions"].items():
+        database.execute(_NEW_GUESS, {"question": question, **entry})
+    for name, entry in older["exercises"].items():
+        database.execute(_NEW_EXERCISE, {"name": name, **entry})
+        database.executemany(_NEW_ATTEMPT, [{"name": name, **attempt} for attempt in entry["attempts"]])
 
 
 def _parsed(older: Path) -> State | None:
@@ -308,9 +303,5 @@ def _rename_unreadable(file: Path) -> None:
 def _free_name(file: Path, reason: str) -> Path:
     """A name beside `file` that says why and when, and is free."""
     stamp = now_text()[:19].replace(":", "").replace("-", "")
-    kept = file.with_name(f"{file.stem}-{reason}-{stamp}{file.suffix}")
-    number = 2
-    while kept.exists():
-        kept = file.with_name(f"{file.stem}-{reason}-{stamp}-{number}{file.suffix}")
-        number += 1
-    return kept
+    names = (f"{file.stem}-{reason}-{stamp}{number}{file.suffix}" for number in chain([""], count(-2, step=-1)))
+    return next(kept for kept in map(file.with_name, names) if not kept.exists())

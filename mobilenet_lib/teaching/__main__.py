@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from mobilenet_lib._support.files import expanded
 from mobilenet_lib.course import handout
-from mobilenet_lib.teaching import _copies, _guide, _notebooks, _report, _slides, _timing
+from mobilenet_lib.teaching import _copies, _guide, _measured, _notebooks, _report, _slides
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,10 +22,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"teaching: {problem}", file=sys.stderr)
         return 1
     return 0
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,14 +48,16 @@ def _parser() -> argparse.ArgumentParser:
     slides = add("slides", _pages_and_pdf, "the slides as pages and PDF that need no network")
     timing = add("timing", _timed, "run the lessons and record the seconds of each cell")
     for command in (copy, students, report, guide, slides):
-        command.add_argument("out", type=_path, metavar="OUT", help="the folder to write, new or empty")
+        command.add_argument("out", type=expanded, metavar="OUT", help="the folder to write, new or empty")
         command.add_argument("--replace", action="store_true", help="write into a folder that is not empty")
     for command in (copy, students, guide, slides, timing):
         command.add_argument("--lessons", nargs="+", metavar="NN", help="only these, such as 01 05")
     for command in (opened, closed):
-        command.add_argument("folder", type=_path, metavar="FOLDER", help="the hand-out, or a folder of its notebooks")
+        command.add_argument(
+            "folder", type=expanded, metavar="FOLDER", help="the hand-out, or a folder of its notebooks"
+        )
     students.add_argument("--keep-outputs", action="store_true", help="keep what cells have shown")
-    report.add_argument("files", nargs="+", type=_path, metavar="FILE", help="exports, or folders of them")
+    report.add_argument("files", nargs="+", type=expanded, metavar="FILE", help="exports, or folders of them")
     slides.add_argument("--no-pdf", action="store_true", help="pages only")
     return parser
 
@@ -89,12 +88,12 @@ def _timed(given: argparse.Namespace) -> Iterable[str]:
     failed = []
     for lesson in _notebooks.lessons(given.lessons):
         try:
-            times = _timing.measure(lesson.lesson)
+            times = _measured.measure(lesson.lesson)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as problem:
             print(f"{lesson.title}: not measured\n{problem}", file=sys.stderr)
             failed.append(lesson.lesson.number)
             continue
-        _timing.save(lesson.lesson, times)
+        _measured.save(lesson.lesson, times)
         slow = ", ".join(f"{name} {taken:.1f}" for name, taken in times.slow.items())
         yield f"{lesson.title}: {times.total:.1f} s; slow: {slow or 'none'}"
     if failed:
@@ -103,13 +102,11 @@ def _timed(given: argparse.Namespace) -> Iterable[str]:
 
 def _folder(given: argparse.Namespace) -> Path:
     """The folder to write; it is made with its first file. FileExistsError where it holds something already."""
-    folder = given.out
+    folder, advice = given.out, "name a new one, or say --replace to overwrite what is written anew"
     if folder.is_file():
         raise FileExistsError(f"{folder} is a file: name a folder")
     if folder.is_dir() and any(folder.iterdir()) and not given.replace:
-        raise FileExistsError(
-            f"{folder} is not empty: name a new one, or say --replace to overwrite what is written anew"
-        )
+        raise FileExistsError(f"{folder} is not empty: {advice}")
     return folder
 
 

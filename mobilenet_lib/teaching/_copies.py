@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import nbformat
@@ -48,17 +49,22 @@ def write_copy(folder: Path, lessons: list[Notebook]) -> list[Path]:
 def with_answers(lesson: Notebook) -> nbformat.NotebookNode:
     """The lesson with a notes cell below each guess, its truth, and a solved cell below each exercise."""
     node = copy.deepcopy(lesson.node)
-    cells = []
-    for cell in node.cells:
-        cells.append(cell)
-        for asked in _notebooks.predicted(cell):
-            text = f"<details><summary>Speaker notes: the truth</summary>\n\n{_truth(asked)}\n\n</details>"
-            cells.append(_new("markdown", f"{cell.id}-truth", text, "notes"))
-        for exercise in _notebooks.exercises_of(cell):
-            source = f"# One way to write it\n{_notebooks.solved(exercise)}"
-            cells.append(_new("code", f"{cell.id}-solution", source, "skip"))
-    node.cells = cells
+    node.cells = list(chain(*map(_with_answers, node.cells)))
     return node
+
+
+def _with_answers(cell: nbformat.NotebookNode) -> Iterator[nbformat.NotebookNode]:
+    yield cell
+    for asked in _notebooks.predicted(cell):
+        text = f"<details><summary>Speaker notes: the truth</summary>\n\n{_truth(asked)}\n\n</details>"
+        yield nbformat.v4.new_markdown_cell(text, id=f"{cell.id}-truth"[:64], metadata=_slide("notes"))
+    for exercise in _notebooks.exercises_of(cell):
+        source = f"# One way to write it\n{_notebooks.solved(exercise)}"
+        yield nbformat.v4.new_code_cell(source, id=f"{cell.id}-solution"[:64], metadata=_slide("skip"))
+
+
+def _slide(slide_type: str) -> dict[str, dict[str, str]]:
+    return {"slideshow": {"slide_type": slide_type}}
 
 
 def answers_page(lessons: list[Notebook], lesson_link: str = "{}.ipynb") -> str:
@@ -82,16 +88,13 @@ def without_answers(lesson: Notebook, outputs: bool = False) -> nbformat.Noteboo
     outputs: keep the stored outputs. Those of `predict` go in any case, because they fold the truth.
     """
     node = copy.deepcopy(lesson.node)
-    node.cells = []
-    for old in lesson.cells:
-        if _notebooks.is_notes(old):
-            continue
-        cell = _notebooks.without_folds(old) if old.cell_type == "markdown" else copy.deepcopy(old)
-        if cell.cell_type == "code" and (not outputs or _notebooks.predicted(cell)):
+    node.cells = [cell for cell in node.cells if not _notebooks.is_notes(cell)]
+    for cell in node.cells:
+        if cell.cell_type == "markdown":
+            closing = f"\n\n{_CLOSING}" if _notebooks.folded_answers(cell) else ""
+            cell.source = _notebooks.without_folds(cell).source + closing
+        elif cell.cell_type == "code" and (not outputs or _notebooks.predicted(cell)):
             cell.outputs, cell.execution_count = [], None
-        if _notebooks.folded_answers(old):
-            cell.source += f"\n\n{_CLOSING}"
-        node.cells.append(cell)
     return node
 
 
@@ -115,11 +118,6 @@ def set_handout(folder: Path, state: str) -> list[Path]:
 def _write_notebook(folder: Path, lesson: Notebook, node: nbformat.NotebookNode) -> Path:
     nbformat.validate(node)
     return _pages.write(folder / lesson.lesson.file_name, nbformat.writes(node) + "\n")
-
-
-def _new(kind: str, cell_id: str, source: str, slide_type: str) -> nbformat.NotebookNode:
-    make = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}[kind]
-    return make(source, id=cell_id[:64], metadata={"slideshow": {"slide_type": slide_type}})
 
 
 def _truth(asked: Question) -> str:

@@ -3,19 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 
-from mobilenet_lib.teaching import _pages, _room, _timing
+from mobilenet_lib import course
+from mobilenet_lib.course.exercises import Exercise
+from mobilenet_lib.teaching import _measured, _pages
 from mobilenet_lib.teaching._notebooks import Notebook, Section
 from mobilenet_lib.teaching._pages import counted, plain
-from mobilenet_lib.teaching._plan import SESSIONS, plan
 
 INDEX = "index.html"
+SESSIONS = (45, 90)  # minutes
+MACHINES = (4, 8, 16, 32, 64)  # GB of memory
 
+_NEVER = ("What you have learned", "Recap", "questions", "References")
 _RUN_THEM = """Run their cells all the same, later ones may use their names: *Run → Run All Cells* before the class,
 then skip their slides."""
+_HEADS = {
+    "lesson": "lesson",
+    "kernel_peak_mb": "kernel at its largest, MB",
+    "kernel_left_mb": "after the last cell, MB",
+    "cpu_seconds": "CPU seconds",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A lesson in a session. left_out: sections, in the lesson's order. homework: exercises for later."""
+
+    minutes: float
+    left_out: tuple[Section, ...]
+    homework: tuple[Exercise, ...]
+
+
+def plan(lesson: Notebook, available: int) -> Plan:
+    """Make exercises homework, the last one first, until the lesson fits; if it still does not, leave out sections.
+
+    `course.CUTS` says which sections go first; after them, and in a lesson without an entry, the last go first. The
+    opening, the recap, the questions and the references always stay.
+    """
+    exercises = [one for section in lesson.sections for one in section.exercises]
+    minutes = lesson.lesson.minutes + sum(map(lesson.minutes_for, exercises))
+    homework, left_out = [], []
+    while minutes > available and exercises:
+        homework.insert(0, exercises.pop())
+        minutes -= lesson.minutes_for(homework[0])
+    for section in _first_to_go(lesson):
+        if minutes <= available:
+            break
+        left_out.append(section)
+        minutes -= section.minutes
+    left_out.sort(key=lesson.sections.index)
+    # Minutes are a plan, not a measurement: a thousandth is rounding of floating point.
+    return Plan(round(minutes, 3), tuple(left_out), tuple(homework))
+
+
+def _first_to_go(lesson: Notebook) -> list[Section]:
+    by_id = {section.id: section for section in lesson.sections}
+    named = [by_id[name] for name in course.CUTS.get(lesson.lesson.number, ()) if name in by_id]
+    rest = [one for one in reversed(lesson.sections[1:]) if not any(word in one.title for word in _NEVER)]
+    return named + [one for one in rest if one not in named]
 
 
 def write(folder: Path, lessons: list[Notebook]) -> list[Path]:
@@ -29,21 +78,20 @@ def index(lessons: list[Notebook]) -> str:
     import pandas as pd
 
     table = _pages.table(pd.DataFrame(map(_index_row, lessons)), {"seconds of computing": "{:.0f}".format})
-    note = (
-        f"Minutes are planned, seconds are measured; each page says on what. A cell is slow from {_timing.SLOW:g} s on."
-    )
+    slow = f"A cell is slow from {_measured.SLOW:g} s on."
+    note = f"Minutes are planned, seconds are measured; each page says on what. {slow}"
     return _pages.page("Instructor's guide", ["# Instructor's guide", table, note, _scale()])
 
 
 def _index_row(lesson: Notebook) -> dict[str, object]:
-    times = _timing.recorded(lesson.lesson)
+    times = _measured.times(lesson.lesson)
     return {
         "lesson": f"[{lesson.title}]({lesson.lesson.file_name})",
         "minutes to teach": lesson.lesson.minutes,
         "for exercises": lesson.exercise_minutes,
         "seconds of computing": times.total if times else None,
         "slow cells": str(len(times.slow)) if times else None,
-        **{f"in {minutes} minutes": _in_short(lesson, minutes) for minutes in SESSIONS},
+        **{f"in {minutes} minutes": _in_short(plan(lesson, minutes)) for minutes in SESSIONS},
     }
 
 
@@ -51,20 +99,14 @@ def _scale() -> str:
     """How much a student needs of a shared machine, and how many fit."""
     import pandas as pd
 
-    title, room = "## How many fit on one machine", _room.recorded()
+    title, room = "## How many fit on one machine", _measured.room()
     if room is None:
-        return f"{title}\n\nNot measured yet: run `python tests/benchmark_room.py`."
-    heads = {
-        "lesson": "lesson",
-        "kernel_peak_mb": "kernel at its largest, MB",
-        "kernel_left_mb": "after the last cell, MB",
-        "cpu_seconds": "CPU seconds",
-    }
-    taken = pd.DataFrame(room.lessons)[[*heads]].rename(columns=heads)
+        return f"{title}\n\nNot measured yet: run `{_measured.ROOM_COMMAND}`."
+    taken = pd.DataFrame(room.lessons)[[*_HEADS]].rename(columns=_HEADS)
     numbers = ", ".join(one["lesson"][:2] for one in room.lessons)
     each = (room.one_lesson_mb, room.all_open_mb)
-    fit = pd.DataFrame({f"students, {mb} MB each": [room.students(gb, mb) for gb in _room.MACHINES] for mb in each})
-    fit.insert(0, "memory, GB", _room.MACHINES)
+    fit = pd.DataFrame({f"students, {mb} MB each": [room.students(gb, mb) for gb in MACHINES] for mb in each})
+    fit.insert(0, "memory, GB", MACHINES)
     machine, server = room.machine, room.server_mb
     return f"""{title}
 
@@ -75,7 +117,7 @@ Measured {room.started[:10]} on {plain(machine["processor"])} with {counted(mach
 {_pages.table(taken, {"CPU seconds": "{:.0f}".format})}
 
 A student with one lesson open needs at most {each[0]} MB, one who leaves lessons {numbers} open {each[1]} MB. With
-{_room.FOR_THE_SYSTEM:g} GB for the system, that gives room for:
+{_measured.FOR_THE_SYSTEM:g} GB for the system, that gives room for:
 
 {_pages.table(fit)}
 
@@ -90,7 +132,7 @@ def guide(lesson: Notebook) -> str:
     cells = [
         f"# {lesson.title}\n\n**The question:** {lesson.lesson.question}",
         _minutes(lesson),
-        *(_session(lesson, minutes) for minutes in SESSIONS),
+        *(_session(plan(lesson, minutes), minutes) for minutes in SESSIONS),
         "## Speaker notes",
         *(f"### {where}\n\n{text}" for where, text in lesson.notes),
         *_waits(lesson),
@@ -101,24 +143,22 @@ def guide(lesson: Notebook) -> str:
 def _minutes(lesson: Notebook) -> str:
     import pandas as pd
 
-    minutes = [round(one.minutes) for one in lesson.sections]
-    titles = [one.title for one in lesson.sections]
-    tasks = [_exercises(lesson, one) for one in lesson.sections]
+    rows = [(one.title, round(one.minutes), _exercises(lesson, one)) for one in lesson.sections]
+    table = _pages.table(pd.DataFrame(rows, columns=["section", "minutes", "exercises"]))
     apart = f", and {lesson.exercise_minutes} for the exercises" if lesson.exercise_minutes else ""
     return f"""**{counted(lesson.lesson.minutes, "minute")} to teach**{apart}. The lesson states these; they are spread
 over its sections by their slides and fragments.
 
-{_pages.table(pd.DataFrame({"section": titles, "minutes": minutes, "exercises": tasks}))}"""
+{table}"""
 
 
 def _exercises(lesson: Notebook, section: Section) -> str:
-    if not lesson.exercise_minutes:
-        return ", ".join(f"`{one.name}`" for one in section.exercises)
-    return ", ".join(f"`{one.name}` ({counted(lesson.minutes_for(one), 'minute')})" for one in section.exercises)
+    minutes = [f" ({counted(lesson.minutes_for(one), 'minute')})" for one in section.exercises]
+    told = minutes if lesson.exercise_minutes else [""] * len(minutes)
+    return ", ".join(f"`{one.name}`{time}" for one, time in zip(section.exercises, told, strict=True))
 
 
-def _session(lesson: Notebook, available: int) -> str:
-    made = plan(lesson, available)
+def _session(made: Plan, available: int) -> str:
     said = [f"## In {available} minutes", f"Planned: {counted(made.minutes, 'minute')}."]
     if made.homework:
         said.append(f"Exercises to do at home: {', '.join(f'`{one.name}`' for one in made.homework)}.")
@@ -130,8 +170,7 @@ def _session(lesson: Notebook, available: int) -> str:
     return "\n\n".join(said)
 
 
-def _in_short(lesson: Notebook, available: int) -> str:
-    made = plan(lesson, available)
+def _in_short(made: Plan) -> str:
     parts = [f"without {counted(len(made.left_out), 'section')}"] if made.left_out else []
     parts += [f"{counted(len(made.homework), 'exercise')} at home"] if made.homework else []
     return ", ".join(parts) or "all of it"
@@ -142,9 +181,9 @@ def _waits(lesson: Notebook) -> Iterator[str | nbformat.NotebookNode]:
     import pandas as pd
 
     yield "## Seconds per cell"
-    times = _timing.recorded(lesson.lesson)
+    times = _measured.times(lesson.lesson)
     if times is None:
-        yield "Not measured yet: run `python -m mobilenet_lib.teaching timing`."
+        yield f"Not measured yet: run `{_measured.TIMES_COMMAND}`."
         return
     known = {cell.id: cell for cell in lesson.cells if cell.cell_type == "code"}
     yield f"{times.total:.1f} s in all, {plain(times.source)}. {plain(times.conditions)}"
@@ -152,7 +191,7 @@ def _waits(lesson: Notebook) -> Iterator[str | nbformat.NotebookNode]:
         yield "**The lesson has changed since.** Cells without a time were not there."
     slow = {name: taken for name, taken in times.slow.items() if name in known}
     if not slow:
-        yield f"No cell takes {_timing.SLOW:g} seconds."
+        yield f"No cell takes {_measured.SLOW:g} seconds."
     for name, taken in slow.items():
         yield f"### Slow: `{name}`, {taken:.1f} s. If it makes the room wait, show this"
         yield known[name]

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 
@@ -40,8 +42,7 @@ class Section:
     exercises: tuple[Exercise, ...]
 
 
-@dataclass(frozen=True)
-class Answered:
+class Answered(NamedTuple):
     """A closing question and its answer, as markdown."""
 
     question: str
@@ -72,18 +73,13 @@ class Notebook:
         """
         parts: list[list[nbformat.NotebookNode]] = [[]]
         for cell in self.cells:
-            if cell.cell_type == "markdown" and cell.source.startswith("## "):
+            if _is_heading(cell):
                 parts.append([])
             parts[-1].append(cell)
         steps = [sum(map(_is_step, part)) for part in parts]
         a_step = self.lesson.minutes / max(1, sum(steps))
         return [
-            Section(
-                part[0].id,
-                part[0].source.split("\n")[0].lstrip("# ").strip(),
-                count * a_step,
-                tuple(exercise for cell in part for exercise in exercises_of(cell)),
-            )
+            Section(part[0].id, _heading(part[0]), count * a_step, tuple(chain(*map(exercises_of, part))))
             for part, count in zip(parts, steps, strict=True)
             if part
         ]
@@ -113,8 +109,7 @@ class Notebook:
         """Speaker notes in order: the title of the section they stand in, and the text without its fold."""
         found, title = [], "Opening"
         for cell in self.cells:
-            if cell.cell_type == "markdown" and cell.source.startswith("## "):
-                title = cell.source.split("\n")[0].lstrip("# ")
+            title = _heading(cell) if _is_heading(cell) else title
             if is_notes(cell):
                 found.append((title, _FOLDED.sub(r"\2", cell.source).strip()))
         return found
@@ -132,11 +127,10 @@ def lessons(numbers: list[str] | None = None) -> list[Notebook]:
 def path(lesson: course.Lesson) -> Path:
     """The lesson's notebook. FileNotFoundError says what to do where it is missing."""
     folder = readiness.course_folder()
-    if folder is None:
-        raise FileNotFoundError(readiness.HOW_TO_GET_THE_LESSONS)
-    found = folder / "notebooks" / lesson.file_name
-    if not found.is_file():
-        raise FileNotFoundError(f"{found} is missing: take a whole copy of the course")
+    found = folder and folder / "notebooks" / lesson.file_name
+    if found is None or not found.is_file():
+        missing = f"{found} is missing: take a whole copy of the course"
+        raise FileNotFoundError(missing if found else readiness.HOW_TO_GET_THE_LESSONS)
     return found
 
 
@@ -148,17 +142,20 @@ def is_notes(cell: nbformat.NotebookNode) -> bool:
     return slide_type(cell) == "notes"
 
 
+def _is_heading(cell: nbformat.NotebookNode) -> bool:
+    return cell.cell_type == "markdown" and cell.source.startswith("## ")
+
+
+def _heading(cell: nbformat.NotebookNode) -> str:
+    return cell.source.split("\n")[0].lstrip("# ").strip()
+
+
 def folded_answers(cell: nbformat.NotebookNode) -> list[Answered]:
     """The questions of a markdown cell whose answers are folded below them."""
-    found, begin = [], 0
-    if cell.cell_type != "markdown":
-        return found
-    for fold in _FOLDED.finditer(cell.source):
-        above = cell.source[begin : fold.start()].strip()
-        question = "\n".join(line for line in above.splitlines() if not line.startswith("#"))
-        found.append(Answered(question.strip(), fold.group(2).strip()))
-        begin = fold.end()
-    return found
+    # Text, summary, answer, text, summary, answer, …; headings are no part of a question.
+    parts = _FOLDED.split(cell.source) if cell.cell_type == "markdown" else [""]
+    questions = [re.sub(r"^#.*$", "", above, flags=re.MULTILINE).strip() for above in parts[:-1:3]]
+    return [Answered(question, answer.strip()) for question, answer in zip(questions, parts[2::3], strict=True)]
 
 
 def without_folds(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -218,12 +215,8 @@ def _is_step(cell: nbformat.NotebookNode) -> bool:
 
 def _given(cell: nbformat.NotebookNode, function: str) -> list[str]:
     """The first argument of each call of `function` in a code cell: the string or the name that stands there."""
-    found = []
-    for call in _nodes(cell, ast.Call):
-        if isinstance(call.func, ast.Name) and call.func.id == function and call.args:
-            first = call.args[0]
-            found.append(str(first.value) if isinstance(first, ast.Constant) else ast.unparse(first))
-    return found
+    calls = [call for call in _nodes(cell, ast.Call) if ast.unparse(call.func) == function and call.args]
+    return [ast.unparse(call.args[0]).strip("'") for call in calls]
 
 
 def _nodes(cell: nbformat.NotebookNode, kind: type[ast.AST]) -> Iterator[ast.AST]:

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 LARGEST = 5_000_000  # bytes; an export of the whole course has about 20,000
 PAGE = "report.html"
 
+_OFF = "{:.3g} times".format
 _SHOWN = 10  # misconceptions and questions in the figures
 _KINDS = {"prediction": QUESTIONS, "exercise": EXERCISES}
+_TIMES = ["first_time", "done_time"]  # in ISO 8601, which sorts as text
+_FLAGS = ["done", "solution_seen"]
 _NUMBERS = ["factor_off", "attempts", "hints_used", "points"]
 
 
@@ -40,7 +43,7 @@ class Class:
             exercises=rows["done"] & (rows["kind"] == "exercise"),
             median_off=off,
             within_two=(off <= 2).where(off.notna()).astype(float),
-            latest=rows[["first_time", "done_time"]].fillna("").max(axis=1).str[:10],
+            latest=rows[_TIMES].fillna("").max(axis=1).str[:10],
         ).rename(columns={"solution_seen": "solutions_seen"})
         counts = ["guesses", "exercises", "points", "solutions_seen", "hints_used"]
         how = dict.fromkeys(counts, "sum") | {"median_off": "median", "within_two": "mean", "latest": "max"}
@@ -70,12 +73,8 @@ class Class:
         chosen = rows["first_answer"] == rows["id"].map(lambda name: str(QUESTIONS[name].truth()))
         too_low = (rows["factor_off"] < 1).astype(float).mask(choice)
         rows = rows.assign(question=rows["id"], right=chosen.where(choice, off <= 1.005), off=off, too_low=too_low)
-        frame = rows.groupby("question", as_index=False, sort=False).agg(
-            answered=("student", "size"),
-            right=("right", "mean"),
-            median_off=("off", "median"),
-            too_low=("too_low", "mean"),
-        )
+        means = {"right": ("right", "mean"), "median_off": ("off", "median"), "too_low": ("too_low", "mean")}
+        frame = rows.groupby("question", as_index=False, sort=False).agg(answered=("student", "size"), **means)
         return frame.sort_values(["right", "median_off"], ascending=[True, False], ignore_index=True)
 
 
@@ -96,16 +95,14 @@ def read(paths: Iterable[Path]) -> Class:
             messages.append(f"{path}: skipped, {problem}")
             continue
         messages += [f"{path}: {note}" for note in notes]
-        name = rows["student"].iat[0]
+        name, this = rows["student"].iat[0], (path, rows)
+        twins = [other for other, (_, known) in kept.items() if _same(rows, known)]
+        older, newer = sorted((kept.get(name, this), this), key=lambda one: one[1][_TIMES].fillna("").max(axis=None))
         if name in kept:
-            older, newer = sorted((kept[name], (path, rows)), key=lambda one: _latest(one[1]))
             messages.append(f"{older[0]}: skipped, {newer[0]} is of the same student ({name}) and not older")
-            kept[name] = newer
-            continue
-        twin = next((other for other, (_, of_other) in kept.items() if _same(rows, of_other)), None)
-        if twin is not None:
-            messages.append(f"{path}: counted, but every answer and time in it is that of {twin}")
-        kept[name] = (path, rows)
+        elif twins:
+            messages.append(f"{path}: counted, but every answer and time in it is that of {twins[0]}")
+        kept[name] = newer
     empty = pd.DataFrame(columns=["student", *COLUMNS])
     return Class(pd.concat([rows for _, rows in kept.values()]) if kept else empty, tuple(messages))
 
@@ -132,16 +129,10 @@ def page(read_class: Class) -> str:
         parts += ["## About the files", "\n".join(f"- {plain(line)}" for line in read_class.messages)]
     parts += ["## Who finished what", "Guesses and exercises done, in percent of each lesson.", _finished(students)]
     parts.append("## Commonest misconceptions")
-    if met.empty:
-        parts.append("None was met.")
-    else:
-        frame = met.rename(columns={"message": "what the check says"})
-        table = _pages.table(frame, {"exercise": plain, "misconception": plain})
-        parts += [_misconceptions_figure(met, len(students)), table]
+    parts += ["None was met."] if met.empty else [_misconceptions_figure(met, len(students)), _misconceptions(met)]
     parts.append("## How good the guesses were")
-    if asked["median_off"].notna().any():
-        parts.append(_guesses_figure(read_class.rows, asked))
-    parts.append("Nobody has guessed yet." if asked.empty else _questions_table(asked))
+    parts += [_guesses_figure(read_class.rows, asked)] if asked["median_off"].notna().any() else []
+    parts.append("Nobody has guessed yet." if asked.empty else _questions(asked))
     return _pages.page("Class report", parts)
 
 
@@ -171,12 +162,10 @@ def _read(path: Path) -> tuple[pd.DataFrame, list[str]]:
         raise ValueError("it is not text in UTF-8: ask for the file as progress.export wrote it") from None
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as problem:
         raise ValueError(f"it is no table ({str(problem).strip()})") from None
-    missing = [name for name in COLUMNS if name not in rows]
-    if missing:
-        listed = f"{', '.join(missing[:4])}{' and more' if len(missing) > 4 else ''}"
-        raise ValueError(f"it is no export of progress: it lacks the columns {listed}")
-    name = _name(rows, path)
-    rows = _checked(rows)
+    if missing := [name for name in COLUMNS if name not in rows]:
+        more = " and more" if len(missing) > 4 else ""
+        raise ValueError(f"it is no export of progress: it lacks the columns {', '.join(missing[:4])}{more}")
+    name, rows = _name(rows, path), _checked(rows)
     known = rows[[one.id in _KINDS[one.kind] for one in rows.itertuples()]]
     other = len(rows) - len(known)
     notes = [f"{counted(other, 'row')} of another version of the course left out"] if other else []
@@ -190,8 +179,7 @@ def _name(rows: pd.DataFrame, path: Path) -> str:
         raise ValueError(f"it holds {len(names)} students, and must hold one")
     if len(names) and names[0]:
         return names[0]
-    folder = path.resolve().parent.name if path.stem == "progress" else ""
-    return folder or path.stem
+    return (path.stem == "progress" and path.resolve().parent.name) or path.stem
 
 
 def _checked(rows: pd.DataFrame) -> pd.DataFrame:
@@ -210,27 +198,21 @@ def _checked(rows: pd.DataFrame) -> pd.DataFrame:
     wrong = rows[_NUMBERS].notna() & ~((numbers >= 0) & (numbers < 1e60))
     if wrong.any(axis=None):
         raise ValueError(f"its column {wrong.any().idxmax()} holds something else than a number of 0 or more")
-    return rows.assign(**numbers, done=rows["done"] == "True", solution_seen=rows["solution_seen"] == "True")
+    return rows.assign(**numbers, **rows[_FLAGS].eq("True"))
 
 
 def _completed(rows: pd.DataFrame, student: str) -> pd.DataFrame:
     """The rows, and one for whatever of the course they lack, as not done."""
     import pandas as pd
 
-    tasks = [(kind, name, one) for kind, ones in _KINDS.items() for name, one in ones.items()]
-    plan = [(kind, name, one.lesson, getattr(one, "points", 0)) for kind, name, one in tasks]
-    frame = pd.DataFrame(plan, columns=["kind", "id", "lesson", "points_possible"])
+    tasks = [("prediction", name, one.lesson, 0) for name, one in QUESTIONS.items()]
+    tasks += [("exercise", name, one.lesson, one.points) for name, one in EXERCISES.items()]
+    frame = pd.DataFrame(tasks, columns=["kind", "id", "lesson", "points_possible"])
     frame = frame.merge(rows.drop(columns=["lesson", "points_possible"]), on=["kind", "id"], how="left")
-    for name in ("done", "solution_seen"):
-        frame[name] = frame[name].eq(True)
+    frame[_FLAGS] = frame[_FLAGS].eq(True)
     # No more points than there are, whatever the file says.
     frame["points"] = frame["points"].fillna(0).clip(upper=frame["points_possible"])
     return frame.assign(student=student)[["student", *COLUMNS]]
-
-
-def _latest(rows: pd.DataFrame) -> str:
-    """The latest time in the rows; ISO times sort as text."""
-    return rows[["first_time", "done_time"]].fillna("").max(axis=None)
 
 
 def _same(rows: pd.DataFrame, others: pd.DataFrame) -> bool:
@@ -253,18 +235,19 @@ def _finished(students: pd.DataFrame) -> str:
     heads |= {name: name.removeprefix("lesson ") for name in students if name.startswith("lesson ")}
     heads |= {"solutions_seen": "solutions seen", "median_off": "guesses off, median", "latest": "latest entry"}
     frame = students.drop(columns=["hints_used", "within_two"]).rename(columns=heads)
-    lessons = dict.fromkeys((one.number for one in course.LESSONS), "{:.0%}".format)
-    return _pages.table(frame, {"student": plain, **lessons, "guesses off, median": _off})
+    formats = {one.number: "{:.0%}".format for one in course.LESSONS}
+    return _pages.table(frame, formats | {"student": plain, "guesses off, median": _OFF})
 
 
-def _questions_table(questions: pd.DataFrame) -> str:
+def _misconceptions(met: pd.DataFrame) -> str:
+    frame = met.rename(columns={"message": "what the check says"})
+    return _pages.table(frame, {"exercise": plain, "misconception": plain})
+
+
+def _questions(questions: pd.DataFrame) -> str:
     frame = questions.rename(columns={"question": "id", "median_off": "off, median", "too_low": "too low"})
     frame.insert(1, "question", [QUESTIONS[name].prompt for name in frame["id"]])
-    return _pages.table(frame, {"off, median": _off, **dict.fromkeys(("right", "too low"), "{:.0%}".format)})
-
-
-def _off(times: float) -> str:
-    return f"{times:.3g} times"
+    return _pages.table(frame, {"off, median": _OFF, **dict.fromkeys(("right", "too low"), "{:.0%}".format)})
 
 
 def _misconceptions_figure(frame: pd.DataFrame, students: int) -> str:

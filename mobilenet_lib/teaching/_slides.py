@@ -39,33 +39,25 @@ def write(folder: Path, lessons: list[Notebook], pdf: bool = True) -> tuple[list
 
 def slides(lesson: Notebook) -> str:
     """The lesson's slides as a page, without notes, skipped cells and folded answers; printed, each begins a sheet."""
-    cells = [
-        _notebooks.without_folds(cell) for cell in lesson.cells if _notebooks.slide_type(cell) not in ("notes", "skip")
-    ]
-    return _pages.page(lesson.title, cells, deck=True)
+    shown = [cell for cell in lesson.cells if _notebooks.slide_type(cell) not in ("notes", "skip")]
+    return _pages.page(lesson.title, map(_notebooks.without_folds, shown), deck=True)
 
 
 def find_browser() -> str | None:
     """The program of a Chromium-based browser: the one MOBILENET_CHROMIUM names, or a usual one on the path."""
-    for name in (os.environ.get("MOBILENET_CHROMIUM"), *BROWSERS):
-        found = shutil.which(os.path.expanduser(name)) if name else None
-        if found:
-            return found
-    return None
+    names = (os.path.expanduser(os.environ.get("MOBILENET_CHROMIUM", "")), *BROWSERS)
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 def to_pdf(page: Path, browser: str) -> Path:
     """Print a page beside itself. RuntimeError where the browser wrote nothing."""
     target = page.with_suffix(".pdf")
     with tempfile.TemporaryDirectory() as profile:
-        command = [
-            browser,
-            *("--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-            *(f"--user-data-dir={profile}", "--no-pdf-header-footer", f"--print-to-pdf={target.resolve()}"),
-            page.resolve().as_uri(),
-        ]
+        options = ["--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+        options += [f"--user-data-dir={profile}", "--no-pdf-header-footer", f"--print-to-pdf={target.resolve()}"]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
-            command.insert(1, "--no-sandbox")  # Chromium's sandbox refuses to work for root
+            options.append("--no-sandbox")  # Chromium's sandbox refuses to work for root
+        command = [browser, *options, page.resolve().as_uri()]
         done = subprocess.run(command, capture_output=True, timeout=SECONDS_TO_PRINT, check=False)
     if done.returncode or not target.exists():
         told = done.stderr.decode(errors="replace").strip().splitlines()[-1:]

@@ -40,8 +40,9 @@ def content(file: Path) -> dict:
         return records._content(database)
 
 
-def in_another_process(program: str, **options) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", "from mobilenet_lib.course import records\n" + program], **options)
+def in_another_process(program: str, *arguments: str, **options) -> subprocess.Popen:
+    program = f"import sys\nfrom mobilenet_lib.course import records\n{program}"
+    return subprocess.Popen([sys.executable, "-c", program, *arguments], **options)
 
 
 # The file
@@ -73,14 +74,12 @@ def test_progress_survives_a_restart(file):
 
 def test_notebooks_writing_at_once_lose_nothing(file):
     program = (
-        "import sys\n"
         "for number in range(15):\n"
         "    records.record_guess(f'{sys.argv[1]}.{number}', number + 1)\n"
         "    records.record_attempt('shared', 'wrong')\n"
         "assert not records.take_notes()"
     )
-    command = [sys.executable, "-c", "from mobilenet_lib.course import records\n" + program]
-    writers = [subprocess.Popen([*command, str(number)]) for number in range(4)]
+    writers = [in_another_process(program, str(number)) for number in range(4)]
     assert [writer.wait(120) for writer in writers] == [0, 0, 0, 0]
     written = content(file)
     assert len(written["guesses"]) == 4 * 15
@@ -211,9 +210,7 @@ def test_a_broken_file_is_set_aside_whole_and_told(file, suffix, broken, first):
 def test_notebooks_that_meet_a_broken_file_at_once_lose_nothing(file):
     file.parent.mkdir()
     file.write_bytes(b"broken" * 1000)
-    command = "import sys\nrecords.record_guess(sys.argv[1], 1)"
-    program = [sys.executable, "-c", "from mobilenet_lib.course import records\n" + command]
-    writers = [subprocess.Popen([*program, str(number)]) for number in range(4)]
+    writers = [in_another_process("records.record_guess(sys.argv[1], 1)", str(number)) for number in range(4)]
     assert [writer.wait(120) for writer in writers] == [0, 0, 0, 0]
     assert content(file)["guesses"].keys() == {"0", "1", "2", "3"}
     assert len(list(file.parent.glob("*unreadable*.sqlite"))) == 1
@@ -230,7 +227,7 @@ def test_two_broken_files_in_one_second_are_both_kept(file, monkeypatch):
 
 def test_a_whole_file_is_not_set_aside(file):
     records.record_guess(QUESTION, 16)
-    records._stores.clear()
+    records._pending.clear()
     assert records.guess(QUESTION)["first"] == 16
     assert list(file.parent.glob("*unreadable*")) == []
 
@@ -281,7 +278,7 @@ def test_a_file_that_cannot_be_written_is_read_and_completed_in_memory(file, old
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
     monkeypatch.setattr(records, "_transaction", refused)
-    monkeypatch.setattr(records._Store, "_write", refused)
+    monkeypatch.setattr(records, "_write", refused)
     records.record_guess(SECOND, 4_800)
     assert records.state()["guesses"].keys() == {QUESTION, SECOND}
     assert {name: (file.parent / name).read_bytes() for name in before} == before
@@ -295,7 +292,7 @@ def test_a_run_without_a_learner_writes_only_where_it_was_told(tmp_path, monkeyp
     monkeypatch.setenv("MOBILENET_INTERACTIVE", "1")
     records.record_guess(QUESTION, 16)
     assert (tmp_path / "home" / "progress.sqlite").exists()
-    records._stores.clear()
+    records._pending.clear()
 
 
 def test_empty_variables_mean_unset(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from mobilenet_lib.course import exercises, handout, progress, readiness, record
 from mobilenet_lib.course.exercises import EXERCISES
 from mobilenet_lib.course.guesses import predict
 from mobilenet_lib.course.questions import QUESTIONS
-from mobilenet_lib.teaching import _copies, _guide, _notebooks, _pages, _plan, _report, _room, _slides, _timing
+from mobilenet_lib.teaching import _copies, _guide, _measured, _notebooks, _pages, _report, _slides
 from mobilenet_lib.teaching.__main__ import main
 
 
@@ -387,8 +387,8 @@ def test_cut_points_are_sections_of_their_lessons(lessons):
 
 def test_every_lesson_fits_its_sessions(lessons):
     for lesson in lessons:
-        for available in _plan.SESSIONS:
-            made = _plan.plan(lesson, available)
+        for available in _guide.SESSIONS:
+            made = _guide.plan(lesson, available)
             assert made.minutes <= available
             all_minutes = lesson.lesson.minutes + sum(
                 map(lesson.minutes_for, (one for part in lesson.sections for one in part.exercises))
@@ -405,13 +405,13 @@ def test_every_lesson_fits_its_sessions(lessons):
 def test_sections_named_as_cuts_are_enough_for_45_minutes(lessons):
     for lesson in lessons:
         if lesson.lesson.number in course.CUTS:
-            left_out = {one.id for one in _plan.plan(lesson, 45).left_out}
+            left_out = {one.id for one in _guide.plan(lesson, 45).left_out}
             assert left_out <= set(course.CUTS[lesson.lesson.number])
 
 
 def test_a_lesson_without_cut_points_gives_up_its_last_sections(lessons, monkeypatch):
     monkeypatch.setattr("mobilenet_lib.course.lessons.CUTS", {})
-    made = _plan.plan(lessons[2], 45)
+    made = _guide.plan(lessons[2], 45)
     assert made.minutes <= 45
     assert made.left_out[-1].id == lessons[2].sections[-4].id
 
@@ -427,11 +427,11 @@ def test_measured_times_are_those_of_the_cells(tmp_path, monkeypatch):
     lesson = course.Lesson("98_timed", "Timed", "How long?", minutes=1)
     nbformat.write(node, tmp_path / lesson.file_name)
     monkeypatch.setattr(_notebooks, "path", lambda one: tmp_path / one.file_name)
-    monkeypatch.setattr(_timing, "FOLDER", tmp_path / "times")
-    assert _timing.recorded(lesson) is None
-    times = _timing.measure(lesson)
-    _timing.save(lesson, times)
-    assert _timing.recorded(lesson) == times
+    monkeypatch.setattr(_measured, "TIMES", tmp_path / "times")
+    assert _measured.times(lesson) is None
+    times = _measured.measure(lesson)
+    _measured.save(lesson, times)
+    assert _measured.times(lesson) == times
     assert list(times.seconds) == ["waits", "quick"]
     assert times.seconds["waits"] >= 0.3
     assert times.versions["python"] in times.source
@@ -441,8 +441,8 @@ def test_guide_shows_a_slow_cell_with_what_it_showed(lessons, monkeypatch):
     lesson = lessons[1]
     seconds, versions = {"count-4x4": 7.0, "gone": 1.0}, {"python": "3", "paddlepaddle": "3"}
     machine = {"processor": "P", "cores": 1}
-    times = _timing.Times(seconds, "2026-01-01", 0.5, versions, machine, "by hand")
-    monkeypatch.setattr(_timing, "recorded", lambda one: times)
+    times = _measured.Times(seconds, "2026-01-01", 0.5, versions, machine, "by hand")
+    monkeypatch.setattr(_measured, "times", lambda one: times)
     text = _guide.guide(lesson)
     assert "Slow: <code>count-4x4</code>, 7.0 s" in text
     text, cell = words(text), next(one for one in lesson.cells if one.id == "count-4x4")
@@ -453,7 +453,7 @@ def test_guide_shows_a_slow_cell_with_what_it_showed(lessons, monkeypatch):
 
 
 def test_recorded_times_say_where_they_come_from():
-    measured = [one for one in map(_timing.recorded, course.LESSONS) if one]
+    measured = [one for one in map(_measured.times, course.LESSONS) if one]
     assert measured
     for times in measured:
         assert times.total > 0
@@ -466,17 +466,24 @@ def test_recorded_times_say_where_they_come_from():
 
 def test_students_per_machine_are_a_division():
     lessons = [{"kernel_peak_mb": 380}, {"kernel_peak_mb": 300}]
-    room = _room.Room("2026-01-01", "", {"started": 100, "at_the_end": 120}, lessons, 900, {}, {})
+    room = _measured.Room("2026-01-01", "", {"started": 100, "at_the_end": 120}, lessons, 900, {}, {})
     assert room.one_lesson_mb == 500
     assert room.students(16, each_mb=500) == 30
     assert room.students(0.5, each_mb=500) == 0
 
 
+def test_a_damaged_measurement_says_how_to_make_it_again(tmp_path, monkeypatch):
+    (tmp_path / "memory.json").write_text("{")
+    monkeypatch.setattr(_measured, "ROOM", tmp_path / "memory.json")
+    with pytest.raises(ValueError, match=r"not a whole JSON file .*`python tests/benchmark_room\.py` makes it again"):
+        _measured.room()
+
+
 def test_guide_says_how_many_fit(lessons, monkeypatch):
     lesson = {"lesson": "01_x", "kernel_peak_mb": 380, "kernel_left_mb": 300, "cpu_seconds": 9.0}
     machine = {"processor": "P", "cores": 2, "memory_gb": 24.0}
-    room = _room.Room("2026-01-01", "Made up.", {"started": 100, "at_the_end": 120}, [lesson], 900, {}, machine)
-    monkeypatch.setattr(_room, "recorded", lambda: room)
+    room = _measured.Room("2026-01-01", "Made up.", {"started": 100, "at_the_end": 120}, [lesson], 900, {}, machine)
+    monkeypatch.setattr(_measured, "room", lambda: room)
     page = _guide.index(lessons)
     assert "at most 500 MB" in page
     assert "Made up." in page
@@ -486,7 +493,7 @@ def test_guide_says_how_many_fit(lessons, monkeypatch):
 
 
 def test_readme_says_what_was_measured():
-    room = _room.recorded()
+    room = _measured.room()
     assert room.conditions
     assert room.machine["cores"] >= 1
     readme = (readiness.course_folder() / "README.md").read_text(encoding="utf-8")

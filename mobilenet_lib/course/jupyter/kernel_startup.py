@@ -1,4 +1,4 @@
-"""Runs in each kernel that `mobilenet-course` starts, before its first cell (as PYTHONSTARTUP; leaves no name behind)."""
+"""Runs before the first cell of each kernel that `mobilenet-course` starts (PYTHONSTARTUP). Leaves no name behind."""
 
 try:
     from mobilenet_lib.course import error_notes

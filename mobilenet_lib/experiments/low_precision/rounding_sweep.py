@@ -50,7 +50,7 @@ RANGES = {
 
 def record() -> dict[str, Any]:
     """The recorded sweep: "rows", and how they were made ("data", "versions", "machine", …)."""
-    return recorded.load(PATH, "low_precision.rounding_sweep")
+    return recorded.load(PATH, "python -m mobilenet_lib.experiments.low_precision.rounding_sweep")
 
 
 def to_frame() -> pd.DataFrame:

@@ -10,11 +10,11 @@ from typing import Any
 
 @cache
 def load(path: Path, command: str) -> Any:
-    """What a file of measurements holds; it is read once. command: the module that makes it again, for the errors.
+    """What a file of measurements holds; it is read once. command: what makes it again, for the errors.
 
     Raises FileNotFoundError without the file, ValueError where it is damaged.
     """
-    again = f"`python -m mobilenet_lib.experiments.{command}` makes it again"
+    again = f"`{command}` makes it again"
     if not path.is_file():
         raise FileNotFoundError(f"there is no record at {path}. {again}, or take a whole copy of the course.")
     try:

@@ -139,7 +139,7 @@ def recorded_onnx(folder: str | Path) -> Path:
 
 def record() -> dict[str, Any]:
     """What was measured ("bytes", "agreement", "preparations", "noise", "latency"), and how ("data", "machine", …)."""
-    return recorded.load(PATH, "shipping.shipped")
+    return recorded.load(PATH, "python -m mobilenet_lib.experiments.shipping.shipped")
 
 
 def latencies() -> pd.DataFrame:

@@ -94,7 +94,7 @@ def record() -> dict[str, Any]:
 @cache
 def load(path: Path) -> dict[str, Any]:
     """A record from its file. FileNotFoundError without one; ValueError names what is broken or missing in it."""
-    found = recorded.load(path, "speed.measuring")
+    found = recorded.load(path, "python -m mobilenet_lib.experiments.speed.measuring")
     check(found, str(path))
     return found
 
