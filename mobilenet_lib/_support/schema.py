@@ -32,7 +32,7 @@ _WORDS = {
 }
 
 
-def fields(others: bool = False, **properties: Schema) -> Schema:
+def fields(others: bool = False, /, **properties: Schema) -> Schema:
     """The schema of a record that holds all of these fields; `others` allows fields beside them."""
     return {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": others}
 

@@ -31,6 +31,7 @@ PIXEL_SCALE = 127.5
 # How far augmentation moves an image, in pixels: the 4 of He et al., arXiv 1512.03385, section 4.2.
 MAX_SHIFT = 4
 
+BORDER = 2  # black pixels on each side of Fashion-MNIST's images, to make 32×32 of 28×28
 _FASHION_MNIST = Path(__file__).with_name("bundled") / "fashion-mnist-part.npz"
 _FASHION_MNIST_SHA256 = "9af7deca0db6f3f108bbebb8f36d3e7f242b00eefde0b54fd069817266cc0cd1"
 _CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
@@ -235,6 +236,10 @@ def _load_fashion_mnist(split: str) -> ImageSet:
     with np.load(io.BytesIO(content), allow_pickle=False) as part:
         grey = part[f"{split}_images"]  # uint8 [N, 28, 28]
         labels = part[f"{split}_labels"].astype(np.int64)
-    padded = np.pad(grey, ((0, 0), (2, 2), (2, 2)))
-    images = np.repeat(padded[:, np.newaxis], 3, axis=1)
-    return ImageSet("fashion_mnist", split, images, labels, _CLOTHES, _FASHION_MNIST_SOURCE)
+    return ImageSet("fashion_mnist", split, bordered(grey), labels, _CLOTHES, _FASHION_MNIST_SOURCE)
+
+
+def bordered(grey: np.ndarray) -> np.ndarray:
+    """Grey images [N, 28, 28] with two black pixels on each side, in all three colours: [N, 3, 32, 32]."""
+    padded = np.pad(grey, ((0, 0), (BORDER, BORDER), (BORDER, BORDER)))
+    return np.repeat(padded[:, np.newaxis], 3, axis=1)

@@ -60,9 +60,9 @@ class Predictor:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         images = np.ascontiguousarray(images, dtype=np.float32)
         if images.ndim != 4 or images.shape[1:] != self.image_shape or not len(images):
-            expected = ("batch", *self.image_shape)
+            form = ("batch", *self.image_shape)
             raise ValueError(
-                f"images must be an array of shape {expected}, not {images.shape}: the network was saved for it"
+                f"images must be an array of shape {form}, not {images.shape}: the network was saved for it"
             )
         return self.run(images)
 
@@ -127,27 +127,19 @@ def export_onnx(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path:
     Raises RuntimeError with the reason where this machine cannot convert (`why_no_onnx`); ValueError as `save` does,
     and for a model with an operation that cannot be converted.
     """
-    reason = why_no_onnx()
-    if reason:
+    if reason := why_no_onnx():
         raise RuntimeError(reason)
     path = Path(path).expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        graph, known, made = (
-            save(model, image_shape, Path(folder) / "model"),
-            Path(folder, "known"),
-            Path(folder, "onnx"),
-        )
+        graph = save(model, image_shape, Path(folder) / "model")
+        made, known = Path(folder, "onnx"), Path(folder, "known")
         # In a process of its own: an operation that paddle2onnx does not know ends the process without an exception.
         # And in a folder of its own, where no file of a learner takes the place of a module.
-        arguments = (str(graph), str(graph.with_suffix(".pdiparams")), str(made), str(known))
-        done = subprocess.run(
-            [sys.executable, "-c", _CONVERT, *arguments], cwd=folder, capture_output=True, check=False
-        )
+        command = [sys.executable, "-c", _CONVERT, graph, graph.with_suffix(".pdiparams"), made, known]
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
         if done.returncode or not made.is_file():
-            raise ValueError(
-                f"{type(model).__name__} cannot be converted to ONNX: {_why_not(graph, known, done.stderr)}"
-            )
+            why = _why_not(graph, known, done.stderr)
+            raise ValueError(f"{type(model).__name__} cannot be converted to ONNX: {why}")
         with files.atomic_write(path) as file:
             file.write(made.read_bytes())
     return path
@@ -177,14 +169,11 @@ def _supports(supported: list[str], operation: str) -> bool:
 
 def why_no_onnx() -> str:
     """Why this machine cannot convert a network to ONNX and run it; "" where it can."""
-    for package, hint in (
-        ("paddle2onnx", "it has wheels for Python up to 3.12; everything else goes on without"),
-        ("onnxruntime", "run `uv sync`"),
-    ):
-        if importlib.util.find_spec(package) is None:
-            version = ".".join(map(str, sys.version_info[:2]))
-            return f"{package} is not installed for Python {version}: {hint}"
-    return ""
+    hints = {"paddle2onnx": "it has wheels for Python up to 3.12; everything else goes on without"}
+    hints["onnxruntime"] = "run `uv sync`"
+    missing = next((package for package in hints if importlib.util.find_spec(package) is None), None)
+    version = ".".join(map(str, sys.version_info[:2]))
+    return f"{missing} is not installed for Python {version}: {hints[missing]}" if missing else ""
 
 
 def predictor(
@@ -192,12 +181,12 @@ def predictor(
 ) -> Predictor:
     """`model` in eval mode in `paddle.inference`. image_shape: (channels, height, width) of one image.
 
-    threads: default as many as the dynamic graph uses. onednn=False runs Paddle's own kernels in the same runtime.
-    A Paddle without oneDNN (not x86-64) takes its own kernels too, and `fused` says so.
+    threads: default as many as the dynamic graph uses. onednn=False runs Paddle's own kernels in the same runtime, as a
+    Paddle without oneDNN does (not x86-64): `fused` tells.
     """
-    shape, threads = checked_shape(image_shape), _threads(threads)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        return load_predictor(save(model, shape, Path(folder) / "model"), shape, threads=threads, onednn=onednn)
+        graph = save(model, image_shape, Path(folder) / "model")
+        return load_predictor(graph, image_shape, threads=threads, onednn=onednn)
 
 
 def load_predictor(
@@ -207,8 +196,6 @@ def load_predictor(
 
     Raises FileNotFoundError where one of the two files is missing, ValueError where they are damaged.
     """
-    from paddle import inference
-
     shape, threads = checked_shape(image_shape), _threads(threads)
     graph = Path(graph).expanduser()
     for file in (graph, graph.with_suffix(".pdiparams")):
@@ -220,16 +207,10 @@ def load_predictor(
         # Version and nesting level, which are 0. Paddle hangs on a file of something else.
         if any(weights.read(12)):
             raise RuntimeError("the file of weights begins otherwise than Paddle's do")
-    config = inference.Config(str(graph), str(graph.with_suffix(".pdiparams")))
-    config.disable_gpu()
-    config.disable_glog_info()
+    config = cpu_config(graph, onednn=onednn)
     config.set_cpu_math_library_num_threads(threads)
-    if onednn:
-        config.enable_onednn()
-    else:
-        config.disable_onednn()
     with _whole(graph), held():
-        runtime = inference.create_predictor(config)
+        runtime = paddle.inference.create_predictor(config)
     source = runtime.get_input_handle(runtime.get_input_names()[0])
     result = runtime.get_output_names()[0]
 
@@ -242,13 +223,21 @@ def load_predictor(
     return Predictor("paddle.inference", threads, fused, shape, run)
 
 
+def cpu_config(graph: Path, *, onednn: bool = True) -> paddle.inference.Config:
+    """How `paddle.inference` is to run a saved program: on the CPU, silently, with oneDNN or without."""
+    config = paddle.inference.Config(str(graph), str(graph.with_suffix(".pdiparams")))
+    config.disable_gpu()
+    config.disable_glog_info()
+    config.enable_onednn() if onednn else config.disable_onednn()
+    return config
+
+
 def onnx_predictor(
     model: paddle.nn.Layer, image_shape: tuple[int, int, int], *, threads: int | None = None
 ) -> Predictor:
     """`model` in eval mode in ONNX Runtime; arguments as `predictor`. Raises as `export_onnx` does."""
-    shape, threads = checked_shape(image_shape), _threads(threads)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        return load_onnx(export_onnx(model, shape, Path(folder) / "model.onnx"), shape, threads=threads)
+        return load_onnx(export_onnx(model, image_shape, Path(folder) / "model.onnx"), image_shape, threads=threads)
 
 
 def load_onnx(path: str | Path, image_shape: tuple[int, int, int], *, threads: int | None = None) -> Predictor:
@@ -284,4 +273,4 @@ def _whole(path: Path) -> Iterator[None]:
 
 
 def _threads(threads: int | None) -> int:
-    return environment.machine()["threads"] if threads is None else whole_number("threads", threads)
+    return environment.threads() if threads is None else whole_number("threads", threads)

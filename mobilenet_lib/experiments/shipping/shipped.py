@@ -44,10 +44,9 @@ PATH = _FOLDER / "measured.json"
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two runtimes agree on the same images.
+    """How far two runtimes agree: their `largest_difference` of two scores, beside the `largest_score`.
 
-    largest_difference: of any two scores. largest_score: to compare it with. same_class: how many of the `images` they
-    classify alike.
+    same_class: how many of the `images` they classify alike.
     """
 
     largest_difference: float
@@ -89,7 +88,7 @@ def noise(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-1, 1, (count, *IMAGE_SHAPE)).astype(np.float32)
 
 
-# Ways from bytes, uint8 [N, 3, 32, 32], to what a network is given; only the first is the one it was trained with.
+# Ways from bytes, uint8 [N, 3, 32, 32], to what a network is given; it was trained with the first one alone.
 PREPARATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as in training: −1 to 1": lambda images: images / np.float32(127.5) - 1,
     "0 to 1": lambda images: images / np.float32(255),
@@ -116,14 +115,11 @@ def rewritten(graph: str | Path) -> Path:
     `layer_kinds` reads it. Without oneDNN (not x86-64) it is the program as it was.
     """
     from mobilenet_lib._support.paddle import paddle
+    from mobilenet_lib.experiments import inference
 
-    graph = Path(graph)
-    folder = graph.with_name("rewritten")
+    folder = Path(graph).with_name("rewritten")
     folder.mkdir(exist_ok=True)
-    config = paddle.inference.Config(str(graph), str(graph.with_suffix(".pdiparams")))
-    config.disable_gpu()
-    config.disable_glog_info()
-    config.enable_onednn()
+    config = inference.cpu_config(Path(graph))
     config.set_optim_cache_dir(str(folder))
     config.enable_save_optim_model(True)
     paddle.inference.create_predictor(config)
@@ -165,53 +161,48 @@ def measure() -> dict[str, Any]:
     from mobilenet_lib import data, weights
     from mobilenet_lib.experiments import inference
 
-    model, test = weights.recorded(NETWORK), data.load("fashion_mnist", "test")
-    some, labels = test.images[:IMAGES], test.labels[:IMAGES]
+    model, test = weights.recorded(NETWORK), data.load("fashion_mnist", "test").head(IMAGES)
     with tempfile.TemporaryDirectory() as folder:
         graph = inference.save(model, IMAGE_SHAPE, Path(folder, "network"))
         onnx = inference.export_onnx(model, IMAGE_SHAPE, _FOLDER / f"{NETWORK}.onnx")
         sizes = {file.name: file.stat().st_size for file in (*graph.parent.iterdir(), onnx)}
-        runtimes: dict[str, Runtime] = {
-            "dynamic graph": dynamic(model),
-            "paddle.inference": inference.load_predictor(graph, IMAGE_SHAPE),
-            "onnxruntime": inference.load_onnx(onnx, IMAGE_SHAPE),
-        }
-    scores = {name: runtime(data.normalise(some)) for name, runtime in runtimes.items()}
-    runtime = runtimes["paddle.inference"]
-    timed = runtimes | {"dynamic graph": model}
+        runtime = inference.load_predictor(graph, IMAGE_SHAPE)
+    runtimes = {"paddle.inference": runtime, "onnxruntime": inference.load_onnx(onnx, IMAGE_SHAPE)}
+    normalised = data.normalise(test.images)
+    expected = dynamic(model)(normalised)
+    scores = {"dynamic graph": expected, **{name: one(normalised) for name, one in runtimes.items()}}
+    timed = {"dynamic graph": model, **runtimes}
     return {
         "network": f"{NETWORK}: see runs.recorded",
         "mode": "recorded",
-        "data": f"{test.source}; the first {IMAGES} test images",
+        "data": f"{test.source} test images",
         "versions": environment.versions("onnxruntime", "paddle2onnx"),
         "machine": environment.machine(),
         "bytes": dict(sorted(sizes.items())),
-        "agreement": {name: asdict(agreement(scores["dynamic graph"], scores[name])) for name in runtimes},
-        "preparations": {name: _judged(runtime(given(some)), labels) for name, given in PREPARATIONS.items()},
-        "noise": {"median_confidence": float(np.median(confidence(runtime(noise(IMAGES)))))},
+        "agreement": {name: asdict(agreement(expected, others)) for name, others in scores.items()},
+        "preparations": {name: _judged(runtime(made(test.images)), test.labels) for name, made in PREPARATIONS.items()},
+        "noise": {"median_confidence": _median_confidence(runtime(noise(IMAGES)))},
         "latency": [_latency(name, one, batch) for name, one in timed.items() for batch in BATCHES],
     }
 
 
 def _judged(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     correct = int((scores.argmax(axis=1) == labels).sum())
-    return {"correct": correct, "total": len(labels), "median_confidence": float(np.median(confidence(scores)))}
+    return {"correct": correct, "total": len(labels), "median_confidence": _median_confidence(scores)}
+
+
+def _median_confidence(scores: np.ndarray) -> float:
+    return float(np.median(confidence(scores)))
 
 
 def _latency(name: str, runtime: Any, batch: int) -> dict[str, Any]:
     """One runtime after the other, not in turns: idle threads of one would keep the cores from the next for a while."""
     from mobilenet_lib.experiments.speed import timing
 
-    timed = timing.latency(runtime, IMAGE_SHAPE, batch_size=batch, warm_up=WARM_UP, repeats=ROUNDS)
-    row = timed.row()
+    row = timing.latency(runtime, IMAGE_SHAPE, batch_size=batch, warm_up=WARM_UP, repeats=ROUNDS).row()
     return {"runtime": name, "batch": batch, **{key: row[key] for key in ("ms", "low", "high", "calls")}}
 
 
-def main() -> None:
-    """Measure, write the record and print it."""
+if __name__ == "__main__":
     files.write_json(PATH, measure())
     print(PATH.read_text(encoding="utf-8"), end="")
-
-
-if __name__ == "__main__":
-    main()
