@@ -3,7 +3,6 @@
 from mobilenet_lib.experiments.design.card import trade_off, write_card
 from mobilenet_lib.experiments.design.designs import (
     COSTS,
-    PAPERS_STRIDES,
     TRAINED,
     TRAININGS,
     Budget,
@@ -15,5 +14,5 @@ from mobilenet_lib.experiments.design.designs import (
     trained,
 )
 
-__all__ = ["COSTS", "PAPERS_STRIDES", "TRAINED", "TRAININGS", "Budget", "Design", "front", "pareto_front", "recorded"]
-__all__ += ["run_names", "trade_off", "trained", "write_card"]
+__all__ = ["COSTS", "TRAINED", "TRAININGS", "Budget", "Design", "front", "pareto_front", "recorded", "run_names"]
+__all__ += ["trade_off", "trained", "write_card"]

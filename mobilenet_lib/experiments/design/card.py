@@ -51,12 +51,7 @@ def write_card(
         budget: its limits; milliseconds, for one image, where it limits them.
         folder: made as needed.
 
-    Returns:
-        The two paths.
-
-    Raises:
-        ValueError: the run has no result.
-        OSError: the folder cannot be written.
+    Returns the two paths. Raises ValueError where the run has no result, OSError where the folder cannot be written.
     """
     import pandas as pd
 
@@ -66,10 +61,8 @@ def write_card(
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"folder must name a folder, and {folder} is a file: give another name")
     rows = pd.Series(_card_rows(design, run, own, frame, budget, milliseconds), name="value")
-    title, figure = (
-        html.escape(design.title),
-        plots.as_data(*trade_off(frame, "macs", own, _conditions(run)))["text/html"],
-    )
+    title = html.escape(design.title)
+    figure = plots.as_data(*trade_off(frame, "macs", own, _conditions(run)))["text/html"]
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         '<body style="font-family: sans-serif; max-width: 60em; margin: 1em auto">'
@@ -88,7 +81,7 @@ def _card_rows(
 ) -> dict[str, str]:
     (row,) = own.itertuples()
     rows = {name: str(value) for name, value in design.network.items()}
-    rows |= {label: f"{getattr(row, name):,}" for name, label in COSTS.items()}
+    rows |= {label: f"{own[name].item():,}" for name, label in COSTS.items()}
     if milliseconds is not None:
         rows["milliseconds, one image"] = f"{milliseconds:.2f}"
     for what, line in budget.report(design, milliseconds).iterrows():
@@ -113,5 +106,4 @@ def _conditions(run: Run) -> str:
 
 
 def _file_name(title: str) -> str:
-    plain = title.lower().replace("α=", "a").replace("=", "").replace(".", "")
-    return "_".join("".join(letter if letter.isalnum() else " " for letter in plain).split())
+    return "_".join(title.lower().replace("α=", "a").replace("=", "").replace(".", "").split())

@@ -67,39 +67,31 @@ class Design:
         if self.family not in PAPERS_STRIDES:
             raise ValueError(f'family must be "v1" or "v2", not {self.family!r}')
         expansion = whole_number("expansion", self.expansion) if self.family == "v2" else 1
-        strides = _checked_strides(self.strides, self.family)
         object.__setattr__(self, "expansion", expansion)
-        object.__setattr__(self, "strides", strides)
+        object.__setattr__(self, "strides", _checked_strides(self.strides, self.family))
         _ = self.table  # refuses what is left: a width, a resolution, a stem that make no network
 
     @property
     def network(self) -> dict[str, Any]:
         """The arguments of `models.build` for this design, as plain JSON holds them."""
-        name, layers = {"v1": "pairs", "v2": "bottlenecks"}[self.family], self._layers
-        papers = layers == {"v1": V1_SEPARABLE, "v2": V2_BOTTLENECKS}[self.family]
-        return {
-            "name": f"mobilenet_{self.family}",
-            "width_multiplier": self.width_multiplier,
-            "resolution": self.resolution,
-            "stem_stride": self.stem_stride,
-            "num_classes": self.num_classes,
-            **({} if papers else {name: [list(line) for line in layers]}),
-        }
+        chosen = ("width_multiplier", "resolution", "stem_stride", "num_classes")
+        arguments = {"name": f"mobilenet_{self.family}", **{name: getattr(self, name) for name in chosen}}
+        layers, papers = self._layers, {"v1": V1_SEPARABLE, "v2": V2_BOTTLENECKS}[self.family]
+        if layers != papers:
+            arguments[{"v1": "pairs", "v2": "bottlenecks"}[self.family]] = [list(line) for line in layers]
+        return arguments
 
     @cached_property
     def table(self) -> Table:
         """The network as a table with its costs."""
-        numbers = (self.width_multiplier, self.resolution, self.num_classes, self.stem_stride)
-        if self.family == "v1":
-            return architectures.mobilenet_v1(*numbers, pairs=self._layers)
-        return architectures.mobilenet_v2(*numbers, bottlenecks=self._layers)
+        arguments = self.network
+        return getattr(architectures, arguments.pop("name"))(**arguments)
 
     @property
     def _layers(self) -> tuple[tuple[int, ...], ...]:
         strides = self.strides or PAPERS_STRIDES[self.family]
         if self.family == "v1":
-            lines = zip(strides, V1_SEPARABLE, strict=True)
-            return tuple((stride, channels) for stride, (_, channels) in lines)
+            return tuple((stride, channels) for stride, (_, channels) in zip(strides, V1_SEPARABLE, strict=True))
         return tuple(
             (1 if t == 1 else self.expansion, channels, repeats, stride)
             for stride, (t, channels, repeats, _) in zip(strides, V2_BOTTLENECKS, strict=True)
@@ -134,9 +126,8 @@ def _checked_strides(strides: Sequence[int], family: str) -> tuple[int, ...]:
 class Budget:
     """Limits of a design; None is no limit.
 
-    macs: multiply-accumulates for one image. params: weights, as the papers count. peak_activations: the most numbers
-    in memory at once, layer by layer. milliseconds: for one image, on the machine where it is measured. ValueError for
-    a limit that is no number above zero, and for none at all.
+    macs: for one image. params: weights, as the papers count. peak_activations: the most numbers in memory at once.
+    milliseconds: for one image, as measured. ValueError for a limit that is no number above zero, and for none at all.
     """
 
     macs: float | None = None
@@ -155,8 +146,7 @@ class Budget:
     @property
     def limits(self) -> dict[str, float]:
         """The limits that there are, by name."""
-        named = {**{name: getattr(self, name) for name in COSTS}, "milliseconds": self.milliseconds}
-        return {name: limit for name, limit in named.items() if limit is not None}
+        return {name: limit for name, limit in vars(self).items() if limit is not None}
 
     def used(self, design: Design, milliseconds: float | None = None) -> dict[str, float]:
         """For each limit, what the design uses of it. ValueError where a time is limited and none was measured."""
@@ -170,23 +160,17 @@ class Budget:
 
     def fits(self, design: Design, milliseconds: float | None = None) -> bool:
         """Does the design keep every limit? Exactly at a limit is within it."""
-        used = self.used(design, milliseconds)
-        return all(used[name] <= limit for name, limit in self.limits.items())
+        return bool((self.report(design, milliseconds)["verdict"] == "fits").all())
 
     def report(self, design: Design, milliseconds: float | None = None) -> pd.DataFrame:
         """A row per limit: used, limit, what is used in percent of it, and "fits" or "too much"."""
         import pandas as pd
 
-        used, limits = self.used(design, milliseconds), self.limits
-        rows = {
-            COSTS.get(name, name): {
-                "used": used[name],
-                "limit": limit,
-                "% of limit": 100 * used[name] / limit,
-                "verdict": "fits" if used[name] <= limit else "too much",
-            }
-            for name, limit in limits.items()
-        }
+        rows = {}
+        for name, used in self.used(design, milliseconds).items():
+            limit = self.limits[name]
+            row = {"used": used, "limit": limit, "% of limit": 100 * used / limit}
+            rows[COSTS.get(name, name)] = {**row, "verdict": "fits" if used <= limit else "too much"}
         return pd.DataFrame.from_dict(rows, orient="index")
 
 
