@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import warnings
 from collections.abc import Sequence
@@ -44,19 +45,19 @@ def read(root: Path, split: str, size: int) -> tuple[np.ndarray, np.ndarray, tup
     """One split: images uint8 [N, 3, size, size], labels int64 [N], classes, source; the rules are `data.load`'s."""
     if not root.is_dir():
         raise FileNotFoundError(f"There is no folder {root}. {_LAYOUT}")
-    folders = {folder.name: folder for folder in _sub_folders(root)}
-    own_split = {"train", "test"} <= folders.keys()
-    if own_split and len(folders) > 2:
-        others = ", ".join(sorted(folders.keys() - {"train", "test"}))
-        raise FolderError(f"{root} has other folders beside train/ and test/: {others}. Move them elsewhere. {_LAYOUT}")
+    names = {folder.name for folder in _sub_folders(root)}
+    own_split = {"train", "test"} <= names
     if own_split:
-        files, skipped = _files_by_class(folders[split])
-        _check_same_classes(folders["train"], folders["test"])
+        if others := ", ".join(sorted(names - {"train", "test"})):
+            advice = f"Move them elsewhere. {_LAYOUT}"
+            raise FolderError(f"{root} has other folders beside train/ and test/: {others}. {advice}")
+        files, skipped = _files_by_class(root / split)
+        _check_same_classes(root / "train", root / "test")
     else:
         files, skipped = _files_by_class(root)
         files = {name: _part(root / name, paths, split) for name, paths in files.items()}
 
-    paths = [path for group in files.values() for path in group]
+    paths = list(itertools.chain(*files.values()))
     images = allocate(len(paths), size)
     for index, path in enumerate(tqdm(paths, desc=f"reading {root.name}", delay=2, disable=not interactive())):
         images[index] = _read_image(path, size)
@@ -80,9 +81,6 @@ def allocate(count: int, size: int) -> np.ndarray:
             f"{MOST_BYTES / 1e9:.0f} GB. Take fewer or make them smaller: `images.sample(1000).resize({size})`."
         )
     return np.empty((count, 3, size, size), np.uint8)
-
-
-# --- the folder ------------------------------------------------------------------------------------------------
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -134,9 +132,6 @@ def _part(folder: Path, paths: Sequence[Path], split: str) -> list[Path]:
     tests = max(1, round(TEST_FRACTION * len(paths)))
     chosen = order[:tests] if split == "test" else order[tests:]
     return [paths[index] for index in sorted(chosen)]
-
-
-# --- one image -------------------------------------------------------------------------------------------------
 
 
 def _read_image(path: Path, size: int) -> np.ndarray:

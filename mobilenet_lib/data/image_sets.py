@@ -1,9 +1,6 @@
-"""Images to train on: CIFAR-10, a bundled part of Fashion-MNIST, or any folder of images.
+"""An `ImageSet` of bytes, [N, 3, height, width]; `normalise` turns a batch of it into what the networks are fed.
 
-All of them come as an `ImageSet` of bytes, [N, 3, height, width]; `normalise` turns a batch of it into what the
-networks are fed. Only the archive of CIFAR-10 needs Paddle, which is imported when it is loaded.
-
-Introduced in lesson 08.
+Only the archive of CIFAR-10 needs Paddle, which is imported when it is loaded.
 """
 
 from __future__ import annotations
@@ -22,11 +19,6 @@ from mobilenet_lib.data.cifar10 import ArchiveError
 
 NAMES = ("cifar10", "fashion_mnist", "folder")
 SPLITS = ("train", "test")
-
-# (pixel - 127.5) / 127.5: from 0…255 to -1…1. The same for every data set and colour, so that a figure on one set
-# can be compared with a figure on another; TensorFlow-Slim prepares its MobileNets' input in the same way.
-PIXEL_CENTRE = 127.5
-PIXEL_SCALE = 127.5
 
 # How far augmentation moves an image, in pixels: the 4 of He et al., arXiv 1512.03385, section 4.2.
 MAX_SHIFT = 4
@@ -120,9 +112,8 @@ def load(
 ) -> ImageSet:
     """Load one split of a data set as bytes.
 
-    "fashion_mnist": the part that ships with the course, 6,000 training and 2,000 test images of ten kinds of
-    clothing (Xiao, Rasul and Vollgraf, arXiv 1708.07747). 28×28 grey, given as 32×32×3: two black pixels on each side,
-    the grey in all three colours. Needs no network.
+    "fashion_mnist": the part that ships with the course, 6,000 training and 2,000 test images of ten kinds of clothing
+    (Xiao, Rasul and Vollgraf, arXiv 1708.07747), grey, as `bordered` makes them of 28×28. Needs no network.
 
     "cifar10": 50,000 training and 10,000 test images, 32×32 (Krizhevsky 2009). The file is looked for in this order:
     `path`, the environment variable MOBILENET_DATA (unless it is empty), Paddle's cache; then Paddle downloads the
@@ -137,8 +128,7 @@ def load(
     skipped; a file with such an ending that cannot be read is an error.
 
     Args:
-        name: "cifar10", "fashion_mnist" or "folder".
-        split: "train" or "test".
+        name, split: of `NAMES` and `SPLITS`.
         path: the file or folder, as said above; `~` is the home folder.
         size: the side of the images in pixels, to resize to; None leaves 32.
 
@@ -156,25 +146,25 @@ def load(
             raise ValueError("A folder of images needs `path`, for example load('folder', path='pets').")
         content = folders.read(Path(os.path.expanduser(path)), split, 32 if size is None else size)
         return ImageSet(name, split, *content)
-    if name == "cifar10":
-        images = ImageSet(name, split, *cifar10.read(split, path))
-    elif path is None:
-        images = _load_fashion_mnist(split)
-    else:
+    if name == "fashion_mnist" and path is not None:
         raise ValueError(f"{name} ships with the course and takes no `path`. Use the names 'cifar10' or 'folder'.")
+    content = cifar10.read(split, path) if name == "cifar10" else _read_fashion_mnist(split)
+    images = ImageSet(name, split, *content)
     return images if size is None else images.resize(size)
 
 
 def normalise(images: np.ndarray) -> np.ndarray:
     """Bytes uint8 [N, 3, H, W] as float32 of the same shape, from -1 (black) to 1 (white).
 
-    Raises ValueError for anything but bytes, so that nothing is normalised twice.
+    The same for every data set and colour, so that a figure on one set can be compared with a figure on another;
+    TensorFlow-Slim prepares its MobileNets' input in the same way. Raises ValueError for anything but bytes, so that
+    nothing is normalised twice.
     """
     if images.dtype != np.uint8:
         raise ValueError(f"normalise takes bytes (uint8, 0 to 255), not {images.dtype}. Give it ImageSet.images.")
     values = images.astype(np.float32)
-    values -= PIXEL_CENTRE
-    values /= PIXEL_SCALE
+    values -= 127.5
+    values /= 127.5
     return values
 
 
@@ -193,8 +183,6 @@ def augment(
     Args:
         images: uint8 [N, 3, H, W].
         generator: where all chance comes from.
-        max_shift: in pixels.
-        flip: whether to mirror, left to right.
         part: return these images only, as they come out when all are augmented; for work that is shared.
 
     Returns:
@@ -221,13 +209,12 @@ def _turns(labels: np.ndarray) -> np.ndarray:
     return turns
 
 
-def _load_fashion_mnist(split: str) -> ImageSet:
+def _read_fashion_mnist(split: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
     try:
         content = _FASHION_MNIST.read_bytes()
     except OSError as problem:
-        raise FileNotFoundError(
-            f"The bundled {_FASHION_MNIST} cannot be read ({problem}). Install the course again."
-        ) from problem
+        found = f"The bundled {_FASHION_MNIST} cannot be read ({problem})"
+        raise FileNotFoundError(f"{found}. Install the course again.") from problem
     if hashlib.sha256(content).hexdigest() != _FASHION_MNIST_SHA256:
         raise ArchiveError(
             f"The bundled {_FASHION_MNIST} has changed: its SHA-256 is not {_FASHION_MNIST_SHA256}. "
@@ -236,7 +223,7 @@ def _load_fashion_mnist(split: str) -> ImageSet:
     with np.load(io.BytesIO(content), allow_pickle=False) as part:
         grey = part[f"{split}_images"]  # uint8 [N, 28, 28]
         labels = part[f"{split}_labels"].astype(np.int64)
-    return ImageSet("fashion_mnist", split, bordered(grey), labels, _CLOTHES, _FASHION_MNIST_SOURCE)
+    return bordered(grey), labels, _CLOTHES, _FASHION_MNIST_SOURCE
 
 
 def bordered(grey: np.ndarray) -> np.ndarray:
