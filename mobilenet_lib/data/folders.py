@@ -63,8 +63,8 @@ def read(root: Path, split: str, size: int) -> tuple[np.ndarray, np.ndarray, tup
         images[index] = _read_image(path, size)
     labels = np.repeat(np.arange(len(files), dtype=np.int64), [len(group) for group in files.values()])
 
-    rule = f"{split} part, {TEST_FRACTION:.0%} of each class for test, seed {SPLIT_SEED}"
-    rule = f"{split}/ folder" if own_split else rule
+    by_chance = f"{split} part, {TEST_FRACTION:.0%} of each class for test, seed {SPLIT_SEED}"
+    rule = f"{split}/ folder" if own_split else by_chance
     note = f"; {skipped} files that are not images skipped" if skipped else ""
     source = f"folder {root.resolve().name}, {rule}: {len(paths):,} images in {len(files)} classes{note}"
     return images, labels, tuple(files), source
@@ -116,8 +116,8 @@ def _files_by_class(root: Path) -> tuple[dict[str, list[Path]], int]:
 
 
 def _check_same_classes(train: Path, test: Path) -> None:
-    names = [{folder.name for folder in _sub_folders(part)} for part in (train, test)]
-    if only := ", ".join(sorted(names[0] ^ names[1])):
+    first, second = ({folder.name for folder in _sub_folders(part)} for part in (train, test))
+    if only := ", ".join(sorted(first ^ second)):
         raise FolderError(f"{train} and {test} must have the same class folders; only one of them has: {only}.")
 
 

@@ -79,13 +79,10 @@ class ImageSet:
         # How far through its class an image comes, from 0 to 1.
         progress = (_turns(labels) + 0.5) / np.bincount(labels)[labels]
         count = min(max(round(fraction * len(self)), 1), len(self) - 1)
-        in_part = np.zeros(len(self), bool)
-        in_part[order[np.argsort(progress, kind="stable")[:count]]] = True
-        rule = f"split off with seed {seed}"
-        return (
-            self._select(np.flatnonzero(~in_part), f"{len(self) - count:,} left, {count:,} {rule}"),
-            self._select(np.flatnonzero(in_part), f"{count:,} {rule}"),
-        )
+        ranked = order[np.argsort(progress, kind="stable")]
+        note = f"{count:,} split off with seed {seed}"
+        rest = self._select(np.sort(ranked[count:]), f"{len(self) - count:,} left, {note}")
+        return rest, self._select(np.sort(ranked[:count]), note)
 
     def resize(self, size: int) -> ImageSet:
         """The same images, square, with sides of `size` pixels (bicubic). Raises ValueError for an unusable size."""
@@ -115,11 +112,10 @@ def load(
     "fashion_mnist": the part that ships with the course, 6,000 training and 2,000 test images of ten kinds of clothing
     (Xiao, Rasul and Vollgraf, arXiv 1708.07747), grey, as `bordered` makes them of 28×28. Needs no network.
 
-    "cifar10": 50,000 training and 10,000 test images, 32×32 (Krizhevsky 2009). The file is looked for in this order:
-    `path`, the environment variable MOBILENET_DATA (unless it is empty), Paddle's cache; then Paddle downloads the
-    archive (170 MB). It is the official archive, whose MD5 is checked before anything in it is unpickled, or the folder
-    that holds cifar-10-python.tar.gz, or a `.npz` with train_images, train_labels, test_images, test_labels and perhaps
-    `source`, a string. `python -m mobilenet_lib.data.cifar10` makes one of another copy.
+    "cifar10": 50,000 training and 10,000 test images, 32×32. The file is looked for in this order: `path`, the
+    environment variable MOBILENET_DATA, Paddle's cache; then Paddle downloads the archive (170 MB). It is the official
+    archive, the folder that holds it, or a `.npz` that `python -m mobilenet_lib.data.cifar10` made of another copy
+    (train_images, train_labels, test_images, test_labels and perhaps `source`, a string).
 
     "folder": any images on disk. `path` holds one sub-folder a class. With sub-folders train/ and test/, each of
     which holds the class folders, these are the split; else 20 % of each class, chosen with a fixed seed, are the

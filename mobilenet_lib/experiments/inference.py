@@ -74,35 +74,25 @@ def check_one_input(model: paddle.nn.Layer) -> None:
     parameters = inspect.signature(model.forward).parameters.values()
     needed = [one.name for one in parameters if one.default is one.empty and one.kind not in _ANY_NUMBER]
     if len(needed) > 1:
-        raise ValueError(
-            f"{type(model).__name__} takes {len(needed)} inputs ({', '.join(needed)}); a model with one, the images, "
-            "is expected: wrap it in a layer that makes the others"
-        )
+        found = f"{type(model).__name__} takes {len(needed)} inputs ({', '.join(needed)})"
+        advice = "a model with one, the images, is expected: wrap it in a layer that makes the others"
+        raise ValueError(f"{found}; {advice}")
 
 
 def one_tensor(output: Any) -> paddle.Tensor:
     """`output` of a model, where it is one tensor. Raises ValueError for a tuple, a list or a dict of them."""
     if not isinstance(output, paddle.Tensor):
-        raise ValueError(
-            f"the model returns a {type(output).__name__}; one tensor of scores is expected: wrap it in a layer that "
-            "returns that tensor alone"
-        )
+        advice = "one tensor of scores is expected: wrap it in a layer that returns that tensor alone"
+        raise ValueError(f"the model returns a {type(output).__name__}; {advice}")
     return output
 
 
 def save(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | Path) -> Path:
     """Save `model` in eval mode as a program for any batch size: `path`.json (its graph), `path`.pdiparams (weights).
 
-    Args:
-        model: comes back as it was, every layer in its own mode.
-        image_shape: (channels, height, width) of one image.
-        path: without an ending; folders are made as needed.
-
-    Returns:
-        The path of the graph.
-
-    Raises:
-        ValueError: the model is no Layer, has several inputs or outputs, or the shape is none.
+    model: comes back as it was, every layer in its own mode. image_shape: (channels, height, width) of one image.
+    path: without an ending; folders are made as needed. Returns the path of the graph. ValueError where the model is no
+    Layer, has several inputs or outputs, or the shape is none.
     """
     shape = checked_shape(image_shape)
     check_one_input(model)
@@ -150,11 +140,9 @@ def _why_not(graph: Path, known: Path, errors: bytes) -> str:
     if not known.is_file():
         return f"paddle2onnx did not start: … {' '.join(errors.decode(errors='replace').split())[-200:]}"
     supported = json.loads(known.read_text())
-    missing = [name for name in dict.fromkeys(operations(graph)) if not _supports(supported, name)]
-    return (
-        f"paddle2onnx does not know {', '.join(missing) or 'one of its operations'}. Replace that layer, or stay with "
-        "paddle.inference (`predictor`), which runs every operation of Paddle"
-    )
+    missing = ", ".join(name for name in dict.fromkeys(operations(graph)) if not _supports(supported, name))
+    advice = "Replace that layer, or stay with paddle.inference (`predictor`), which runs every operation of Paddle"
+    return f"paddle2onnx does not know {missing or 'one of its operations'}. {advice}"
 
 
 def _supports(supported: list[str], operation: str) -> bool:
@@ -200,10 +188,9 @@ def load_predictor(
     graph = Path(graph).expanduser()
     for file in (graph, graph.with_suffix(".pdiparams")):
         if not file.is_file():
-            raise FileNotFoundError(
-                f"there is no {file.name} in {graph.parent}. save(...) writes both files; keep them together."
-            )
-    with _whole(graph), graph.with_suffix(".pdiparams").open("rb") as weights:
+            advice = "save(...) writes both files; keep them together."
+            raise FileNotFoundError(f"there is no {file.name} in {graph.parent}. {advice}")
+    with _whole(graph), file.open("rb") as weights:
         # Version and nesting level, which are 0. Paddle hangs on a file of something else.
         if any(weights.read(12)):
             raise RuntimeError("the file of weights begins otherwise than Paddle's do")
@@ -265,11 +252,9 @@ def _whole(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as problem:
-        said = " ".join(str(problem).split())[-120:]
-        raise ValueError(
-            f"{path.name} in {path.parent} is not a whole saved network ({type(problem).__name__}: … {said}). "
-            "Save it again, or take a good copy."
-        ) from problem
+        said = f"{type(problem).__name__}: … {' '.join(str(problem).split())[-120:]}"
+        what = f"{path.name} in {path.parent} is not a whole saved network ({said})"
+        raise ValueError(f"{what}. Save it again, or take a good copy.") from problem
 
 
 def _threads(threads: int | None) -> int:

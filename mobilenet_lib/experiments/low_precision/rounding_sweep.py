@@ -2,11 +2,9 @@
 
     uv run python -m mobilenet_lib.experiments.low_precision.rounding_sweep
 
-which takes about ten minutes on two cores. Six networks (V1 at width 0.25 with ReLU or ReLU6, three seeds each)
-classify all 2,000 test images, with their activations rounded to 8 … 2 bits in several ranges, and with their depthwise
-weights rounded to 8 bits.
-
-Introduced in lesson 03.
+in about ten minutes on two cores. Six networks (V1 at width 0.25 with ReLU or ReLU6, three seeds each) classify all
+2,000 test images, with their activations rounded to 8 … 2 bits in several ranges, and with their depthwise weights
+rounded to 8 bits. Introduced in lesson 03.
 """
 
 from __future__ import annotations

@@ -1,14 +1,10 @@
 """What a network must still do outside the notebook: predict the same, in less time, from well-prepared images.
 
-`inference` turns a network into files and runs them in a runtime. Here: how far two runtimes agree, what careless
-preparation costs, and what was measured of one shipped network, made again by
+How far two runtimes agree, what careless preparation costs, and what was measured of one shipped network, made again by
 
     uv run python -m mobilenet_lib.experiments.shipping.shipped
 
-which takes half a minute on two cores that do nothing else. It also writes the ONNX file for machines without the
-converter.
-
-Introduced in lesson 10.
+in half a minute on two idle cores, with the ONNX file for machines without the converter. Introduced in lesson 10.
 """
 
 from __future__ import annotations
@@ -58,7 +54,7 @@ class Agreement:
 def agreement(scores: np.ndarray, others: np.ndarray) -> Agreement:
     """Compare the scores [N, classes] of two runtimes. ValueError where their shapes differ."""
     if scores.shape != others.shape:
-        shapes = f"{list(scores.shape)} and {list(others.shape)}"
+        shapes = f"{[*scores.shape]} and {[*others.shape]}"
         raise ValueError(f"scores of shape {shapes} cannot be compared: give both runtimes the same images")
     same = scores.argmax(axis=1) == others.argmax(axis=1)
     return Agreement(float(np.abs(scores - others).max()), float(np.abs(scores).max()), int(same.sum()), len(scores))
@@ -149,10 +145,8 @@ def times_faster(runtime: str, batch: int) -> float:
     """The dynamic graph's recorded median divided by that of `runtime`. ValueError for an unknown one."""
     medians = {row["runtime"]: row["ms"] for row in record()["latency"] if row["batch"] == batch}
     if runtime not in medians:
-        raise ValueError(
-            f"nothing was recorded for {runtime!r} and a batch of {batch}. Runtimes: {', '.join(medians) or 'none'}; "
-            f"batches: {', '.join(map(str, BATCHES))}."
-        )
+        known = f"Runtimes: {', '.join(medians) or 'none'}; batches: {', '.join(map(str, BATCHES))}."
+        raise ValueError(f"nothing was recorded for {runtime!r} and a batch of {batch}. {known}")
     return medians["dynamic graph"] / medians[runtime]
 
 

@@ -104,12 +104,8 @@ def measure_layers(
         shapes: pairs (channels, size of the feature map).
         runtimes, kinds: of `RUNNERS` and of `CHAINED`. options: as `timing.measure_in_turns`.
 
-    Returns:
-        A frame with kind, channels, size, runtime, threads, ms (median), macs, intensity (MACs per byte),
-        gmacs_per_second.
-
-    Raises:
-        ValueError: an unknown runtime or kind.
+    Returns a frame with kind, channels, size, runtime, threads, ms (median), macs, intensity (MACs per byte),
+    gmacs_per_second. Raises ValueError for an unknown runtime or kind.
     """
     import pandas as pd
 

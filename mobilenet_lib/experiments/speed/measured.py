@@ -106,9 +106,8 @@ def check(found: Any, where: str) -> None:
 def networks() -> pd.DataFrame:
     """A row per network, runtime and number of threads.
 
-    Columns: network, runtime, threads, macs, params, kernels (launched by the dynamic graph), ms (median), low and high
-    (quartiles), calls, others (cores that other programs used meanwhile; -1 for unknown), gmacs_per_second (achieved),
-    peak_mb (the dynamic graph's memory beyond weights and input).
+    kernels: launched by the dynamic graph. ms, low, high: median and quartiles. others: cores that other programs used
+    meanwhile; -1 for unknown. peak_mb: the dynamic graph's memory beyond weights and input.
     """
     import pandas as pd
 
@@ -127,16 +126,18 @@ def networks() -> pd.DataFrame:
 
 def layers() -> pd.DataFrame:
     """The layers that were timed on their own, with the columns of `layer_speed.measure_layers`."""
-    import pandas as pd
-
-    return pd.DataFrame(record()["layers"])
+    return _frame("layers")
 
 
 def layer_times() -> pd.DataFrame:
     """Each layer inside V1 and V2 in the dynamic graph: network, name, kind, threads, ms."""
+    return _frame("layer_times")
+
+
+def _frame(part: str) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(record()["layer_times"])
+    return pd.DataFrame(record()[part])
 
 
 def limits() -> Limits:

@@ -29,10 +29,7 @@ BYTES_PER_NUMBER = 4  # float32
 
 @dataclass(frozen=True)
 class Limits:
-    """The two limits of a machine, as measured: G MACs/s of arithmetic and GB/s of main memory (G = 10⁹).
-
-    threads: that were used for both.
-    """
+    """The two limits of a machine, measured with `threads`: G MACs/s of arithmetic, GB/s of main memory (G = 10⁹)."""
 
     gmacs_per_second: float
     gigabytes_per_second: float
@@ -89,11 +86,12 @@ def measure_limits(seconds: float = 1.0) -> Limits:
     copies of 256 MB, far larger than the caches, a thread per core; a byte read and a byte written count as two. The
     fastest, not the median, because a limit is asked for. Needs 0.6 GB for that time. Raises ValueError for no time.
     """
-    if not seconds > 0:
-        raise ValueError(f"seconds must be above 0, not {seconds!r}")
     import numpy as np
 
     from mobilenet_lib.experiments.speed.timing import measure
+
+    if not seconds > 0:
+        raise ValueError(f"seconds must be above 0, not {seconds!r}")
 
     def fastest(function: Callable[[], object]) -> float:
         return min(measure(function, warm_up=1, repeats=10**9, limit=seconds).seconds)

@@ -1,9 +1,8 @@
 """How long a network takes, measured so that the number means something.
 
-What is measured is **latency**: the seconds from giving one batch of images to a network until its scores can be read.
-The input is made beforehand. The network is in eval mode and keeps nothing for gradients. Some calls go before,
-unmeasured, because the first ones also allocate memory and choose kernels. Then many calls are measured, each until its
-result has been fetched, and their median and quartiles are reported, with the number of threads.
+**Latency** is the time from giving one batch of images, made beforehand, to a network until its scores can be read. The
+network is in eval mode and keeps nothing for gradients. Some calls go before, unmeasured, because the first ones also
+allocate memory and choose kernels. Of those measured, median and quartiles are reported, with the number of threads.
 
 Introduced in lesson 07.
 """
@@ -36,9 +35,8 @@ LEAST_REPEATS = 3  # however short the time limit: fewer have no quartiles worth
 
 @dataclass(frozen=True)
 class Timing:
-    """The measured calls of one function.
+    """Seconds of each measured call of a function, and of those before (`warm_up`), which count for nothing.
 
-    seconds: of each measured call, in order. warm_up: seconds of the calls before them, which count for nothing.
     batch_size: images per call. threads: what the kernels could use.
     """
 
@@ -205,11 +203,10 @@ def peak_memory(
 ) -> int:
     """Bytes: the most that Paddle's tensors took during one call, beyond the weights and the input.
 
-    Counted by Paddle's allocator of host memory, in the dynamic graph on a CPU: the memory of the whole process, which
-    the system tells, also holds what the allocator keeps for later. Scratch space inside a library is not seen.
-    train=True runs in train mode and keeps what gradients would need; nobody undoes its changes of batch-norm
-    statistics and of the random generator, so give it a network that is not needed any more. Raises ValueError as
-    `latency` does.
+    Counted by Paddle's allocator on a CPU, in the dynamic graph: the memory of the whole process also holds what the
+    allocator keeps for later. Scratch space inside a library is not seen. train=True runs in train mode and keeps what
+    gradients would need; nobody undoes its changes of batch-norm statistics and of the random generator, so give it a
+    network that is not needed any more. Raises ValueError as `latency` does.
     """
     images = random_images(image_shape, batch_size)
     check_one_input(model)
