@@ -230,9 +230,9 @@ def run_names(training: str) -> dict[str, list[str]]:
 def trained(designs: Sequence[tuple[Design, Sequence[Run]]]) -> pd.DataFrame:
     """A row per design with what it costs and what its runs reached, as the figures and the card take it.
 
-    Each with its runs, a run per seed. `accuracy` is their mean, a fraction, on images that none was trained on;
-    `by_seed` has the single ones. `low` and `high`: Wilson's 95 % confidence interval of that mean over those images;
-    it knows nothing of seeds. ValueError for a run without a finished epoch or without images to test on.
+    Each with a run per seed. `accuracy` is their mean on images that none was trained on, `by_seed` has the single
+    ones. `low` and `high` are Wilson's 95 % confidence interval of the mean over those images, not over seeds.
+    ValueError for a run without a finished epoch or without images to test on.
     """
     import pandas as pd
 

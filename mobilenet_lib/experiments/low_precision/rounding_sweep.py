@@ -50,12 +50,12 @@ def to_frame() -> pd.DataFrame:
 
 
 def correct(activation: str, range_name: str, bits: int) -> list[int]:
-    """How many of the test images each seed classifies correctly with rounded activations; the seeds in order."""
+    """How many of the test images each seed, in order, classifies correctly with rounded activations."""
     return _correct(activation=activation, rounded="activations", range=range_name, bits=bits)
 
 
 def correct_in_float(activation: str) -> list[int]:
-    """How many of the test images each seed classifies correctly with nothing rounded; the seeds in order."""
+    """The same with nothing rounded."""
     return _correct(activation=activation, rounded="nothing")
 
 

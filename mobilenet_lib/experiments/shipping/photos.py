@@ -32,10 +32,9 @@ MOST_BYTES = 100_000_000  # of a file
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a network says of one image.
+    """What a network says of one image, uint8 [3, h, w], as it sees it: all classes, the most probable first.
 
-    title: a few words for the figure. image: as the network sees it, uint8 [3, h, w]. classes, probabilities: of all,
-    the most probable first.
+    title: a few words for the figure.
     """
 
     title: str
@@ -56,17 +55,14 @@ class Prediction:
 def prepare(source: str | Path | bytes, name: str = "the image", *, invert: bool = False) -> np.ndarray:
     """A photo as the network was trained on images: uint8 [3, 32, 32], grey in all three colours, a black border.
 
-    Turned upright as its EXIF says, and its centre cut out as a square.
+    Turned upright as its EXIF says, and its centre cut out as a square; any size and colours, transparent on white.
 
     Args:
-        source: a path, or the bytes of a file. Any size, any of Pillow's modes: colour, grey, 16 bits, palette, CMYK,
-            transparent (on a white ground).
+        source: a path, or the bytes of a file.
         name: what to call it in an error, where `source` is bytes.
         invert: for a photo with a light ground, because the training images have a dark one.
 
-    Raises:
-        FileNotFoundError: without the file.
-        ImageError: for what is no image, is damaged, or has too many pixels.
+    Raises FileNotFoundError without the file, ImageError for what is no image, is damaged, or has too many pixels.
     """
     if isinstance(source, bytes):
         file, size = io.BytesIO(source), len(source)

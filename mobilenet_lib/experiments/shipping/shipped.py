@@ -40,10 +40,7 @@ PATH = _FOLDER / "measured.json"
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two runtimes agree: their `largest_difference` of two scores, beside the `largest_score`.
-
-    same_class: how many of the `images` they classify alike.
-    """
+    """The largest difference of two runtimes' scores, the largest score, and how many images they classify alike."""
 
     largest_difference: float
     largest_score: float
@@ -106,10 +103,7 @@ def layer_kinds(graph: str | Path) -> dict[str, int]:
 
 
 def rewritten(graph: str | Path) -> Path:
-    """The program into which `paddle.inference` with oneDNN turns a saved one, in a new folder beside it.
-
-    `layer_kinds` reads it. Without oneDNN (not x86-64) it is the program as it was.
-    """
+    """The program that `paddle.inference` makes of a saved one, for `layer_kinds`; the same without oneDNN (no x86)."""
     from mobilenet_lib._support.paddle import paddle
     from mobilenet_lib.experiments import inference
 

@@ -56,19 +56,14 @@ def _network(name: str, threads: int) -> dict[str, list[dict[str, Any]]]:
     paddle.seed(0)
     network = models.build(name, num_classes=measured.SETTINGS["num_classes"])
     counted = counting.count(network, _SHAPE)
-    about = {
-        "network": name,
-        "macs": counted.macs,
-        "params": counted.params,
-        "launches": counting.launches(network, _SHAPE),
-        "peak_bytes": timing.peak_memory(network, _SHAPE),
-    }
-    times, others = [], 0.0
+    about = {"network": name, "macs": counted.macs, "params": counted.params}
+    about |= {"launches": counting.launches(network, _SHAPE), "peak_bytes": timing.peak_memory(network, _SHAPE)}
+    layer_times = []
     if name in ("mobilenet_v1", "mobilenet_v2"):
         options = measured.SETTINGS["layer_times"]
         frame, others = _undisturbed(lambda: layer_speed.by_layer(network, _SHAPE, **options))
-        times = frame.to_dict("records")
-    layer_times = [{"network": name, "threads": threads, "others": others, **row} for row in times]
+        measurement = {"network": name, "threads": threads, "others": others}
+        layer_times = [{**measurement, **row} for row in frame.to_dict("records")]
     made = {"networks": [about], "timings": _timings(name, network, threads), "layer_times": layer_times}
     print(f"{threads} threads, {name}: {time.perf_counter() - begin:.0f} s", flush=True)
     return made

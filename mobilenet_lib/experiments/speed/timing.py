@@ -125,25 +125,10 @@ def measure(function: Callable[[], Any], **options: Any) -> Timing:
 
 
 def latency(
-    model: paddle.nn.Layer | Predictor,
-    image_shape: tuple[int, int, int] = (3, 224, 224),
-    *,
-    batch_size: int = 1,
-    **options: Any,
+    model: paddle.nn.Layer | Predictor, image_shape: tuple[int, int, int] = (3, 224, 224), **options: Any
 ) -> Timing:
-    """Time a network from images in memory to scores in memory, in eval mode and without gradients.
-
-    The images are random numbers: neither a convolution nor a ReLU takes longer for one number than for another.
-
-    Args:
-        model: a Paddle network, which runs in the dynamic graph and comes back in the modes it had, or a `Predictor`.
-        image_shape, batch_size: (channels, height, width) of an image, and images per call.
-        options: warm_up, repeats, limit, as `measure_in_turns`.
-
-    Raises:
-        ValueError: a model that is no Layer, takes other inputs than images, or returns other than one tensor.
-    """
-    return latencies({"": model}, image_shape, batch_size=batch_size, **options)[""]
+    """Time one network or runtime; arguments as `latencies`."""
+    return latencies({"": model}, image_shape, **options)[""]
 
 
 def latencies(
@@ -153,7 +138,18 @@ def latencies(
     batch_size: int = 1,
     **options: Any,
 ) -> dict[str, Timing]:
-    """`latency` of several networks or runtimes, in turns."""
+    """Time networks in turns, from images in memory to scores in memory, in eval mode and without gradients.
+
+    The images are random numbers: neither a convolution nor a ReLU takes longer for one number than for another.
+
+    Args:
+        models: Paddle networks, which run in the dynamic graph and come back in the modes they had, or `Predictor`s.
+        image_shape, batch_size: (channels, height, width) of an image, and images per call.
+        options: warm_up, repeats, limit, as `measure_in_turns`.
+
+    Raises:
+        ValueError: a model that is no Layer, takes other inputs than images, or returns other than one tensor.
+    """
     images = random_images(image_shape, batch_size)
     return _timed({name: (model, images) for name, model in models.items()}, **options)
 
