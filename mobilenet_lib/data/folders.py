@@ -86,7 +86,7 @@ def allocate(count: int, size: int) -> np.ndarray:
 def _visible(folder: Path) -> list[Path]:
     """Entries in the order of their names, without hidden ones and what file managers leave behind."""
     entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
-    return [e for e in entries if not e.name.startswith(".") and e.name.lower() not in _CLUTTER]
+    return [entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in _CLUTTER]
 
 
 def _sub_folders(folder: Path) -> list[Path]:
@@ -124,14 +124,12 @@ def _check_same_classes(train: Path, test: Path) -> None:
 def _part(folder: Path, paths: Sequence[Path], split: str) -> list[Path]:
     """The part of a class that belongs to `split`: each class is shuffled by itself, with a fixed seed."""
     if len(paths) < 2:
-        raise FolderError(
-            f"The class folder {folder} has one image, {paths[0].name}; a class needs two or more, so that one is "
-            "left for the test. Add images, or make train/ and test/ folders yourself."
-        )
+        advice = "Add images, or make train/ and test/ folders yourself."
+        needs = "a class needs two or more, so that one is left for the test"
+        raise FolderError(f"The class folder {folder} has one image, {paths[0].name}; {needs}. {advice}")
     order = np.random.default_rng(SPLIT_SEED).permutation(len(paths))
     tests = max(1, round(TEST_FRACTION * len(paths)))
-    chosen = order[:tests] if split == "test" else order[tests:]
-    return [paths[index] for index in sorted(chosen)]
+    return [paths[index] for index in sorted(order[:tests] if split == "test" else order[tests:])]
 
 
 def _read_image(path: Path, size: int) -> np.ndarray:

@@ -35,7 +35,7 @@ def learning_curves(runs: Sequence[Run]) -> tuple[Figure, str]:
         accuracy.plot(frame["epoch"], 100 * frame["validation_accuracy"], label=label, **look)
     for axes in (loss, accuracy):
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params("x", integer=True)
     loss.set(title="training loss", ylabel="cross entropy (nats)")
     accuracy.set(title="accuracy on images not trained on", ylabel="accuracy (%)")
     loss.legend()
@@ -83,14 +83,13 @@ def conditions(runs: Sequence[Run]) -> str:
 
 def accuracies(summary: pd.DataFrame) -> tuple[Figure, str]:
     """The accuracies of a frame of `statistics.summary` with their 95 % confidence intervals, a row per network."""
-    fig, axes = figure(width=7, height=1 + 0.6 * len(summary))
     rows = summary.to_dict("records")
+    fig, axes = figure(width=7, height=1 + 0.6 * len(rows))
     for place, row in enumerate(rows):
         look = {**_look(place), "linestyle": "", "capsize": 6}
         axes.errorbar(100 * row["accuracy"], place, xerr=_spread([row]), **look)
     axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel("accuracy (%) with its 95 % confidence interval")
+    axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="accuracy (%) with its 95 % confidence interval")
     told = "; ".join(sorted({f"mode: {row['mode']} · {row['data']}" for row in rows}))
     axes.set_title(told, fontsize=9, weight="normal")
     names = " and ".join(row["name"] for row in rows)
@@ -162,8 +161,7 @@ def _draw_front(axes: Axes, best: pd.DataFrame, column: str) -> None:
 def _signs(axes: Axes, front: Sequence[str]) -> tuple[Sequence[Any], Sequence[str]]:
     """Handles and labels for the legend, the front's numbers last."""
     pairs = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda pair: pair[1] in front)
-    handles, labels = zip(*pairs, strict=True)
-    return handles, labels
+    return tuple(zip(*pairs, strict=True))
 
 
 def _told_trade_offs(
@@ -198,8 +196,9 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], told: str) -> tuple[Fi
         ink = "white" if value > 55 else "black"
         axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=9, color=ink)
     axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
-    axes.set_yticks(range(len(classes)), classes)
-    axes.set(xlabel="prediction", ylabel="true class (each row: 100 %)")
+    axes.set(
+        xlabel="prediction", ylabel="true class (each row: 100 %)", yticks=range(len(classes)), yticklabels=classes
+    )
     axes.grid(False)
     axes.set_title(textwrap.fill(told, 80), fontsize=8, weight="normal")
     right = np.diag(percent)
@@ -230,11 +229,8 @@ def _need_epochs(runs: Sequence[Run]) -> None:
 
 def _look(place: int) -> dict[str, Any]:
     """Colour, marker and line style of a series."""
-    return {
-        "color": PALETTE[place % len(PALETTE)],
-        "marker": MARKERS[place % len(MARKERS)],
-        "linestyle": LINE_STYLES[place % len(LINE_STYLES)],
-    }
+    cycles = {"color": PALETTE, "marker": MARKERS, "linestyle": LINE_STYLES}
+    return {name: cycle[place % len(cycle)] for name, cycle in cycles.items()}
 
 
 def _looks(runs: Sequence[Run]) -> Iterator[tuple[Run, dict[str, Any], str | None]]:

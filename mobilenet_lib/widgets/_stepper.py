@@ -123,11 +123,8 @@ def convolution_stepper(
         image, kernel: whole numbers of your own instead of the built-in ones, [input_size, input_size] and
             [kernel_size, kernel_size], for one input and one output channel.
 
-    Returns:
-        The explorer; its `passes` hold the layers with their inputs, weights and outputs as arrays.
-
-    Raises:
-        ValueError: sizes that no layer can have, as `cost.conv2d`, or that are outside `ConvolutionStepper.limits`.
+    The explorer's `passes` hold the layers with their inputs, weights and outputs as arrays. Raises ValueError for
+    sizes that no layer can have, as `cost.conv2d`, or that are outside `ConvolutionStepper.limits`.
     """
     settings = locals()
     for name, size in (("image", input_size), ("kernel", kernel_size)):

@@ -77,14 +77,11 @@ def unpickle(archive: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 def check(where: str, images: np.ndarray, labels: np.ndarray) -> None:
     """Raise ArchiveError, whose text begins with `where`, for arrays that cannot be a split of CIFAR-10."""
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (3, 32, 32):
-        raise ArchiveError(
-            f"{where}: the images are {images.dtype} {list(images.shape)}; expected uint8 [N, 3, 32, 32], 0 to 255."
-        )
+        found = f"{images.dtype} {list(images.shape)}"
+        raise ArchiveError(f"{where}: the images are {found}; expected uint8 [N, 3, 32, 32], 0 to 255.")
     if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1] or not labels.size:
-        raise ArchiveError(
-            f"{where}: the labels are {labels.dtype} {list(labels.shape)}; expected whole numbers, one for each of the "
-            f"{len(images)} images, and at least one."
-        )
+        wanted = f"whole numbers, one for each of the {len(images)} images, and at least one"
+        raise ArchiveError(f"{where}: the labels are {labels.dtype} {list(labels.shape)}; expected {wanted}.")
     if (wrong := (labels < 0) | (labels >= len(CLASSES))).any():
         raise ArchiveError(f"{where}: there is a label {labels[wrong][0]}; expected 0 to {len(CLASSES) - 1}.")
 
