@@ -23,7 +23,7 @@ _WORDS = {"object": "a record of named fields", "array": "a list", "string": "a 
 _WORDS |= {"integer": "a whole number", "number": "a finite number", "boolean": "true or false"}
 
 
-def fields(others: bool = False, **properties: Schema) -> Schema:
+def fields(others: bool = False, /, **properties: Schema) -> Schema:
     """The schema of a record that holds all of these fields; `others` allows fields beside them."""
     return {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": others}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import warnings
 from collections.abc import Sequence
@@ -44,26 +45,26 @@ def read(root: Path, split: str, size: int) -> tuple[np.ndarray, np.ndarray, tup
     """One split: images uint8 [N, 3, size, size], labels int64 [N], classes, source; the rules are `data.load`'s."""
     if not root.is_dir():
         raise FileNotFoundError(f"There is no folder {root}. {_LAYOUT}")
-    folders = {folder.name: folder for folder in _sub_folders(root)}
-    own_split = {"train", "test"} <= folders.keys()
-    if own_split and len(folders) > 2:
-        others = ", ".join(sorted(folders.keys() - {"train", "test"}))
-        raise FolderError(f"{root} has other folders beside train/ and test/: {others}. Move them elsewhere. {_LAYOUT}")
+    names = {folder.name for folder in _sub_folders(root)}
+    own_split = {"train", "test"} <= names
     if own_split:
-        files, skipped = _files_by_class(folders[split])
-        _check_same_classes(folders["train"], folders["test"])
+        if others := ", ".join(sorted(names - {"train", "test"})):
+            advice = f"Move them elsewhere. {_LAYOUT}"
+            raise FolderError(f"{root} has other folders beside train/ and test/: {others}. {advice}")
+        files, skipped = _files_by_class(root / split)
+        _check_same_classes(root / "train", root / "test")
     else:
         files, skipped = _files_by_class(root)
         files = {name: _part(root / name, paths, split) for name, paths in files.items()}
 
-    paths = [path for group in files.values() for path in group]
+    paths = list(itertools.chain(*files.values()))
     images = allocate(len(paths), size)
     for index, path in enumerate(tqdm(paths, desc=f"reading {root.name}", delay=2, disable=not interactive())):
         images[index] = _read_image(path, size)
     labels = np.repeat(np.arange(len(files), dtype=np.int64), [len(group) for group in files.values()])
 
-    rule = f"{split} part, {TEST_FRACTION:.0%} of each class for test, seed {SPLIT_SEED}"
-    rule = f"{split}/ folder" if own_split else rule
+    by_chance = f"{split} part, {TEST_FRACTION:.0%} of each class for test, seed {SPLIT_SEED}"
+    rule = f"{split}/ folder" if own_split else by_chance
     note = f"; {skipped} files that are not images skipped" if skipped else ""
     source = f"folder {root.resolve().name}, {rule}: {len(paths):,} images in {len(files)} classes{note}"
     return images, labels, tuple(files), source
@@ -82,13 +83,10 @@ def allocate(count: int, size: int) -> np.ndarray:
     return np.empty((count, 3, size, size), np.uint8)
 
 
-# --- the folder ------------------------------------------------------------------------------------------------
-
-
 def _visible(folder: Path) -> list[Path]:
     """Entries in the order of their names, without hidden ones and what file managers leave behind."""
     entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
-    return [e for e in entries if not e.name.startswith(".") and e.name.lower() not in _CLUTTER]
+    return [entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in _CLUTTER]
 
 
 def _sub_folders(folder: Path) -> list[Path]:
@@ -118,25 +116,20 @@ def _files_by_class(root: Path) -> tuple[dict[str, list[Path]], int]:
 
 
 def _check_same_classes(train: Path, test: Path) -> None:
-    names = [{folder.name for folder in _sub_folders(part)} for part in (train, test)]
-    if only := ", ".join(sorted(names[0] ^ names[1])):
+    first, second = ({folder.name for folder in _sub_folders(part)} for part in (train, test))
+    if only := ", ".join(sorted(first ^ second)):
         raise FolderError(f"{train} and {test} must have the same class folders; only one of them has: {only}.")
 
 
 def _part(folder: Path, paths: Sequence[Path], split: str) -> list[Path]:
     """The part of a class that belongs to `split`: each class is shuffled by itself, with a fixed seed."""
     if len(paths) < 2:
-        raise FolderError(
-            f"The class folder {folder} has one image, {paths[0].name}; a class needs two or more, so that one is "
-            "left for the test. Add images, or make train/ and test/ folders yourself."
-        )
+        advice = "Add images, or make train/ and test/ folders yourself."
+        needs = "a class needs two or more, so that one is left for the test"
+        raise FolderError(f"The class folder {folder} has one image, {paths[0].name}; {needs}. {advice}")
     order = np.random.default_rng(SPLIT_SEED).permutation(len(paths))
     tests = max(1, round(TEST_FRACTION * len(paths)))
-    chosen = order[:tests] if split == "test" else order[tests:]
-    return [paths[index] for index in sorted(chosen)]
-
-
-# --- one image -------------------------------------------------------------------------------------------------
+    return [paths[index] for index in sorted(order[:tests] if split == "test" else order[tests:])]
 
 
 def _read_image(path: Path, size: int) -> np.ndarray:

@@ -1,9 +1,6 @@
-"""Images to train on: CIFAR-10, a bundled part of Fashion-MNIST, or any folder of images.
+"""An `ImageSet` of bytes, [N, 3, height, width]; `normalise` turns a batch of it into what the networks are fed.
 
-All of them come as an `ImageSet` of bytes, [N, 3, height, width]; `normalise` turns a batch of it into what the
-networks are fed. Only the archive of CIFAR-10 needs Paddle, which is imported when it is loaded.
-
-Introduced in lesson 08.
+Only the archive of CIFAR-10 needs Paddle, which is imported when it is loaded.
 """
 
 from __future__ import annotations
@@ -23,14 +20,10 @@ from mobilenet_lib.data.cifar10 import ArchiveError
 NAMES = ("cifar10", "fashion_mnist", "folder")
 SPLITS = ("train", "test")
 
-# (pixel - 127.5) / 127.5: from 0…255 to -1…1. The same for every data set and colour, so that a figure on one set
-# can be compared with a figure on another; TensorFlow-Slim prepares its MobileNets' input in the same way.
-PIXEL_CENTRE = 127.5
-PIXEL_SCALE = 127.5
-
 # How far augmentation moves an image, in pixels: the 4 of He et al., arXiv 1512.03385, section 4.2.
 MAX_SHIFT = 4
 
+BORDER = 2  # black pixels on each side of Fashion-MNIST's images, to make 32×32 of 28×28
 _FASHION_MNIST = Path(__file__).with_name("bundled") / "fashion-mnist-part.npz"
 _FASHION_MNIST_SHA256 = "9af7deca0db6f3f108bbebb8f36d3e7f242b00eefde0b54fd069817266cc0cd1"
 _CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
@@ -86,13 +79,10 @@ class ImageSet:
         # How far through its class an image comes, from 0 to 1.
         progress = (_turns(labels) + 0.5) / np.bincount(labels)[labels]
         count = min(max(round(fraction * len(self)), 1), len(self) - 1)
-        in_part = np.zeros(len(self), bool)
-        in_part[order[np.argsort(progress, kind="stable")[:count]]] = True
-        rule = f"split off with seed {seed}"
-        return (
-            self._select(np.flatnonzero(~in_part), f"{len(self) - count:,} left, {count:,} {rule}"),
-            self._select(np.flatnonzero(in_part), f"{count:,} {rule}"),
-        )
+        ranked = order[np.argsort(progress, kind="stable")]
+        note = f"{count:,} split off with seed {seed}"
+        rest = self._select(np.sort(ranked[count:]), f"{len(self) - count:,} left, {note}")
+        return rest, self._select(np.sort(ranked[:count]), note)
 
     def resize(self, size: int) -> ImageSet:
         """The same images, square, with sides of `size` pixels (bicubic). Raises ValueError for an unusable size."""
@@ -119,15 +109,13 @@ def load(
 ) -> ImageSet:
     """Load one split of a data set as bytes.
 
-    "fashion_mnist": the part that ships with the course, 6,000 training and 2,000 test images of ten kinds of
-    clothing (Xiao, Rasul and Vollgraf, arXiv 1708.07747). 28×28 grey, given as 32×32×3: two black pixels on each side,
-    the grey in all three colours. Needs no network.
+    "fashion_mnist": the part that ships with the course, 6,000 training and 2,000 test images of ten kinds of clothing
+    (Xiao, Rasul and Vollgraf, arXiv 1708.07747), grey, as `bordered` makes them of 28×28. Needs no network.
 
-    "cifar10": 50,000 training and 10,000 test images, 32×32 (Krizhevsky 2009). The file is looked for in this order:
-    `path`, the environment variable MOBILENET_DATA (unless it is empty), Paddle's cache; then Paddle downloads the
-    archive (170 MB). It is the official archive, whose MD5 is checked before anything in it is unpickled, or the folder
-    that holds cifar-10-python.tar.gz, or a `.npz` with train_images, train_labels, test_images, test_labels and perhaps
-    `source`, a string. `python -m mobilenet_lib.data.cifar10` makes one of another copy.
+    "cifar10": 50,000 training and 10,000 test images, 32×32. The file is looked for in this order: `path`, the
+    environment variable MOBILENET_DATA, Paddle's cache; then Paddle downloads the archive (170 MB). It is the official
+    archive, the folder that holds it, or a `.npz` that `python -m mobilenet_lib.data.cifar10` made of another copy
+    (train_images, train_labels, test_images, test_labels and perhaps `source`, a string).
 
     "folder": any images on disk. `path` holds one sub-folder a class. With sub-folders train/ and test/, each of
     which holds the class folders, these are the split; else 20 % of each class, chosen with a fixed seed, are the
@@ -136,8 +124,7 @@ def load(
     skipped; a file with such an ending that cannot be read is an error.
 
     Args:
-        name: "cifar10", "fashion_mnist" or "folder".
-        split: "train" or "test".
+        name, split: of `NAMES` and `SPLITS`.
         path: the file or folder, as said above; `~` is the home folder.
         size: the side of the images in pixels, to resize to; None leaves 32.
 
@@ -155,25 +142,25 @@ def load(
             raise ValueError("A folder of images needs `path`, for example load('folder', path='pets').")
         content = folders.read(Path(os.path.expanduser(path)), split, 32 if size is None else size)
         return ImageSet(name, split, *content)
-    if name == "cifar10":
-        images = ImageSet(name, split, *cifar10.read(split, path))
-    elif path is None:
-        images = _load_fashion_mnist(split)
-    else:
+    if name == "fashion_mnist" and path is not None:
         raise ValueError(f"{name} ships with the course and takes no `path`. Use the names 'cifar10' or 'folder'.")
+    content = cifar10.read(split, path) if name == "cifar10" else _read_fashion_mnist(split)
+    images = ImageSet(name, split, *content)
     return images if size is None else images.resize(size)
 
 
 def normalise(images: np.ndarray) -> np.ndarray:
     """Bytes uint8 [N, 3, H, W] as float32 of the same shape, from -1 (black) to 1 (white).
 
-    Raises ValueError for anything but bytes, so that nothing is normalised twice.
+    The same for every data set and colour, so that a figure on one set can be compared with a figure on another;
+    TensorFlow-Slim prepares its MobileNets' input in the same way. Raises ValueError for anything but bytes, so that
+    nothing is normalised twice.
     """
     if images.dtype != np.uint8:
         raise ValueError(f"normalise takes bytes (uint8, 0 to 255), not {images.dtype}. Give it ImageSet.images.")
     values = images.astype(np.float32)
-    values -= PIXEL_CENTRE
-    values /= PIXEL_SCALE
+    values -= 127.5
+    values /= 127.5
     return values
 
 
@@ -192,8 +179,6 @@ def augment(
     Args:
         images: uint8 [N, 3, H, W].
         generator: where all chance comes from.
-        max_shift: in pixels.
-        flip: whether to mirror, left to right.
         part: return these images only, as they come out when all are augmented; for work that is shared.
 
     Returns:
@@ -220,13 +205,12 @@ def _turns(labels: np.ndarray) -> np.ndarray:
     return turns
 
 
-def _load_fashion_mnist(split: str) -> ImageSet:
+def _read_fashion_mnist(split: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
     try:
         content = _FASHION_MNIST.read_bytes()
     except OSError as problem:
-        raise FileNotFoundError(
-            f"The bundled {_FASHION_MNIST} cannot be read ({problem}). Install the course again."
-        ) from problem
+        found = f"The bundled {_FASHION_MNIST} cannot be read ({problem})"
+        raise FileNotFoundError(f"{found}. Install the course again.") from problem
     if hashlib.sha256(content).hexdigest() != _FASHION_MNIST_SHA256:
         raise ArchiveError(
             f"The bundled {_FASHION_MNIST} has changed: its SHA-256 is not {_FASHION_MNIST_SHA256}. "
@@ -235,6 +219,10 @@ def _load_fashion_mnist(split: str) -> ImageSet:
     with np.load(io.BytesIO(content), allow_pickle=False) as part:
         grey = part[f"{split}_images"]  # uint8 [N, 28, 28]
         labels = part[f"{split}_labels"].astype(np.int64)
-    padded = np.pad(grey, ((0, 0), (2, 2), (2, 2)))
-    images = np.repeat(padded[:, np.newaxis], 3, axis=1)
-    return ImageSet("fashion_mnist", split, images, labels, _CLOTHES, _FASHION_MNIST_SOURCE)
+    return bordered(grey), labels, _CLOTHES, _FASHION_MNIST_SOURCE
+
+
+def bordered(grey: np.ndarray) -> np.ndarray:
+    """Grey images [N, 28, 28] with two black pixels on each side, in all three colours: [N, 3, 32, 32]."""
+    padded = np.pad(grey, ((0, 0), (BORDER, BORDER), (BORDER, BORDER)))
+    return np.repeat(padded[:, np.newaxis], 3, axis=1)

@@ -60,9 +60,9 @@ class Predictor:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         images = np.ascontiguousarray(images, dtype=np.float32)
         if images.ndim != 4 or images.shape[1:] != self.image_shape or not len(images):
-            expected = ("batch", *self.image_shape)
+            form = ("batch", *self.image_shape)
             raise ValueError(
-                f"images must be an array of shape {expected}, not {images.shape}: the network was saved for it"
+                f"images must be an array of shape {form}, not {images.shape}: the network was saved for it"
             )
         return self.run(images)
 
@@ -74,35 +74,25 @@ def check_one_input(model: paddle.nn.Layer) -> None:
     parameters = inspect.signature(model.forward).parameters.values()
     needed = [one.name for one in parameters if one.default is one.empty and one.kind not in _ANY_NUMBER]
     if len(needed) > 1:
-        raise ValueError(
-            f"{type(model).__name__} takes {len(needed)} inputs ({', '.join(needed)}); a model with one, the images, "
-            "is expected: wrap it in a layer that makes the others"
-        )
+        found = f"{type(model).__name__} takes {len(needed)} inputs ({', '.join(needed)})"
+        advice = "a model with one, the images, is expected: wrap it in a layer that makes the others"
+        raise ValueError(f"{found}; {advice}")
 
 
 def one_tensor(output: Any) -> paddle.Tensor:
     """`output` of a model, where it is one tensor. Raises ValueError for a tuple, a list or a dict of them."""
     if not isinstance(output, paddle.Tensor):
-        raise ValueError(
-            f"the model returns a {type(output).__name__}; one tensor of scores is expected: wrap it in a layer that "
-            "returns that tensor alone"
-        )
+        advice = "one tensor of scores is expected: wrap it in a layer that returns that tensor alone"
+        raise ValueError(f"the model returns a {type(output).__name__}; {advice}")
     return output
 
 
 def save(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | Path) -> Path:
     """Save `model` in eval mode as a program for any batch size: `path`.json (its graph), `path`.pdiparams (weights).
 
-    Args:
-        model: comes back as it was, every layer in its own mode.
-        image_shape: (channels, height, width) of one image.
-        path: without an ending; folders are made as needed.
-
-    Returns:
-        The path of the graph.
-
-    Raises:
-        ValueError: the model is no Layer, has several inputs or outputs, or the shape is none.
+    model: comes back as it was, every layer in its own mode. image_shape: (channels, height, width) of one image.
+    path: without an ending; folders are made as needed. Returns the path of the graph. ValueError where the model is no
+    Layer, has several inputs or outputs, or the shape is none.
     """
     shape = checked_shape(image_shape)
     check_one_input(model)
@@ -127,27 +117,19 @@ def export_onnx(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path:
     Raises RuntimeError with the reason where this machine cannot convert (`why_no_onnx`); ValueError as `save` does,
     and for a model with an operation that cannot be converted.
     """
-    reason = why_no_onnx()
-    if reason:
+    if reason := why_no_onnx():
         raise RuntimeError(reason)
     path = Path(path).expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        graph, known, made = (
-            save(model, image_shape, Path(folder) / "model"),
-            Path(folder, "known"),
-            Path(folder, "onnx"),
-        )
+        graph = save(model, image_shape, Path(folder) / "model")
+        made, known = Path(folder, "onnx"), Path(folder, "known")
         # In a process of its own: an operation that paddle2onnx does not know ends the process without an exception.
         # And in a folder of its own, where no file of a learner takes the place of a module.
-        arguments = (str(graph), str(graph.with_suffix(".pdiparams")), str(made), str(known))
-        done = subprocess.run(
-            [sys.executable, "-c", _CONVERT, *arguments], cwd=folder, capture_output=True, check=False
-        )
+        command = [sys.executable, "-c", _CONVERT, graph, graph.with_suffix(".pdiparams"), made, known]
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
         if done.returncode or not made.is_file():
-            raise ValueError(
-                f"{type(model).__name__} cannot be converted to ONNX: {_why_not(graph, known, done.stderr)}"
-            )
+            why = _why_not(graph, known, done.stderr)
+            raise ValueError(f"{type(model).__name__} cannot be converted to ONNX: {why}")
         with files.atomic_write(path) as file:
             file.write(made.read_bytes())
     return path
@@ -158,11 +140,9 @@ def _why_not(graph: Path, known: Path, errors: bytes) -> str:
     if not known.is_file():
         return f"paddle2onnx did not start: … {' '.join(errors.decode(errors='replace').split())[-200:]}"
     supported = json.loads(known.read_text())
-    missing = [name for name in dict.fromkeys(operations(graph)) if not _supports(supported, name)]
-    return (
-        f"paddle2onnx does not know {', '.join(missing) or 'one of its operations'}. Replace that layer, or stay with "
-        "paddle.inference (`predictor`), which runs every operation of Paddle"
-    )
+    missing = ", ".join(name for name in dict.fromkeys(operations(graph)) if not _supports(supported, name))
+    advice = "Replace that layer, or stay with paddle.inference (`predictor`), which runs every operation of Paddle"
+    return f"paddle2onnx does not know {missing or 'one of its operations'}. {advice}"
 
 
 def _supports(supported: list[str], operation: str) -> bool:
@@ -177,14 +157,11 @@ def _supports(supported: list[str], operation: str) -> bool:
 
 def why_no_onnx() -> str:
     """Why this machine cannot convert a network to ONNX and run it; "" where it can."""
-    for package, hint in (
-        ("paddle2onnx", "it has wheels for Python up to 3.12; everything else goes on without"),
-        ("onnxruntime", "run `uv sync`"),
-    ):
-        if importlib.util.find_spec(package) is None:
-            version = ".".join(map(str, sys.version_info[:2]))
-            return f"{package} is not installed for Python {version}: {hint}"
-    return ""
+    hints = {"paddle2onnx": "it has wheels for Python up to 3.12; everything else goes on without"}
+    hints["onnxruntime"] = "run `uv sync`"
+    missing = next((package for package in hints if importlib.util.find_spec(package) is None), None)
+    version = ".".join(map(str, sys.version_info[:2]))
+    return f"{missing} is not installed for Python {version}: {hints[missing]}" if missing else ""
 
 
 def predictor(
@@ -192,12 +169,12 @@ def predictor(
 ) -> Predictor:
     """`model` in eval mode in `paddle.inference`. image_shape: (channels, height, width) of one image.
 
-    threads: default as many as the dynamic graph uses. onednn=False runs Paddle's own kernels in the same runtime.
-    A Paddle without oneDNN (not x86-64) takes its own kernels too, and `fused` says so.
+    threads: default as many as the dynamic graph uses. onednn=False runs Paddle's own kernels in the same runtime, as a
+    Paddle without oneDNN does (not x86-64): `fused` tells.
     """
-    shape, threads = checked_shape(image_shape), _threads(threads)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        return load_predictor(save(model, shape, Path(folder) / "model"), shape, threads=threads, onednn=onednn)
+        graph = save(model, image_shape, Path(folder) / "model")
+        return load_predictor(graph, image_shape, threads=threads, onednn=onednn)
 
 
 def load_predictor(
@@ -207,29 +184,20 @@ def load_predictor(
 
     Raises FileNotFoundError where one of the two files is missing, ValueError where they are damaged.
     """
-    from paddle import inference
-
     shape, threads = checked_shape(image_shape), _threads(threads)
     graph = Path(graph).expanduser()
     for file in (graph, graph.with_suffix(".pdiparams")):
         if not file.is_file():
-            raise FileNotFoundError(
-                f"there is no {file.name} in {graph.parent}. save(...) writes both files; keep them together."
-            )
-    with _whole(graph), graph.with_suffix(".pdiparams").open("rb") as weights:
+            advice = "save(...) writes both files; keep them together."
+            raise FileNotFoundError(f"there is no {file.name} in {graph.parent}. {advice}")
+    with _whole(graph), file.open("rb") as weights:
         # Version and nesting level, which are 0. Paddle hangs on a file of something else.
         if any(weights.read(12)):
             raise RuntimeError("the file of weights begins otherwise than Paddle's do")
-    config = inference.Config(str(graph), str(graph.with_suffix(".pdiparams")))
-    config.disable_gpu()
-    config.disable_glog_info()
+    config = cpu_config(graph, onednn=onednn)
     config.set_cpu_math_library_num_threads(threads)
-    if onednn:
-        config.enable_onednn()
-    else:
-        config.disable_onednn()
     with _whole(graph), held():
-        runtime = inference.create_predictor(config)
+        runtime = paddle.inference.create_predictor(config)
     source = runtime.get_input_handle(runtime.get_input_names()[0])
     result = runtime.get_output_names()[0]
 
@@ -242,13 +210,21 @@ def load_predictor(
     return Predictor("paddle.inference", threads, fused, shape, run)
 
 
+def cpu_config(graph: Path, *, onednn: bool = True) -> paddle.inference.Config:
+    """How `paddle.inference` is to run a saved program: on the CPU, silently, with oneDNN or without."""
+    config = paddle.inference.Config(str(graph), str(graph.with_suffix(".pdiparams")))
+    config.disable_gpu()
+    config.disable_glog_info()
+    config.enable_onednn() if onednn else config.disable_onednn()
+    return config
+
+
 def onnx_predictor(
     model: paddle.nn.Layer, image_shape: tuple[int, int, int], *, threads: int | None = None
 ) -> Predictor:
     """`model` in eval mode in ONNX Runtime; arguments as `predictor`. Raises as `export_onnx` does."""
-    shape, threads = checked_shape(image_shape), _threads(threads)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        return load_onnx(export_onnx(model, shape, Path(folder) / "model.onnx"), shape, threads=threads)
+        return load_onnx(export_onnx(model, image_shape, Path(folder) / "model.onnx"), image_shape, threads=threads)
 
 
 def load_onnx(path: str | Path, image_shape: tuple[int, int, int], *, threads: int | None = None) -> Predictor:
@@ -276,12 +252,10 @@ def _whole(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as problem:
-        said = " ".join(str(problem).split())[-120:]
-        raise ValueError(
-            f"{path.name} in {path.parent} is not a whole saved network ({type(problem).__name__}: … {said}). "
-            "Save it again, or take a good copy."
-        ) from problem
+        said = f"{type(problem).__name__}: … {' '.join(str(problem).split())[-120:]}"
+        what = f"{path.name} in {path.parent} is not a whole saved network ({said})"
+        raise ValueError(f"{what}. Save it again, or take a good copy.") from problem
 
 
 def _threads(threads: int | None) -> int:
-    return environment.machine()["threads"] if threads is None else whole_number("threads", threads)
+    return environment.threads() if threads is None else whole_number("threads", threads)

@@ -57,10 +57,9 @@ def fraction_zeroed(channels: int) -> float:
 
 
 def fraction_lost(channels: int, dimensions: int = 2) -> float:
-    """How often fewer channels stay active than the point has numbers, so that it cannot be computed from them.
+    """How often fewer channels stay active than the point has numbers: (n + 1) / 2ⁿ for two of them.
 
-    Each active channel is one equation for the point's numbers; that as many are needed, and are enough, is also in the
-    V2 paper's appendix A. For two numbers it is (n + 1) / 2ⁿ.
+    Each active channel is one equation for the point's numbers; as many are needed, and enough (V2 paper, appendix A).
     """
     whole_number("channels", channels)
     few = range(whole_number("dimensions", dimensions))

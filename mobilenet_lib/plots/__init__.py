@@ -2,37 +2,7 @@
 
 from mobilenet_lib.plots.curves import accuracies, conditions, confusion, learning_curves, trade_offs, train_and_test
 from mobilenet_lib.plots.drawings import blocks
-from mobilenet_lib.plots.look import (
-    HATCHES,
-    LINE_STYLES,
-    MARKERS,
-    PALETTE,
-    as_data,
-    bars,
-    figure,
-    log_axis,
-    png,
-    show,
-    use_style,
-)
+from mobilenet_lib.plots.look import HATCHES, LINE_STYLES, MARKERS, PALETTE, as_data, bars, figure, png, show
 
-__all__ = [
-    "HATCHES",
-    "LINE_STYLES",
-    "MARKERS",
-    "PALETTE",
-    "accuracies",
-    "as_data",
-    "bars",
-    "blocks",
-    "conditions",
-    "confusion",
-    "figure",
-    "learning_curves",
-    "log_axis",
-    "png",
-    "show",
-    "trade_offs",
-    "train_and_test",
-    "use_style",
-]
+__all__ = ["HATCHES", "LINE_STYLES", "MARKERS", "PALETTE", "as_data", "bars", "figure", "png", "show"]
+__all__ += ["accuracies", "blocks", "conditions", "confusion", "learning_curves", "trade_offs", "train_and_test"]

@@ -35,7 +35,7 @@ def learning_curves(runs: Sequence[Run]) -> tuple[Figure, str]:
         accuracy.plot(frame["epoch"], 100 * frame["validation_accuracy"], label=label, **look)
     for axes in (loss, accuracy):
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params("x", integer=True)
     loss.set(title="training loss", ylabel="cross entropy (nats)")
     accuracy.set(title="accuracy on images not trained on", ylabel="accuracy (%)")
     loss.legend()
@@ -54,12 +54,10 @@ def train_and_test(runs: Sequence[Run]) -> tuple[Figure, str]:
     """
     _need_epochs(runs)
     fig, panels = figure(1, len(runs), width=9, height=3.4, sharey=True, squeeze=False)
+    labels = {"train_accuracy": "training images, while training", "validation_accuracy": "images not trained on"}
     for axes, run in zip(panels[0], runs, strict=True):
         frame = run.to_frame()
-        for column, place, label in (
-            ("train_accuracy", 1, "training images, while training"),
-            ("validation_accuracy", 0, "images not trained on"),
-        ):
+        for place, (column, label) in zip((1, 0), labels.items(), strict=True):
             # Markers on every epoch would hide a long curve.
             look = {**_look(place), "markevery": max(1, len(frame) // 8)}
             axes.plot(frame["epoch"], 100 * frame[column], label=label, **look)
@@ -74,28 +72,29 @@ def train_and_test(runs: Sequence[Run]) -> tuple[Figure, str]:
 
 def conditions(runs: Sequence[Run]) -> str:
     """Mode, data and seeds of the runs in a line, for captions."""
-    modes, sources = ({run.mode for run in runs}, {run.data["source"] for run in runs})
-    seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in runs}))
+    modes, sources, seeds = (
+        {run.mode for run in runs},
+        {run.data["source"] for run in runs},
+        {run.seed for run in runs},
+    )
+    seeds = ", ".join(map(str, sorted(seeds)))
     return f"mode: {', '.join(sorted(modes))} · {'; '.join(sorted(sources))} · seed {seeds}"
 
 
 def accuracies(summary: pd.DataFrame) -> tuple[Figure, str]:
     """The accuracies of a frame of `statistics.summary` with their 95 % confidence intervals, a row per network."""
-    fig, axes = figure(width=7, height=1 + 0.6 * len(summary))
     rows = summary.to_dict("records")
+    fig, axes = figure(width=7, height=1 + 0.6 * len(rows))
     for place, row in enumerate(rows):
         look = {**_look(place), "linestyle": "", "capsize": 6}
         axes.errorbar(100 * row["accuracy"], place, xerr=_spread([row]), **look)
     axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel("accuracy (%) with its 95 % confidence interval")
+    axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="accuracy (%) with its 95 % confidence interval")
     told = "; ".join(sorted({f"mode: {row['mode']} · {row['data']}" for row in rows}))
     axes.set_title(told, fontsize=9, weight="normal")
     names = " and ".join(row["name"] for row in rows)
-    ends = [
-        f"{row['name']} {100 * row['accuracy']:.1f} % ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
-        for row in rows
-    ]
+    pattern = "{name} {accuracy:.1f} % ({low:.1f} to {high:.1f})"
+    ends = [pattern.format(**row | {key: 100 * row[key] for key in ("accuracy", "low", "high")}) for row in rows]
     recorded = all(row["mode"] == "recorded" for row in rows)
     return fig, _alt(f"A point with its 95 % confidence interval for {names}", told, ends if recorded else ())
 
@@ -107,35 +106,28 @@ def trade_offs(
 
     Args:
         frame: columns `name`, `accuracy`, `low`, `high` (fractions) as `statistics.summary` gives them, and those of
-            `costs`; where there are columns `series` and `marker`,
-            the networks of a series share colour, marker and label.
+            `costs`; the networks of a `series`, if there is such a column, share colour, `marker` and label.
         costs: maps a column to the label of its axis, with the unit.
         told: the conditions, for the title.
         front: names of the networks on the Pareto front, from cheap to expensive: numbered, and joined by a staircase.
         own: one more row, drawn as a star. The text gives no accuracy of it, which differs between machines.
 
-    Returns:
-        The figure and its alternative text, which gives the front's accuracies, or those of all where there is none.
-
-    Raises:
-        ValueError: a column that is not there.
+    The text gives the front's accuracies, or those of all where there is none. Raises ValueError for a column that is
+    not there.
     """
     missing = [column for column in ("name", "accuracy", "low", "high", *costs) if column not in frame]
     if missing:
         raise ValueError(f"frame has no column {missing[0]!r}; it has {', '.join(frame)}")
-    columns = min(2, len(costs))
-    rows = -(-len(costs) // columns)
+    columns, rows = min(2, len(costs)), -(-len(costs) // 2)
     fig, panels = figure(rows, columns, width=9, height=2.7 * rows + 1.9 * bool(front), sharey=True, squeeze=False)
     best = frame.set_index("name").loc[list(front)].reset_index()
     for axes, (column, label) in zip(panels.flat, costs.items(), strict=False):
         _draw_points(axes, frame, column)
         _draw_front(axes, best, column)
         for row in [] if own is None else own.to_dict("records"):
-            star = {"marker": "*", "markersize": 16, "color": PALETTE[2], "markeredgecolor": "black"} | {
-                "linestyle": "",
-                "capsize": 4,
-            }
-            axes.errorbar(row[column], 100 * row["accuracy"], _spread([row]), label=f"yours: {row['name']}", **star)
+            star = {"marker": "*", "markersize": 16, "markeredgecolor": "black", "linestyle": "", "capsize": 4}
+            star |= {"color": PALETTE[2], "label": f"yours: {row['name']}"}
+            axes.errorbar(row[column], 100 * row["accuracy"], _spread([row]), **star)
         log_axis(axes, label, frame[column])
     for axes in panels[:, 0]:
         axes.set_ylabel("accuracy (%)")
@@ -166,11 +158,10 @@ def _draw_front(axes: Axes, best: pd.DataFrame, column: str) -> None:
     axes.margins(x=0.1, y=0.12)
 
 
-def _signs(axes: Axes, front: Sequence[str]) -> tuple[list[Any], list[str]]:
+def _signs(axes: Axes, front: Sequence[str]) -> tuple[Sequence[Any], Sequence[str]]:
     """Handles and labels for the legend, the front's numbers last."""
-    pairs = list(zip(*axes.get_legend_handles_labels(), strict=True))
-    pairs.sort(key=lambda pair: pair[1] in front)
-    return [handle for handle, _ in pairs], [label for _, label in pairs]
+    pairs = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda pair: pair[1] in front)
+    return tuple(zip(*pairs, strict=True))
 
 
 def _told_trade_offs(
@@ -178,15 +169,13 @@ def _told_trade_offs(
 ) -> str:
     axes = f"{', '.join(costs.values())}, logarithmic axes"
     what = f"Accuracy of {len(frame)} networks with its 95 % confidence interval against {axes}"
+    rows = (frame if best.empty else best).to_dict("records")
+    reached = [f"{row['name']} {100 * row['accuracy']:.1f} %" for row in rows]
     if best.empty:
-        return _alt(what, told, [f"{_reached(row)} at {_spent(row, costs)}" for row in frame.to_dict("records")])
+        spent = [", ".join(f"{row[column]:,.3g} {label}" for column, label in costs.items()) for row in rows]
+        return _alt(what, told, [f"{one} at {cost}" for one, cost in zip(reached, spent, strict=True)])
     star = "" if own is None else f" A star marks {own['name'].iloc[0]}."
-    front = "; ".join(map(_reached, best.to_dict("records")))
-    return f"{_alt(what, told)} The front, from cheap to expensive: {front}.{star}"
-
-
-def _spent(row: dict[str, Any], costs: dict[str, str]) -> str:
-    return ", ".join(f"{row[column]:,.3g} {label}" for column, label in costs.items())
+    return f"{_alt(what, told)} The front, from cheap to expensive: {'; '.join(reached)}.{star}"
 
 
 def confusion(matrix: np.ndarray, classes: Sequence[str], told: str) -> tuple[Figure, str]:
@@ -207,8 +196,9 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], told: str) -> tuple[Fi
         ink = "white" if value > 55 else "black"
         axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=9, color=ink)
     axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
-    axes.set_yticks(range(len(classes)), classes)
-    axes.set(xlabel="prediction", ylabel="true class (each row: 100 %)")
+    axes.set(
+        xlabel="prediction", ylabel="true class (each row: 100 %)", yticks=range(len(classes)), yticklabels=classes
+    )
     axes.grid(False)
     axes.set_title(textwrap.fill(told, 80), fontsize=8, weight="normal")
     right = np.diag(percent)
@@ -239,11 +229,8 @@ def _need_epochs(runs: Sequence[Run]) -> None:
 
 def _look(place: int) -> dict[str, Any]:
     """Colour, marker and line style of a series."""
-    return {
-        "color": PALETTE[place % len(PALETTE)],
-        "marker": MARKERS[place % len(MARKERS)],
-        "linestyle": LINE_STYLES[place % len(LINE_STYLES)],
-    }
+    cycles = {"color": PALETTE, "marker": MARKERS, "linestyle": LINE_STYLES}
+    return {name: cycle[place % len(cycle)] for name, cycle in cycles.items()}
 
 
 def _looks(runs: Sequence[Run]) -> Iterator[tuple[Run, dict[str, Any], str | None]]:
@@ -274,19 +261,16 @@ def _alt(what: str, told: str, findings: Iterable[str] = ()) -> str:
     return " ".join(f"{part}." for part in said if part)
 
 
-def _reached(row: dict[str, Any]) -> str:
-    return f"{row['name']} {100 * row['accuracy']:.1f} %"
-
-
 def _ends(runs: Sequence[Run], pattern: str) -> list[str]:
     """What each run reached in its last epoch, by a pattern of an epoch's fields; nothing unless all are recorded."""
     if not all(run.mode == "recorded" for run in runs):
         return []
-    return [f"{_with_seed(run, runs)} ends at {pattern.format(**_percent(run.epochs[-1]))}" for run in runs]
-
-
-def _percent(epoch: dict[str, Any]) -> dict[str, Any]:
-    return epoch | {f"{split}_percent": 100 * epoch[f"{split}_accuracy"] for split in ("train", "validation")}
+    ends = []
+    for run in runs:
+        last = run.epochs[-1]
+        percent = {f"{split}_percent": 100 * last[f"{split}_accuracy"] for split in ("train", "validation")}
+        ends.append(f"{_with_seed(run, runs)} ends at {pattern.format(**last, **percent)}")
+    return ends
 
 
 def _names(runs: Sequence[Run]) -> str:

@@ -28,7 +28,7 @@ _GAP = 1 - _HEIGHT
 
 @dataclass(frozen=True)
 class _Box:
-    """text stands in the box, beside to its right, below at the arrow that leaves it; kind gives its colour."""
+    """`text` stands in the box, `beside` right of it, `below` at the arrow that leaves it; `kind` gives its colour."""
 
     text: str
     beside: tuple[str, ...] = ()
@@ -85,12 +85,11 @@ def _draw(axes: Axes, input_shape: str, chain: list[_Box]) -> None:
     _arrow(axes, 0.3, input_shape)
     for place, box in enumerate(chain):
         middle = 0.3 - _GAP - _HEIGHT / 2 - place
-        colour = {"facecolor": "white", "edgecolor": "#555555"}
+        weight, colour = "normal", {"facecolor": "white", "edgecolor": "#555555"}
         if box.kind:
-            colour = {"facecolor": look.PALETTE[_COLOURS[box.kind]], "alpha": 0.35}
+            weight, colour = "bold", {"facecolor": look.PALETTE[_COLOURS[box.kind]], "alpha": 0.35}
         corner = (-_WIDTH / 2, middle - _HEIGHT / 2)
         axes.add_patch(FancyBboxPatch(corner, _WIDTH, _HEIGHT, boxstyle="round,pad=0.02", **colour))
-        weight = "bold" if box.kind else "normal"
         axes.text(0, middle, box.text, ha="center", va="center", fontsize=11, weight=weight)
         axes.text(_WIDTH / 2 + 0.12, middle, "\n".join(box.beside), va="center", fontsize=9)
         _arrow(axes, middle - _HEIGHT / 2, box.below)

@@ -41,16 +41,6 @@ _STYLE = {
 }
 
 
-def use_style() -> None:
-    """Give every figure made from now on the course's look. `figure` calls it."""
-    import matplotlib
-    from cycler import cycler
-
-    styles = [LINE_STYLES[place % len(LINE_STYLES)] for place in range(len(PALETTE))]
-    cycle = cycler(color=PALETTE) + cycler(marker=MARKERS) + cycler(linestyle=styles)
-    matplotlib.rcParams.update({**_STYLE, "axes.prop_cycle": cycle})
-
-
 def figure(
     rows: int = 1, columns: int = 1, *, width: float = 8, height: float = 4, **options: Any
 ) -> tuple[Figure, Any]:
@@ -59,9 +49,12 @@ def figure(
     width, height: in inches. The axes are one `Axes`, or an array of them where there are several rows or columns.
     The figure is not registered with pyplot, so a notebook shows it once, where `show` is called.
     """
+    import matplotlib
+    from cycler import cycler
     from matplotlib.figure import Figure
 
-    use_style()
+    cycle = cycler(color=PALETTE) + cycler(marker=MARKERS) + cycler(linestyle=(LINE_STYLES * 2)[: len(PALETTE)])
+    matplotlib.rcParams.update({**_STYLE, "axes.prop_cycle": cycle})
     made = Figure(figsize=(width, height), layout="constrained")
     return made, made.subplots(rows, columns, **options)
 
@@ -83,10 +76,8 @@ def as_data(fig: Figure, alt: str) -> dict[str, str]:
     """What `show` displays, by MIME type: "image/png" (base64), "text/html" (an <img>), "text/plain" (the words)."""
     alt = " ".join(alt.split())
     if len(alt) < 20:
-        raise ValueError(
-            f"alt={alt!r} is too short: say what is plotted, on which axes, and what can be seen, in 20 characters or "
-            "more"
-        )
+        wanted = "say what is plotted, on which axes, and what can be seen, in 20 characters or more"
+        raise ValueError(f"alt={alt!r} is too short: {wanted}")
     # JupyterLab's own image output has no alternative text, so the page gets an <img> of ours; the bare image is there
     # for exports that need one (PDF, slides).
     drawn, style = base64.b64encode(png(fig)).decode(), "max-width: 100%; background: white"
@@ -123,11 +114,10 @@ def bars(
     (default: the values with thousands separators).
     """
     texts = texts or [f"{value:,}" for value in values]
-    edge = {"edgecolor": "black", "linewidth": 0.6}
-    colours = [PALETTE[place % len(PALETTE)] for place in range(len(labels))]
-    drawn = axes.barh(range(len(labels)), values, color=colours, height=0.65, **edge)
-    for place, bar in enumerate(drawn):
-        bar.set_hatch(HATCHES[place % len(HATCHES)])
+    look = {"height": 0.65, "edgecolor": "black", "linewidth": 0.6}
+    for name, cycle in (("color", PALETTE), ("hatch", HATCHES)):
+        look[name] = [cycle[index % len(cycle)] for index in range(len(labels))]
+    drawn = axes.barh(range(len(labels)), values, **look)
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
     axes.bar_label(drawn, labels=texts, padding=5)

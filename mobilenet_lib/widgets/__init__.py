@@ -26,20 +26,6 @@ from mobilenet_lib.widgets._passes import KINDS
 from mobilenet_lib.widgets._photo_form import try_your_own
 from mobilenet_lib.widgets._stepper import ConvolutionStepper, convolution_stepper
 
-__all__ = [
-    "KINDS",
-    "ArchitectureExplorer",
-    "ConvolutionStepper",
-    "CostExplorer",
-    "DesignExplorer",
-    "Explorer",
-    "GroupsExplorer",
-    "ManifoldExplorer",
-    "architecture_explorer",
-    "convolution_stepper",
-    "cost_explorer",
-    "design_explorer",
-    "groups_explorer",
-    "manifold_explorer",
-    "try_your_own",
-]
+__all__ = ["KINDS", "ArchitectureExplorer", "ConvolutionStepper", "CostExplorer", "DesignExplorer", "Explorer"]
+__all__ += ["GroupsExplorer", "ManifoldExplorer", "architecture_explorer", "convolution_stepper", "cost_explorer"]
+__all__ += ["design_explorer", "groups_explorer", "manifold_explorer", "try_your_own"]

@@ -13,7 +13,7 @@ import traitlets
 from mobilenet_lib import architectures, papers, plots
 from mobilenet_lib.architectures import KINDS, Table
 from mobilenet_lib.experiments.design import Design
-from mobilenet_lib.widgets._explorer import Explorer, module
+from mobilenet_lib.widgets._explorer import Explorer, module, sliders
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,13 +45,9 @@ class ArchitectureExplorer(Explorer):
 
     family = traitlets.Unicode().tag(sync=True)
     width_multiplier = traitlets.Float().tag(sync=True)
-    resolution = traitlets.Int().tag(sync=True)
-    expansion = traitlets.Int().tag(sync=True)
-    stem_stride = traitlets.Int().tag(sync=True)
     strides = traitlets.List().tag(sync=True)
-    num_classes = traitlets.Int().tag(sync=True)
 
-    _possible = traitlets.validate("family", "width_multiplier", "strides", *limits)(Explorer._accept)
+    vars().update(sliders(limits, "family", "width_multiplier", "strides"))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -130,21 +126,12 @@ class ArchitectureExplorer(Explorer):
 
     def _beside_the_paper(self) -> str:
         """What the paper prints for this very network, if anything."""
-        point = self._point()
-        if point is None:
-            return "The paper prints no figures for this network."
-        return (
-            f"Table {point['table']} prints {point['macs']:g} M MACs and {point['accuracy']} % for this network; "
-            f"the table counts {self.table.macs / 1e6:,.1f} M."
-        )
-
-    def _point(self) -> dict[str, Any] | None:
         for point in paper_points():
-            if point["network"] is None:
-                continue
-            if {**_PAPERS, **point["network"], "family": point["family"]} == self.settings:
-                return point
-        return None
+            network = point["network"]
+            if network is not None and {**_PAPERS, **network, "family": point["family"]} == self.settings:
+                printed = f"Table {point['table']} prints {point['macs']:g} M MACs and {point['accuracy']} %"
+                return f"{printed} for this network; the table counts {self.table.macs / 1e6:,.1f} M."
+        return "The paper prints no figures for this network."
 
     def _draw_totals(self, axes: Axes) -> None:
         points = paper_points()
@@ -169,8 +156,7 @@ class ArchitectureExplorer(Explorer):
         width = settings["width_multiplier"]
         if isinstance(width, Real) and not isinstance(width, bool) and width > _WIDEST:
             raise ValueError(f"width_multiplier can be at most {_WIDEST:g} in {cls.name}, not {width}")
-        # What is left: a family, a width or strides that make no network.
-        design = Design(**{name: settings[name] for name in _DESIGN})
+        design = Design(**{name: settings[name] for name in _DESIGN})  # refuses what is left
         return {**settings, "width_multiplier": float(width), "strides": list(design.strides)}
 
 
@@ -185,15 +171,9 @@ def architecture_explorer(
 ) -> ArchitectureExplorer:
     """A whole network drawn from its table, layer by layer, and its total beside the paper's.
 
-    Args:
-        family, width_multiplier, resolution, expansion, stem_stride, strides, num_classes: as `design.Design`; the
-            resolution is 224 · ρ.
-
-    Returns:
-        The explorer. `table` is the network as `architectures.Table`, `frame()` has a row per block.
-
-    Raises:
-        ValueError: settings that make no network, or are larger than `ArchitectureExplorer.limits`.
+    Arguments as of `design.Design`; the resolution is 224 · ρ. Of the explorer, `table` is the network as
+    `architectures.Table`, `frame()` has a row per block. Raises ValueError for settings that make no network, or are
+    larger than `ArchitectureExplorer.limits`.
     """
     return ArchitectureExplorer(**{**locals(), "strides": list(strides)})
 
@@ -227,9 +207,8 @@ def _peak(rows: Sequence[architectures.Row]) -> architectures.Row:
 
 def _last_field(table: Table) -> int:
     """Receptive field of the last convolution."""
-    return max(
-        side for row, side in zip(table.rows, table.receptive_fields, strict=True) if row.kind not in ("pool", "linear")
-    )
+    fields = zip(table.rows, table.receptive_fields, strict=True)
+    return max(side for row, side in fields if row.kind not in ("pool", "linear"))
 
 
 def _draw_lane(axes: Axes, rows: Sequence[architectures.Row], heights: Sequence[float]) -> None:

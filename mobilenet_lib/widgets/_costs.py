@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import traitlets
-
 from mobilenet_lib import cost, plots
-from mobilenet_lib.widgets._explorer import LayerExplorer, module
+from mobilenet_lib.widgets._explorer import LayerExplorer, module, sliders
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-_BYTES_OF_FLOAT32 = 4
 
 
 class CostExplorer(LayerExplorer):
@@ -27,14 +23,7 @@ class CostExplorer(LayerExplorer):
     }
     _esm = module(name)
 
-    in_channels = traitlets.Int().tag(sync=True)
-    out_channels = traitlets.Int().tag(sync=True)
-    input_size = traitlets.Int().tag(sync=True)
-    kernel_size = traitlets.Int().tag(sync=True)
-    stride = traitlets.Int().tag(sync=True)
-    groups = traitlets.Int().tag(sync=True)
-
-    _possible = traitlets.validate(*limits)(LayerExplorer._accept)
+    vars().update(sliders(limits))
 
     @property
     def cost(self) -> cost.Cost:
@@ -50,12 +39,12 @@ class CostExplorer(LayerExplorer):
         """A row per kind of layer: its output shape and costs; activations also in KB of 1000 bytes."""
         import pandas as pd
 
-        rows = [
-            (one.output_shape, one.macs, one.flops, one.params, one.activations, _kilobytes(one.activations))
-            for one in self._layers().values()
-        ]
-        columns = ["output", "MACs", "FLOPs", "parameters", "activations", "KB (float32)"]
-        return pd.DataFrame(rows, index=list(self._layers()), columns=columns)
+        layers = self._layers()
+        names = {"output_shape": "output", "macs": "MACs", "flops": "FLOPs", "params": "parameters"}
+        names["activations"] = "activations"
+        rows = [[getattr(one, name) for name in names] for one in layers.values()]
+        frame = pd.DataFrame(rows, index=list(layers), columns=list(names.values()))
+        return frame.assign(**{"KB (float32)": [round(4 * one.activations / 1000, 1) for one in layers.values()]})
 
     def figure(self) -> tuple[Figure, str]:
         layers = self._layers()
@@ -106,7 +95,3 @@ def cost_explorer(
 
 def _without_groups(settings: dict[str, int]) -> dict[str, int]:
     return {name: value for name, value in settings.items() if name != "groups"}
-
-
-def _kilobytes(numbers: int) -> float:
-    return round(numbers * _BYTES_OF_FLOAT32 / 1000, 1)

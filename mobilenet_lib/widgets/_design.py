@@ -11,7 +11,7 @@ from mobilenet_lib import plots
 from mobilenet_lib.experiments import design as designs
 from mobilenet_lib.experiments.design import COSTS, Budget, Design
 from mobilenet_lib.widgets._architecture import ArchitectureExplorer
-from mobilenet_lib.widgets._explorer import Explorer, module
+from mobilenet_lib.widgets._explorer import module, sliders
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,21 +25,17 @@ class DesignExplorer(ArchitectureExplorer):
     """Made by `design_explorer`. Its choices are attributes, `max_macs` and its like the budget (0 is no limit)."""
 
     name = "design_explorer"
-    limits: ClassVar = {**ArchitectureExplorer.limits, **{f"max_{name}": (0, _MOST) for name in COSTS}}
+    budgets: ClassVar = {f"max_{name}": (0, _MOST) for name in COSTS}
+    limits: ClassVar = {**ArchitectureExplorer.limits, **budgets}
     _esm = module(name)
 
-    max_macs = traitlets.Int().tag(sync=True)
-    max_params = traitlets.Int().tag(sync=True)
-    max_peak_activations = traitlets.Int().tag(sync=True)
     cost = traitlets.Enum(list(COSTS), "macs").tag(sync=True)
     points = traitlets.List().tag(sync=True)
-
-    _possible_limits = traitlets.validate(*(f"max_{name}" for name in COSTS))(Explorer._accept)
+    vars().update(sliders(budgets))
 
     @property
     def settings(self) -> dict[str, Any]:
-        more = {name: getattr(self, name) for name in (*(f"max_{cost}" for cost in COSTS), "cost", "points")}
-        return super().settings | more
+        return super().settings | {name: getattr(self, name) for name in (*self.budgets, "cost", "points")}
 
     @property
     def budget(self) -> Budget | None:
@@ -76,11 +72,9 @@ class DesignExplorer(ArchitectureExplorer):
         fig, alt = designs.trade_off(frame, self.cost)
         (axes,) = fig.axes
         axes.axvline(used, color="black", linewidth=2, label="this design")
-        limit = getattr(self, f"max_{self.cost}")
-        if limit:
+        if limit := getattr(self, f"max_{self.cost}"):
             axes.axvline(limit, color="black", linestyle=":", linewidth=2, label="limit")
-        lines = axes.lines[-2:] if limit else axes.lines[-1:]
-        axes.legend(handles=lines, loc="lower right", fontsize=10)
+        axes.legend(handles=axes.lines[-2 if limit else -1 :], loc="lower right", fontsize=10)
         fig.suptitle(f"{self.design.title}: {used:,} {COSTS[self.cost]}", weight="bold")
         return fig, f"{alt} A line marks {self.design.title} at {used:,} {COSTS[self.cost]}. {verdict}"
 
@@ -97,16 +91,9 @@ def design_explorer(
 ) -> DesignExplorer:
     """Sliders for a design and for its budget, and its place among designs that were trained.
 
-    Args:
-        design: where the sliders begin.
-        budget: its limits of MACs, weights and activation memory, which are whole numbers.
-        trained: a frame of `design.trained` or `design.recorded`, drawn with its front.
-
-    Returns:
-        The explorer; `design` and `budget` are the choices as they stand.
-
-    Raises:
-        ValueError: a budget of milliseconds, which no table knows.
+    design: where the sliders begin. budget: its limits of MACs, weights and activation memory, whole numbers. trained:
+    a frame of `design.trained` or `design.recorded`, drawn with its front. The explorer's `design` and `budget` are the
+    choices as they stand. Raises ValueError for a budget of milliseconds, which no table knows.
     """
     limits = budget.limits if budget else {}
     if "milliseconds" in limits:
@@ -121,12 +108,8 @@ def design_explorer(
 
 def _points(trained: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame of `design.trained` as plain JSON, accuracies in percent."""
-    return [
-        {
-            "name": name,
-            "family": row.family,
-            **{cost: int(row[cost]) for cost in COSTS},
-            **{number: round(100 * float(row[number]), 2) for number in _NUMBERS},
-        }
-        for name, row in trained.iterrows()
-    ]
+    points = []
+    for name, row in trained.iterrows():
+        point = {"name": name, "family": row.family, **{cost: int(row[cost]) for cost in COSTS}}
+        points.append(point | {number: round(100 * float(row[number]), 2) for number in _NUMBERS})
+    return points

@@ -111,6 +111,15 @@ class Explorer(anywidget.AnyWidget):
             raise traitlets.TraitError(str(problem)) from problem
 
 
+def sliders(limits: dict[str, tuple[int, int]], *checked: str) -> dict[str, Any]:
+    """What an explorer's class holds for its `limits`: a synchronised whole number each, and their common validation.
+
+    checked: settings of other kinds that are validated with them. A class takes them in by `vars().update`.
+    """
+    numbers = {name: traitlets.Int().tag(sync=True) for name in limits}
+    return {**numbers, f"_possible_{next(iter(limits))}": traitlets.validate(*limits, *checked)(Explorer._accept)}
+
+
 class LayerExplorer(Explorer):
     """An explorer of one layer: its `limits` are named like the arguments of `cost.conv2d`."""
 

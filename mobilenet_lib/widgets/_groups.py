@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, ClassVar
 
-import traitlets
-
 from mobilenet_lib import cost, plots
-from mobilenet_lib.widgets._explorer import LayerExplorer, module
+from mobilenet_lib.widgets._explorer import LayerExplorer, module, sliders
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,13 +23,7 @@ class GroupsExplorer(LayerExplorer):
     }
     _esm = module(name)
 
-    in_channels = traitlets.Int().tag(sync=True)
-    out_channels = traitlets.Int().tag(sync=True)
-    groups = traitlets.Int().tag(sync=True)
-    kernel_size = traitlets.Int().tag(sync=True)
-    input_size = traitlets.Int().tag(sync=True)
-
-    _possible = traitlets.validate(*limits)(LayerExplorer._accept)
+    vars().update(sliders(limits))
 
     @property
     def cost(self) -> cost.Cost:

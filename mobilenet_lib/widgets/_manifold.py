@@ -9,7 +9,7 @@ import traitlets
 
 from mobilenet_lib import plots
 from mobilenet_lib.experiments import manifold
-from mobilenet_lib.widgets._explorer import Explorer, module
+from mobilenet_lib.widgets._explorer import Explorer, module, sliders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,11 +26,9 @@ class ManifoldExplorer(Explorer):
     limits: ClassVar = {"channels": (2, 30), "seed": (1, 30)}
     _esm = module(name)
 
-    channels = traitlets.Int().tag(sync=True)
-    seed = traitlets.Int().tag(sync=True)
     scaled = traitlets.Bool().tag(sync=True)
 
-    _possible = traitlets.validate(*limits)(Explorer._accept)
+    vars().update(sliders(limits))
 
     @property
     def settings(self) -> dict[str, Any]:

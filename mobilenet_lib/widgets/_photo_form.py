@@ -69,12 +69,13 @@ class PhotoForm(anywidget.AnyWidget):
     def _receive(self, content: dict[str, Any], buffers: Sequence[Any]) -> None:
         name = str(content.get("name") or "the photo")[:80]
         try:
-            self._reply(self._classify(name, content, buffers))
+            page = self._classify(name, content, buffers)
         except (photos.ImageError, FileNotFoundError) as problem:
-            self._reply(Message("wrong", "This file cannot be used", (str(problem),)).page)
+            page = Message("wrong", "This file cannot be used", (str(problem),)).page
         except Exception as problem:  # else it would be lost in the kernel's log, and the form would stay silent
-            text = f"{type(problem).__name__}: {problem}"
-            self._reply(Message("wrong", "Something went wrong", (text,)).page)
+            page = Message("wrong", "Something went wrong", (f"{type(problem).__name__}: {problem}",)).page
+        with self.hold_sync():
+            self.said, self.replies = page, self.replies + 1
 
     def _classify(self, name: str, content: dict[str, Any], buffers: Sequence[Any]) -> str:
         file = bytes(buffers[0]) if buffers else b""
@@ -87,8 +88,3 @@ class PhotoForm(anywidget.AnyWidget):
         first, probability = prediction.top(1)[0]
         verdict = Message("compare", f"{first}, says the network ({100 * probability:.0f} %)", (photos.OUTSIDE,))
         return verdict.page + figure
-
-    def _reply(self, page: str) -> None:
-        with self.hold_sync():
-            self.said = page
-            self.replies += 1

@@ -9,7 +9,7 @@ import numpy as np
 import traitlets
 
 from mobilenet_lib._support.arguments import whole_number
-from mobilenet_lib.widgets._explorer import LayerExplorer, module
+from mobilenet_lib.widgets._explorer import LayerExplorer, module, sliders
 from mobilenet_lib.widgets._passes import KINDS, Pass, passes
 from mobilenet_lib.widgets._step_figure import StepFigure
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LARGEST_NUMBER = 99  # that fits into a cell
+_SUMMED = ("activations", "macs", "params")  # over a kind's passes
 
 
 class ConvolutionStepper(LayerExplorer):
@@ -33,17 +34,11 @@ class ConvolutionStepper(LayerExplorer):
 
     kind = traitlets.Unicode().tag(sync=True)
     beside = traitlets.Unicode().tag(sync=True)
-    input_size = traitlets.Int().tag(sync=True)
-    in_channels = traitlets.Int().tag(sync=True)
-    out_channels = traitlets.Int().tag(sync=True)
-    kernel_size = traitlets.Int().tag(sync=True)
-    stride = traitlets.Int().tag(sync=True)
-    padding = traitlets.Int().tag(sync=True)
     position = traitlets.Int(min=1).tag(sync=True)
     image = traitlets.List().tag(sync=True)
     kernel = traitlets.List().tag(sync=True)
 
-    _possible = traitlets.validate(*limits, "kind", "beside")(LayerExplorer._accept)
+    vars().update(sliders(limits, "kind", "beside"))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -62,10 +57,9 @@ class ConvolutionStepper(LayerExplorer):
         rows = []
         for kind in KINDS:
             costs = [layer.cost for layer in passes(kind, self.settings)]
-            macs = [one.macs for one in costs]
-            each = " + ".join(f"{one:,}" for one in macs)
-            sums = (sum(one.activations for one in costs), sum(macs), each, sum(one.params for one in costs))
-            rows.append((costs[-1].output_shape, *sums))
+            numbers, macs, weights = (sum(getattr(one, name) for one in costs) for name in _SUMMED)
+            each = " + ".join(f"{one.macs:,}" for one in costs)
+            rows.append((costs[-1].output_shape, numbers, macs, each, weights))
         columns = ["output", "numbers computed", "MACs", "MACs of each pass", "parameters"]
         return pd.DataFrame(rows, index=list(KINDS), columns=columns)
 
@@ -129,28 +123,21 @@ def convolution_stepper(
         image, kernel: whole numbers of your own instead of the built-in ones, [input_size, input_size] and
             [kernel_size, kernel_size], for one input and one output channel.
 
-    Returns:
-        The explorer; its `passes` hold the layers with their inputs, weights and outputs as arrays.
-
-    Raises:
-        ValueError: sizes that no layer can have, as `cost.conv2d`, or that are outside `ConvolutionStepper.limits`.
+    The explorer's `passes` hold the layers with their inputs, weights and outputs as arrays. Raises ValueError for
+    sizes that no layer can have, as `cost.conv2d`, or that are outside `ConvolutionStepper.limits`.
     """
-    own = {"image": (image, input_size), "kernel": (kernel, kernel_size)}
-    for name, (values, size) in own.items():
+    settings = locals()
+    for name, size in (("image", input_size), ("kernel", kernel_size)):
+        values = settings[name]
         if values is not None and (in_channels, out_channels) != (1, 1):
             raise ValueError(
                 f"a {name} of your own needs in_channels=1 and out_channels=1, not {in_channels} and {out_channels}"
             )
-        if values is not None:
-            _check_plane(name, values, size)
-    sizes = {"input_size": input_size, "in_channels": in_channels, "out_channels": out_channels}
-    form = {"kernel_size": kernel_size, "stride": stride, "padding": padding}
-    planes = {name: [] if values is None else np.asarray(values).tolist() for name, (values, _) in own.items()}
-    position = whole_number("position", position)
-    return ConvolutionStepper(kind=kind, beside=beside, position=position, **sizes, **form, **planes)
+        settings = {**settings, name: [] if values is None else _checked_plane(name, values, size)}
+    return ConvolutionStepper(**{**settings, "position": whole_number("position", position)})
 
 
-def _check_plane(name: str, values: Sequence[Sequence[int]], size: int) -> None:
+def _checked_plane(name: str, values: Sequence[Sequence[int]], size: int) -> list[list[int]]:
     plane = np.asarray(values)
     if plane.shape != (size, size):
         raise ValueError(f"{name} must be {size} rows of {size} numbers, not an array of shape {plane.shape}")
@@ -159,3 +146,4 @@ def _check_plane(name: str, values: Sequence[Sequence[int]], size: int) -> None:
             f"{name} must hold whole numbers from -{_LARGEST_NUMBER} to {_LARGEST_NUMBER}, "
             "so that they fit into its cells"
         )
+    return plane.tolist()

@@ -76,7 +76,5 @@ def test_bad_numbers_are_refused():
     row = architectures.mobilenet_v1().rows[0]
     with pytest.raises(ValueError, match="batch_size must be a whole number"):
         roofline.intensity(row, 0)
-    with pytest.raises(ValueError, match="bytes_per_number must be a whole number"):
-        roofline.bytes_moved(row, 1, 0.5)
     with pytest.raises(ValueError, match="seconds must be above 0"):
         roofline.measure_limits(0)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 SEED = 0
-PER_CLASS = {"train": 600, "t10k": 200}  # t10k is the test set's name in the original files
+PER_CLASS = {"train": ("train", 600), "t10k": ("test", 200)}  # by the split's name in the original files
 OUTPUT = Path(__file__).with_name("fashion-mnist-part.npz")
 # Of the unpacked files: how they are packed differs from one distributor to another.
 SHA256 = {
@@ -33,11 +33,10 @@ SHA256 = {
 
 def main(folder: Path, output: Path = OUTPUT) -> None:
     arrays = {}
-    for name, count in PER_CLASS.items():
+    for name, (split, count) in PER_CLASS.items():
         images = read_idx(folder / f"{name}-images-idx3-ubyte.gz", header=16).reshape(-1, 28, 28)
         labels = read_idx(folder / f"{name}-labels-idx1-ubyte.gz", header=8)
         chosen = choose(labels, count)
-        split = "train" if name == "train" else "test"
         arrays[f"{split}_images"] = images[chosen]  # uint8 [N, 28, 28]
         arrays[f"{split}_labels"] = labels[chosen]  # uint8 [N]
     content = pack(arrays)

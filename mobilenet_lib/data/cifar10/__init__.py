@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mobilenet_lib._support.files import expanded
+
 ARCHIVE = "cifar-10-python.tar.gz"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 COMMAND = "python -m mobilenet_lib.data.cifar10"
@@ -30,13 +32,11 @@ class ArchiveError(ValueError):
 
 def read(split: str, path: str | os.PathLike[str] | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
     """One split: images uint8 [N, 3, 32, 32], labels int64 [N], classes, source; the rules are `data.load`'s."""
-    file = _given_file(path)
-    if file is None:
-        file = _cached_archive()
-    elif file.suffix.lower() == ".npz":
+    file = _given_file(path) or _cached_archive()
+    if file.suffix.lower() == ".npz":
         images, labels, source = _read_npz(file, split)
         return images, labels, CLASSES, source
-    elif (checksum := md5(file)) != OFFICIAL_MD5:
+    if (checksum := md5(file)) != OFFICIAL_MD5:
         raise not_official(file, checksum)
     return (*unpickle(file, split), CLASSES, SOURCE)
 
@@ -77,14 +77,11 @@ def unpickle(archive: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 def check(where: str, images: np.ndarray, labels: np.ndarray) -> None:
     """Raise ArchiveError, whose text begins with `where`, for arrays that cannot be a split of CIFAR-10."""
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (3, 32, 32):
-        raise ArchiveError(
-            f"{where}: the images are {images.dtype} {list(images.shape)}; expected uint8 [N, 3, 32, 32], 0 to 255."
-        )
+        found = f"{images.dtype} {list(images.shape)}"
+        raise ArchiveError(f"{where}: the images are {found}; expected uint8 [N, 3, 32, 32], 0 to 255.")
     if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1] or not labels.size:
-        raise ArchiveError(
-            f"{where}: the labels are {labels.dtype} {list(labels.shape)}; expected whole numbers, one for each of the "
-            f"{len(images)} images, and at least one."
-        )
+        wanted = f"whole numbers, one for each of the {len(images)} images, and at least one"
+        raise ArchiveError(f"{where}: the labels are {labels.dtype} {list(labels.shape)}; expected {wanted}.")
     if (wrong := (labels < 0) | (labels >= len(CLASSES))).any():
         raise ArchiveError(f"{where}: there is a label {labels[wrong][0]}; expected 0 to {len(CLASSES) - 1}.")
 
@@ -110,12 +107,11 @@ def _read_npz(path: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
 
 def _given_file(path: str | os.PathLike[str] | None) -> Path | None:
     """The file that `path` or MOBILENET_DATA names; None where neither is given."""
-    given, how = path, "path"
-    if given is None:
-        given, how = os.environ.get("MOBILENET_DATA") or None, "MOBILENET_DATA"
+    how = "MOBILENET_DATA" if path is None else "path"
+    given = os.environ.get(how) or None if path is None else path
     if given is None:
         return None
-    file = Path(os.path.expanduser(given))
+    file = expanded(given)
     if file.is_dir():
         file /= ARCHIVE
     if not file.is_file():
@@ -137,11 +133,9 @@ def _cached_archive() -> Path:
 
     cifar, download = paddle.vision.datasets.cifar, paddle.dataset.common
     cached = Path(download.DATA_HOME, "cifar", ARCHIVE)
-    state = "is not there"
-    if cached.is_file():
-        if md5(cached) == OFFICIAL_MD5:
-            return cached
-        state = "is incomplete or altered"
+    if cached.is_file() and md5(cached) == OFFICIAL_MD5:
+        return cached
+    state = "is incomplete or altered" if cached.is_file() else "is not there"
     try:
         # Paddle waits without end for a server that does not answer, and hides the cause: ask first.
         with httpx.stream("GET", cifar.CIFAR10_URL, timeout=15, follow_redirects=True) as answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--trust", action="store_true", help=trust)
     parser.add_argument("--label", help="what to call the data in every figure; by default it says what it is")
     given = parser.parse_args(arguments)
-    archive, output = (Path(os.path.expanduser(path)) for path in (given.archive, given.output))
+    archive, output = files.expanded(given.archive), files.expanded(given.output)
     try:
         convert(archive, output, trust=given.trust, label=given.label)
     except (OSError, ValueError) as problem:
@@ -35,15 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def convert(archive: Path, output: Path, *, trust: bool = False, label: str | None = None) -> None:
-    """Write both splits and their source to `output`.
+    """Write both splits and their source to `output`; arguments as of the command.
 
-    Args:
-        archive: the official archive, or a copy in the same form.
-        output: a name that ends in ".npz", by which `data.load` tells it from an archive.
-        trust: unpickle an archive with another MD5 as it is, which can run any code that its maker put into it.
-        label: the source to write; None says "CIFAR-10", with the MD5 where it is not the official one.
-
-    Raises ArchiveError for another name, an archive neither official nor trusted, and one without CIFAR-10 in it.
+    The name must end in ".npz", by which `data.load` tells it from an archive. Raises ArchiveError for another name, an
+    archive neither official nor trusted, and one without CIFAR-10 in it.
     """
     if output.suffix.lower() != ".npz":
         raise cifar10.ArchiveError(f"The output {output} needs a name that ends in .npz.")

@@ -42,17 +42,14 @@ def fold(model: paddle.nn.Layer) -> paddle.nn.Layer:
     nn = paddle.nn
     folded = copy.deepcopy(model)
     folded.eval()
-    found = 0
+    before = len(folded.sublayers())
     for sequence in folded.sublayers(include_self=True):
-        if not isinstance(sequence, nn.Sequential):
-            continue
-        names = list(sequence.named_children())
-        for (_, conv), (name, norm) in itertools.pairwise(names):
+        children = list(sequence.named_children()) if isinstance(sequence, nn.Sequential) else []
+        for (_, conv), (name, norm) in itertools.pairwise(children):
             if isinstance(conv, nn.Conv2D) and isinstance(norm, nn.BatchNorm2D):
                 _fold_pair(conv, norm)
                 del sequence._sub_layers[name]
-                found += 1
-    if not found:
+    if len(folded.sublayers()) == before:
         raise ValueError(
             "the model has no batch norm directly behind a convolution in an nn.Sequential: there is nothing to fold"
         )

@@ -8,6 +8,7 @@ Introduced in lesson 03.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,7 @@ def quantise(values: np.ndarray | float, bits: int, largest: float) -> np.ndarra
     """Each value moved to the nearest of 2^bits evenly spaced levels from 0 to `largest`.
 
     What lies outside goes to the nearer end. The levels are `step` = largest / (2^bits − 1) apart, so a value in range
-    moves by half a step at most. The result keeps the shape of `values`. ValueError for bits that are no positive whole
-    number, and for a `largest` that is not above zero.
+    moves by half a step at most. ValueError for bits that are no positive whole number, or a `largest` not above zero.
     """
     top = 2 ** whole_number("bits", bits) - 1  # the largest integer that `bits` bits can hold
     if not 0 < largest < float("inf"):
@@ -52,9 +52,8 @@ def quantise_weights(weights: np.ndarray, bits: int, per_channel: bool) -> np.nd
 def activation_ranges(model: paddle.nn.Layer, images: ImageSet, percentile: float = 100.0) -> dict[str, float]:
     """The largest output of every ReLU and ReLU6 of `model` on `images` (a calibration), by the layer's name.
 
-    percentile: 100 is the largest; 99.9 leaves the largest thousandth of a layer's outputs out. A layer that is silent
-    on all images gets 1, since zero is exact in any range. ValueError for a percentile that is not above 0 and at
-    most 100.
+    percentile: 100 is the largest; 99.9, above 0 and at most 100 (else ValueError), leaves a layer's largest thousandth
+    out. A layer that is silent on all images gets 1, since zero is exact in any range.
     """
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile must be above 0 and at most 100, not {percentile!r}")
@@ -69,12 +68,8 @@ def activations(model: paddle.nn.Layer, images: ImageSet) -> dict[str, np.ndarra
     """
     from mobilenet_lib import training
 
-    seen: dict[str, list[np.ndarray]] = {}
-
-    def keep(name: str, output: paddle.Tensor) -> None:
-        seen.setdefault(name, []).append(output.numpy())
-
-    with _after_activations(model, keep):
+    seen: dict[str, list[np.ndarray]] = defaultdict(list)
+    with _after_activations(model, lambda name, output: seen[name].append(output.numpy())):
         training.evaluate(model, images)
     return {name: np.concatenate(batches) for name, batches in seen.items()}
 
@@ -101,18 +96,15 @@ def _after_activations(model: paddle.nn.Layer, function: Callable[[str, paddle.T
     """Call function(name, output) after every ReLU and ReLU6; what it returns, if anything, replaces the output."""
     from mobilenet_lib._support.paddle import paddle
 
-    def hook_of(name: str) -> Callable[..., Any]:
-        return lambda _layer, _inputs, output: function(name, output)
-
+    kinds = (paddle.nn.ReLU, paddle.nn.ReLU6)
+    found = [(name, layer) for name, layer in model.named_sublayers() if isinstance(layer, kinds)]
+    if not found:
+        raise ValueError(
+            "the model has no ReLU or ReLU6 layer. Activations called as functions (nn.functional.relu) cannot be "
+            "found; build the model with layers."
+        )
     with ExitStack() as undo:
-        found = 0
-        for name, layer in model.named_sublayers():
-            if isinstance(layer, (paddle.nn.ReLU, paddle.nn.ReLU6)):
-                undo.callback(layer.register_forward_post_hook(hook_of(name)).remove)
-                found += 1
-        if not found:
-            raise ValueError(
-                "the model has no ReLU or ReLU6 layer. Activations called as functions (nn.functional.relu) cannot be "
-                "found; build the model with layers."
-            )
+        for name, layer in found:
+            hook = layer.register_forward_post_hook(lambda _, __, output, name=name: function(name, output))
+            undo.callback(hook.remove)
         yield

@@ -2,26 +2,21 @@
 
     uv run python -m mobilenet_lib.experiments.low_precision.rounding_sweep
 
-which takes about ten minutes on two cores. Six networks (V1 at width 0.25 with ReLU or ReLU6, three seeds each)
-classify all 2,000 test images, with their activations rounded to 8 … 2 bits in several ranges, and with their depthwise
-weights rounded to 8 bits.
-
-Introduced in lesson 03.
+in about ten minutes on two cores. Six networks (V1 at width 0.25 with ReLU or ReLU6, three seeds each) classify all
+2,000 test images, with their activations rounded to 8 … 2 bits in several ranges, and with their depthwise weights
+rounded to 8 bits. Introduced in lesson 03.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mobilenet_lib._support import environment, files
 from mobilenet_lib.experiments import recorded
-from mobilenet_lib.experiments.low_precision.quantization import (
-    activation_ranges,
-    quantise_weights,
-    rounded_activations,
-)
+from mobilenet_lib.experiments.low_precision import folding, quantization
 
 if TYPE_CHECKING:
     import paddle
@@ -34,18 +29,8 @@ BITS = (8, 7, 6, 5, 4, 3, 2)
 CALIBRATION = 256  # training images, on which the ranges are measured
 
 # Which range is laid over the outputs of every activation layer: a percentile measured in each layer, or one number.
-RANGES = {
-    "relu": {
-        "largest measured": {"percentile": 100},
-        "99.9 % measured": {"percentile": 99.9},
-        "0 to 24": {"largest": 24.0},
-    },
-    "relu6": {
-        "0 to 6": {"largest": 6.0},
-        "largest measured": {"percentile": 100},
-        "99.9 % measured": {"percentile": 99.9},
-    },
-}
+_MEASURED = {"largest measured": {"percentile": 100}, "99.9 % measured": {"percentile": 99.9}}
+RANGES = {"relu": {**_MEASURED, "0 to 24": {"largest": 24.0}}, "relu6": {"0 to 6": {"largest": 6.0}, **_MEASURED}}
 
 
 def record() -> dict[str, Any]:
@@ -65,12 +50,12 @@ def to_frame() -> pd.DataFrame:
 
 
 def correct(activation: str, range_name: str, bits: int) -> list[int]:
-    """How many of the test images each seed classifies correctly with rounded activations; the seeds in order."""
+    """How many of the test images each seed, in order, classifies correctly with rounded activations."""
     return _correct(activation=activation, rounded="activations", range=range_name, bits=bits)
 
 
 def correct_in_float(activation: str) -> list[int]:
-    """How many of the test images each seed classifies correctly with nothing rounded; the seeds in order."""
+    """The same with nothing rounded."""
     return _correct(activation=activation, rounded="nothing")
 
 
@@ -90,28 +75,24 @@ def main() -> None:
     """Measure all networks and write the record."""
     from mobilenet_lib import data
 
-    test = data.load("fashion_mnist", "test")
-    rows = []
-    for activation in RANGES:
-        for seed in SEEDS:
-            for row in _measure(activation, seed):
-                rows.append(row)
-                print(row, flush=True)
     made = {
         "networks": "fashion_v1_{activation}_seed{seed}: see runs.recorded",
-        "data": test.source,
+        "data": data.load("fashion_mnist", "test").source,
         "calibration": f"{CALIBRATION} training images, taken with seed 0",
         "versions": environment.versions(),
         "machine": environment.machine(),
-        "rows": rows,
+        "rows": [],
     }
+    for activation, seed in itertools.product(RANGES, SEEDS):
+        for row in _measure(activation, seed):
+            made["rows"].append(row)
+            print(row, flush=True)
     files.write_json(PATH, made)
 
 
 def _measure(activation: str, seed: int) -> Iterator[dict[str, Any]]:
     """The rows of one network."""
     from mobilenet_lib import data, training, weights
-    from mobilenet_lib.experiments.low_precision import folding
 
     model = weights.recorded(f"fashion_v1_{activation}_seed{seed}")
     test = data.load("fashion_mnist", "test")
@@ -124,15 +105,14 @@ def _measure(activation: str, seed: int) -> Iterator[dict[str, Any]]:
 
     yield row(model, "nothing", "", 32)
     for name, how in RANGES[activation].items():
-        largest = how.get("largest") or activation_ranges(model, calibration, how["percentile"])
+        largest = how.get("largest") or quantization.activation_ranges(model, calibration, how["percentile"])
         for bits in BITS:
-            with rounded_activations(model, bits, largest):
+            with quantization.rounded_activations(model, bits, largest):
                 yield row(model, "activations", name, bits)
-    for form, network in (("as trained", model), ("folded", folding.fold(model))):
-        for per_channel in (False, True):
-            one_range = "per channel" if per_channel else "per tensor"
-            rounded = round_depthwise_weights(network, 8, per_channel)
-            yield row(rounded, "depthwise weights", f"{form}, {one_range}", 8)
+    networks = {"as trained": model, "folded": folding.fold(model)}
+    for (form, network), kind in itertools.product(networks.items(), ("per tensor", "per channel")):
+        rounded = round_depthwise_weights(network, 8, per_channel=kind == "per channel")
+        yield row(rounded, "depthwise weights", f"{form}, {kind}", 8)
 
 
 def round_depthwise_weights(model: paddle.nn.Layer, bits: int, per_channel: bool) -> paddle.nn.Layer:
@@ -142,7 +122,7 @@ def round_depthwise_weights(model: paddle.nn.Layer, bits: int, per_channel: bool
     rounded = copy.deepcopy(model)
     for layer in rounded.sublayers():
         if isinstance(layer, paddle.nn.Conv2D) and layer._groups > 1:
-            weights = quantise_weights(layer.weight.numpy(), bits, per_channel)
+            weights = quantization.quantise_weights(layer.weight.numpy(), bits, per_channel)
             layer.weight.set_value(weights.astype("float32"))
     return rounded
 

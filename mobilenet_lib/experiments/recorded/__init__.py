@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mobilenet_lib._support import schema
+
 
 @cache
-def load(path: Path, command: str) -> Any:
+def load(path: Path, command: str) -> dict[str, Any]:
     """What a file of measurements holds; it is read once. command: what makes it again, for the errors.
 
     Raises FileNotFoundError without the file, ValueError where it is damaged.
@@ -17,7 +18,4 @@ def load(path: Path, command: str) -> Any:
     again = f"`{command}` makes it again"
     if not path.is_file():
         raise FileNotFoundError(f"there is no record at {path}. {again}, or take a whole copy of the course.")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as problem:
-        raise ValueError(f"{path} is not a whole JSON file ({problem}). {again}.") from problem
+    return schema.parse(path.read_text(encoding="utf-8"), schema.ANY_OBJECT, str(path), f"{again}.")

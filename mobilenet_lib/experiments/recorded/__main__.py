@@ -11,6 +11,8 @@ their weights. It keeps a checkpoint in `runs/` after every epoch, so the same c
 from __future__ import annotations
 
 import argparse
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,110 +26,72 @@ from mobilenet_lib.training.plans import Plan, carry_out
 _NOTES = "Times are those of a machine that may have done other work as well; they are no benchmark."
 
 
-def _plan(run_name: str, data: str, network: dict[str, Any], options: Any = (), **others: Any) -> Plan:
-    """A plan whose weights are not kept, with the `options` beside its name; `others` are fields of `Plan`."""
-    recorded = Options(run_name=run_name, mode="recorded", notes=_NOTES, **dict(options))
-    return Plan(data, network, options=recorded, **{"keep_weights": False, **others})
+def _plans(
+    stem: str, run_name: str, data: str, network: dict[str, Any], seeds: Sequence[int], **others: Any
+) -> dict[str, Plan]:
+    """A plan per seed by its name, `stem`_seedN. others: `options` beside its `run_name`, and fields of `Plan`."""
+    options = Options(run_name=run_name, mode="recorded", notes=_NOTES, **others.pop("options", {}))
+    fields = {"options": options, "keep_weights": False, **others}
+    return {f"{stem}_seed{seed}": Plan(data, network, seed=seed, **fields) for seed in seeds}
 
 
-# Full CIFAR-10, four epochs. Both networks at width 0.25, where they cost about the same: 3.3 M MACs (V1), 2.9 M (V2).
-_COMPARED = {
-    f"cifar10_{name}_seed{seed}": _plan(name, "cifar10", {"name": name, "width_multiplier": 0.25}, epochs=4, seed=seed)
-    for seed in (0, 1, 2)
-    for name in ("mobilenet_v1", "mobilenet_v2")
-}
+def _compared() -> Iterator[dict[str, Plan]]:
+    """Full CIFAR-10, four epochs. Both networks cost about the same at width 0.25: 3.3 M MACs (V1), 2.9 M (V2)."""
+    for name in ("mobilenet_v1", "mobilenet_v2"):
+        network = {"name": name, "width_multiplier": 0.25}
+        yield _plans(f"cifar10_{name}", name, "cifar10", network, (0, 1, 2), epochs=4)
 
-# Lesson 03: V1 with either activation, on the bundled images, with the weights to look into.
-_ACTIVATIONS = {
-    f"fashion_v1_{activation}_seed{seed}": _plan(
-        f"V1, {activation}",
-        "fashion_mnist",
-        {"name": "mobilenet_v1", "width_multiplier": 0.25, "activation": activation},
-        epochs=8,
-        seed=seed,
-        keep_weights=True,
-    )
-    for seed in (0, 1, 2)
-    for activation in ("relu", "relu6")
-}
 
-# Lesson 05: V2 with and without linear projections and shortcuts, on the bundled images.
-_ABLATIONS = {
-    f"fashion_v2_{variant}_seed{seed}": _plan(
-        f"V2, {title}",
-        "fashion_mnist",
-        {"name": "mobilenet_v2", "width_multiplier": 0.25, **options},
-        epochs=6,
-        seed=seed,
-    )
-    for seed in (0, 1, 2, 3)
+def _until() -> Iterator[dict[str, Plan]]:
+    """How long until three of four test images are classified correctly? The article's best got there on a GPU."""
+    network = {"name": "mobilenet_v1", "width_multiplier": 0.5}
+    # Only mirrored: so few epochs cannot fit the training images too closely, and shifted ones are harder.
+    options = {"until": 0.75, "max_shift": 0}
+    yield _plans("cifar10_until75", "mobilenet_v1", "cifar10", network, (0, 1, 2), epochs=6, options=options)
+
+
+def _article() -> Iterator[dict[str, Plan]]:
+    """Lesson 08: the article's protocol as far as two cores allow, without checkpoints: one of a VGG is 1.6 GB.
+
+    It took all 50,000 training images, scaled to 224×224, and tested on all 10,000.
+    """
+    how = {"epochs": 3, "batch_size": 100, "learning_rate": 1e-3, "images": 2000, "test_images": 1000}
+    for name in ("mobilenet_v1", "mobilenet_v2", "resnet50", "resnet152", "vgg16", "vgg19"):
+        seeds = (0, 1, 2) if name.startswith("mobilenet") else (0,)
+        options = {"optimizer": "adam", "schedule": "constant", "augment": False}
+        yield _plans(
+            f"article_{name}", name, "cifar10", {"name": name}, seeds, **how, options=options, keep_checkpoint=False
+        )
+
+
+def _activations() -> Iterator[dict[str, Plan]]:
+    """Lesson 03: V1 with either activation, on the bundled images, with the weights to look into."""
+    for activation in ("relu", "relu6"):
+        network = {"name": "mobilenet_v1", "width_multiplier": 0.25, "activation": activation}
+        kept = {"epochs": 8, "keep_weights": True}
+        yield _plans(f"fashion_v1_{activation}", f"V1, {activation}", "fashion_mnist", network, (0, 1, 2), **kept)
+
+
+def _ablations() -> Iterator[dict[str, Plan]]:
+    """Lesson 05: V2 with and without linear projections and shortcuts, on the bundled images."""
     for variant, title, options in (
         ("paper", "as in the paper", {}),
         ("relu6_projections", "ReLU6 projections", {"linear": False}),
         ("no_shortcuts", "no shortcuts", {"shortcuts": False}),
         ("neither", "neither", {"linear": False, "shortcuts": False}),
-    )
-}
+    ):
+        network = {"name": "mobilenet_v2", "width_multiplier": 0.25, **options}
+        yield _plans(f"fashion_v2_{variant}", f"V2, {title}", "fashion_mnist", network, range(4), epochs=6)
 
-# Lesson 08: the article's protocol as far as two cores allow. It took all 50,000 training images, scaled to 224×224,
-# and tested on all 10,000. A checkpoint of a VGG is 1.6 GB, so none is kept; such a run takes minutes.
-_ARTICLE = {
-    f"article_{name}_seed{seed}": _plan(
-        name,
-        "cifar10",
-        {"name": name},
-        epochs=3,
-        seed=seed,
-        options={"optimizer": "adam", "schedule": "constant", "augment": False},
-        batch_size=100,
-        learning_rate=1e-3,
-        images=2000,
-        test_images=1000,
-        keep_checkpoint=False,
-    )
-    for name, seeds in (
-        ("mobilenet_v1", (0, 1, 2)),
-        ("mobilenet_v2", (0, 1, 2)),
-        ("resnet50", (0,)),
-        ("resnet152", (0,)),
-        ("vgg16", (0,)),
-        ("vgg19", (0,)),
-    )
-    for seed in seeds
-}
 
-# Lesson 09: fifteen designs of both families on the bundled images, twice in a longer training, once as in the lesson.
-_DESIGNS = {
-    run_name: _plan(
-        design.TRAINED[name].title,
-        "fashion_mnist",
-        design.TRAINED[name].network,
-        epochs=how["epochs"],
-        seed=seed,
-        batch_size=how["batch_size"],
-        learning_rate=how["learning_rate"],
-        images=how["images"],
-    )
-    for training_name, how in design.TRAININGS.items()
-    for name, run_names in design.run_names(training_name).items()
-    for seed, run_name in zip(how["seeds"], run_names, strict=True)
-}
+def _designs() -> Iterator[dict[str, Plan]]:
+    """Lesson 09: fifteen designs of both families, twice in a longer training, once as in the lesson."""
+    for (training, how), (name, one) in itertools.product(design.TRAININGS.items(), design.TRAINED.items()):
+        yield _plans(f"design_{training}_{name}", one.title, "fashion_mnist", one.network, **how)
 
-# How long until three of four test images are classified correctly? The article's best network got there on a GPU.
-# Augmentation only mirrors: so few epochs cannot fit the training images too closely, and shifted ones are harder.
-_UNTIL = {
-    f"cifar10_until75_seed{seed}": _plan(
-        "mobilenet_v1",
-        "cifar10",
-        {"name": "mobilenet_v1", "width_multiplier": 0.5},
-        epochs=6,
-        seed=seed,
-        options={"until": 0.75, "max_shift": 0},
-    )
-    for seed in (0, 1, 2)
-}
 
-RUNS = _COMPARED | _UNTIL | _ARTICLE | _ACTIVATIONS | _ABLATIONS | _DESIGNS
+_GROUPS = (_compared, _until, _article, _activations, _ablations, _designs)
+RUNS = {name: plan for group in _GROUPS for plans in group() for name, plan in plans.items()}
 
 
 def record(run_name: str, archive: str | None = None, label: str | None = None) -> Run:

@@ -10,7 +10,6 @@ Introduced in lesson 10.
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,22 +19,22 @@ import numpy as np
 from PIL import Image
 
 from mobilenet_lib import data, plots
+from mobilenet_lib._support.files import expanded
 from mobilenet_lib.data import ImageError, folders
+from mobilenet_lib.data.image_sets import BORDER, bordered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIZE = 32  # pixels, the side of what the network takes
-BORDER = 2  # pixels of black on each side, as `data.load("fashion_mnist")` has them
 MOST_BYTES = 100_000_000  # of a file
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a network says of one image.
+    """What a network says of one image, uint8 [3, h, w], as it sees it: all classes, the most probable first.
 
-    title: a few words for the figure. image: as the network sees it, uint8 [3, h, w]. classes, probabilities: all of
-    them, the most probable first.
+    title: a few words for the figure.
     """
 
     title: str
@@ -56,58 +55,44 @@ class Prediction:
 def prepare(source: str | Path | bytes, name: str = "the image", *, invert: bool = False) -> np.ndarray:
     """A photo as the network was trained on images: uint8 [3, 32, 32], grey in all three colours, a black border.
 
-    Turned upright as its EXIF says, and its centre cut out as a square.
+    Turned upright as its EXIF says, and its centre cut out as a square; any size and colours, transparent on white.
 
     Args:
-        source: a path, or the bytes of a file. Any size, any of Pillow's modes: colour, grey, 16 bits, palette, CMYK,
-            transparent (on a white ground).
+        source: a path, or the bytes of a file.
         name: what to call it in an error, where `source` is bytes.
         invert: for a photo with a light ground, because the training images have a dark one.
 
-    Raises:
-        FileNotFoundError: without the file.
-        ImageError: for what is no image, is damaged, or has too many pixels.
+    Raises FileNotFoundError without the file, ImageError for what is no image, is damaged, or has too many pixels.
     """
-    if isinstance(source, (str, Path)):
-        path = Path(os.path.expanduser(source))
-        name = path.name
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no file {path}. Check the path.")
-        _check_size(name, path.stat().st_size)
-        source = path.read_bytes()
-    _check_size(name, len(source))
-    colours = folders.decode(io.BytesIO(source), SIZE - 2 * BORDER, name)  # [3, 28, 28]
-    grey = np.asarray(Image.fromarray(colours.transpose(1, 2, 0)).convert("L"))  # [28, 28]
-    if invert:
-        grey = 255 - grey
-    return np.repeat(np.pad(grey, BORDER)[np.newaxis], 3, axis=0)
-
-
-def _check_size(name: str, size: int) -> None:
-    """Refuse a file of `size` bytes that is empty or too large."""
+    if isinstance(source, bytes):
+        file, size = io.BytesIO(source), len(source)
+    else:
+        file = expanded(source)
+        if not file.is_file():
+            raise FileNotFoundError(f"there is no file {file}. Check the path.")
+        name, size = file.name, file.stat().st_size
     if size == 0:
         raise ImageError(f"{name} is empty: it has no bytes. Take another one.")
     if size > MOST_BYTES:
-        raise ImageError(
-            f"{name} has {size / 1e6:.0f} MB; the limit is {MOST_BYTES / 1e6:.0f} MB. Make the image smaller."
-        )
+        limit = f"{MOST_BYTES / 1e6:.0f} MB"
+        raise ImageError(f"{name} has {size / 1e6:.0f} MB; the limit is {limit}. Make the image smaller.")
+    colours = folders.decode(file, SIZE - 2 * BORDER, name)  # [3, 28, 28]
+    grey = np.asarray(Image.fromarray(colours.transpose(1, 2, 0)).convert("L"))  # [28, 28]
+    return bordered((255 - grey if invert else grey)[np.newaxis])[0]
 
 
 def classify(
     runtime: Callable[[np.ndarray], np.ndarray], image: np.ndarray, classes: Sequence[str], title: str = ""
 ) -> Prediction:
-    """Classify one prepared image.
+    """Classify one prepared image, uint8 [3, h, w].
 
-    Args:
-        runtime: an inference runtime, which turns normalised images into scores.
-        image: uint8 [3, h, w].
-        classes: what the scores stand for, in their order.
-        title: see `Prediction`.
+    runtime: turns normalised images into scores. classes: what these stand for, in order. title: see `Prediction`.
     """
+    from scipy.special import softmax
+
     scores = runtime(data.normalise(image[np.newaxis]))[0].astype(np.float64)  # [classes]
-    powers = np.exp(scores - scores.max())
     order = np.argsort(-scores, kind="stable")
-    return Prediction(title, image, tuple(classes[index] for index in order), (powers / powers.sum())[order])
+    return Prediction(title, image, tuple(classes[index] for index in order), softmax(scores)[order])
 
 
 def prediction_figure(predictions: Sequence[Prediction]) -> tuple[Figure, str]:
@@ -118,10 +103,9 @@ def prediction_figure(predictions: Sequence[Prediction]) -> tuple[Figure, str]:
         left.imshow(prediction.image.transpose(1, 2, 0), interpolation="nearest")
         left.set_title(prediction.title, fontsize=10, weight="normal")
         left.axis("off")
-        names, percent = zip(*((name, 100 * probability) for name, probability in prediction.top()), strict=True)
+        names, percent = prediction.classes[:3], 100 * prediction.probabilities[:3]
         plots.bars(right, names, percent, unit="probability (%)", texts=[f"{value:.0f} %" for value in percent])
-        right.set_xlim(0, 115)
-        right.set_xticks(range(0, 101, 20))
+        right.set(xlim=(0, 115), xticks=range(0, 101, 20))
     for axes_above in axes[:-1, 1]:
         axes_above.set_xlabel("")
         axes_above.tick_params(labelbottom=False)  # the lowest row names the numbers for all

@@ -1,14 +1,10 @@
 """What a network must still do outside the notebook: predict the same, in less time, from well-prepared images.
 
-`inference` turns a network into files and runs them in a runtime. Here: how far two runtimes agree, what careless
-preparation costs, and what was measured of one shipped network, made again by
+How far two runtimes agree, what careless preparation costs, and what was measured of one shipped network, made again by
 
     uv run python -m mobilenet_lib.experiments.shipping.shipped
 
-which takes half a minute on two cores that do nothing else. It also writes the ONNX file for machines without the
-converter.
-
-Introduced in lesson 10.
+in half a minute on two idle cores, with the ONNX file for machines without the converter. Introduced in lesson 10.
 """
 
 from __future__ import annotations
@@ -44,11 +40,7 @@ PATH = _FOLDER / "measured.json"
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two runtimes agree on the same images.
-
-    largest_difference: of any two scores. largest_score: to compare it with. same_class: how many of the `images` they
-    classify alike.
-    """
+    """The largest difference of two runtimes' scores, the largest score, and how many images they classify alike."""
 
     largest_difference: float
     largest_score: float
@@ -59,7 +51,7 @@ class Agreement:
 def agreement(scores: np.ndarray, others: np.ndarray) -> Agreement:
     """Compare the scores [N, classes] of two runtimes. ValueError where their shapes differ."""
     if scores.shape != others.shape:
-        shapes = f"{list(scores.shape)} and {list(others.shape)}"
+        shapes = f"{[*scores.shape]} and {[*others.shape]}"
         raise ValueError(f"scores of shape {shapes} cannot be compared: give both runtimes the same images")
     same = scores.argmax(axis=1) == others.argmax(axis=1)
     return Agreement(float(np.abs(scores - others).max()), float(np.abs(scores).max()), int(same.sum()), len(scores))
@@ -89,7 +81,7 @@ def noise(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-1, 1, (count, *IMAGE_SHAPE)).astype(np.float32)
 
 
-# Ways from bytes, uint8 [N, 3, 32, 32], to what a network is given; only the first is the one it was trained with.
+# Ways from bytes, uint8 [N, 3, 32, 32], to what a network is given; it was trained with the first one alone.
 PREPARATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as in training: −1 to 1": lambda images: images / np.float32(127.5) - 1,
     "0 to 1": lambda images: images / np.float32(255),
@@ -111,19 +103,13 @@ def layer_kinds(graph: str | Path) -> dict[str, int]:
 
 
 def rewritten(graph: str | Path) -> Path:
-    """The program into which `paddle.inference` with oneDNN turns a saved one, in a new folder beside it.
-
-    `layer_kinds` reads it. Without oneDNN (not x86-64) it is the program as it was.
-    """
+    """The program that `paddle.inference` makes of a saved one, for `layer_kinds`; the same without oneDNN (no x86)."""
     from mobilenet_lib._support.paddle import paddle
+    from mobilenet_lib.experiments import inference
 
-    graph = Path(graph)
-    folder = graph.with_name("rewritten")
+    folder = Path(graph).with_name("rewritten")
     folder.mkdir(exist_ok=True)
-    config = paddle.inference.Config(str(graph), str(graph.with_suffix(".pdiparams")))
-    config.disable_gpu()
-    config.disable_glog_info()
-    config.enable_onednn()
+    config = inference.cpu_config(Path(graph))
     config.set_optim_cache_dir(str(folder))
     config.enable_save_optim_model(True)
     paddle.inference.create_predictor(config)
@@ -153,10 +139,8 @@ def times_faster(runtime: str, batch: int) -> float:
     """The dynamic graph's recorded median divided by that of `runtime`. ValueError for an unknown one."""
     medians = {row["runtime"]: row["ms"] for row in record()["latency"] if row["batch"] == batch}
     if runtime not in medians:
-        raise ValueError(
-            f"nothing was recorded for {runtime!r} and a batch of {batch}. Runtimes: {', '.join(medians) or 'none'}; "
-            f"batches: {', '.join(map(str, BATCHES))}."
-        )
+        known = f"Runtimes: {', '.join(medians) or 'none'}; batches: {', '.join(map(str, BATCHES))}."
+        raise ValueError(f"nothing was recorded for {runtime!r} and a batch of {batch}. {known}")
     return medians["dynamic graph"] / medians[runtime]
 
 
@@ -165,53 +149,48 @@ def measure() -> dict[str, Any]:
     from mobilenet_lib import data, weights
     from mobilenet_lib.experiments import inference
 
-    model, test = weights.recorded(NETWORK), data.load("fashion_mnist", "test")
-    some, labels = test.images[:IMAGES], test.labels[:IMAGES]
+    model, test = weights.recorded(NETWORK), data.load("fashion_mnist", "test").head(IMAGES)
     with tempfile.TemporaryDirectory() as folder:
         graph = inference.save(model, IMAGE_SHAPE, Path(folder, "network"))
         onnx = inference.export_onnx(model, IMAGE_SHAPE, _FOLDER / f"{NETWORK}.onnx")
         sizes = {file.name: file.stat().st_size for file in (*graph.parent.iterdir(), onnx)}
-        runtimes: dict[str, Runtime] = {
-            "dynamic graph": dynamic(model),
-            "paddle.inference": inference.load_predictor(graph, IMAGE_SHAPE),
-            "onnxruntime": inference.load_onnx(onnx, IMAGE_SHAPE),
-        }
-    scores = {name: runtime(data.normalise(some)) for name, runtime in runtimes.items()}
-    runtime = runtimes["paddle.inference"]
-    timed = runtimes | {"dynamic graph": model}
+        runtime = inference.load_predictor(graph, IMAGE_SHAPE)
+    runtimes = {"paddle.inference": runtime, "onnxruntime": inference.load_onnx(onnx, IMAGE_SHAPE)}
+    normalised = data.normalise(test.images)
+    expected = dynamic(model)(normalised)
+    scores = {"dynamic graph": expected, **{name: one(normalised) for name, one in runtimes.items()}}
+    timed = {"dynamic graph": model, **runtimes}
     return {
         "network": f"{NETWORK}: see runs.recorded",
         "mode": "recorded",
-        "data": f"{test.source}; the first {IMAGES} test images",
+        "data": f"{test.source} test images",
         "versions": environment.versions("onnxruntime", "paddle2onnx"),
         "machine": environment.machine(),
         "bytes": dict(sorted(sizes.items())),
-        "agreement": {name: asdict(agreement(scores["dynamic graph"], scores[name])) for name in runtimes},
-        "preparations": {name: _judged(runtime(given(some)), labels) for name, given in PREPARATIONS.items()},
-        "noise": {"median_confidence": float(np.median(confidence(runtime(noise(IMAGES)))))},
+        "agreement": {name: asdict(agreement(expected, others)) for name, others in scores.items()},
+        "preparations": {name: _judged(runtime(made(test.images)), test.labels) for name, made in PREPARATIONS.items()},
+        "noise": {"median_confidence": _median_confidence(runtime(noise(IMAGES)))},
         "latency": [_latency(name, one, batch) for name, one in timed.items() for batch in BATCHES],
     }
 
 
 def _judged(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     correct = int((scores.argmax(axis=1) == labels).sum())
-    return {"correct": correct, "total": len(labels), "median_confidence": float(np.median(confidence(scores)))}
+    return {"correct": correct, "total": len(labels), "median_confidence": _median_confidence(scores)}
+
+
+def _median_confidence(scores: np.ndarray) -> float:
+    return float(np.median(confidence(scores)))
 
 
 def _latency(name: str, runtime: Any, batch: int) -> dict[str, Any]:
     """One runtime after the other, not in turns: idle threads of one would keep the cores from the next for a while."""
     from mobilenet_lib.experiments.speed import timing
 
-    timed = timing.latency(runtime, IMAGE_SHAPE, batch_size=batch, warm_up=WARM_UP, repeats=ROUNDS)
-    row = timed.row()
+    row = timing.latency(runtime, IMAGE_SHAPE, batch_size=batch, warm_up=WARM_UP, repeats=ROUNDS).row()
     return {"runtime": name, "batch": batch, **{key: row[key] for key in ("ms", "low", "high", "calls")}}
 
 
-def main() -> None:
-    """Measure, write the record and print it."""
+if __name__ == "__main__":
     files.write_json(PATH, measure())
     print(PATH.read_text(encoding="utf-8"), end="")
-
-
-if __name__ == "__main__":
-    main()

@@ -5,6 +5,7 @@ Introduced in lesson 07.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -33,6 +34,7 @@ _OTHER_KINDS = {
     (nn.AdaptiveAvgPool2D, nn.AvgPool2D, nn.MaxPool2D): "pool",
 }
 CHAINED = ("conv", "pointwise", "depthwise")
+RUNNERS = ("dynamic", "paddle.inference")  # the dynamic graph, and a runtime
 COPIES = 8  # of a layer in a row, so that giving the images and fetching the result weigh little
 
 
@@ -51,19 +53,21 @@ def by_layer(
     whole_number("repeats", repeats)
     images = random_images(image_shape, 1)
     check_one_input(model)
-    leaves = [(name, layer) for name, layer in model.named_sublayers() if not layer.sublayers()]
-    seconds: dict[str, list[float]] = {name: [] for name, _ in leaves}
+    leaves = {name: (layer, []) for name, layer in model.named_sublayers() if not layer.sublayers()}
     with ExitStack() as undo:
         undo.enter_context(eval_mode(model))
         undo.enter_context(paddle.no_grad())
-        for name, layer in leaves:
-            begin, end = _stopwatch(seconds[name])
+        for layer, seconds in leaves.values():
+            begin, end = _stopwatch(seconds)
             undo.callback(layer.register_forward_pre_hook(begin).remove)
             undo.callback(layer.register_forward_post_hook(end).remove)
         for _ in range(warm_up + repeats):
             one_tensor(model(images))
-    taken = ((name, layer, seconds[name][-repeats:]) for name, layer in leaves if seconds[name])
-    rows = [{"name": name, "kind": _kind(layer), "ms": 1000 * float(np.median(one))} for name, layer, one in taken]
+    rows = [
+        {"name": name, "kind": _kind(layer), "ms": 1000 * float(np.median(seconds[-repeats:]))}
+        for name, (layer, seconds) in leaves.items()
+        if seconds
+    ]
     return pd.DataFrame(rows)
 
 
@@ -76,25 +80,21 @@ def chain(kind: str, channels: int, copies: int = COPIES) -> nn.Sequential:
         raise ValueError(f"kind must be one of {', '.join(CHAINED)}, not {kind!r}")
     whole_number("channels", channels)
     whole_number("copies", copies)
-    size = 1 if kind == "pointwise" else 3
-    form = {"padding": size // 2, "groups": channels if kind == "depthwise" else 1}
+    row = row_of(kind, channels, 1)
+    form = {"padding": row.kernel_size // 2, "groups": channels if kind == "depthwise" else 1}
     start = {"weight_attr": nn.initializer.KaimingNormal(), "bias_attr": False}
-    return nn.Sequential(*[nn.Conv2D(channels, channels, size, **form, **start) for _ in range(copies)])
+    return nn.Sequential(*[nn.Conv2D(channels, channels, row.kernel_size, **form, **start) for _ in range(copies)])
 
 
 def row_of(kind: str, channels: int, size: int) -> Row:
     """One layer of `chain` on a feature map of size × size, as a row of the cost table."""
     kernel_size = 1 if kind == "pointwise" else 3
-    groups = channels if kind == "depthwise" else 1
-    price = cost.conv2d(channels, channels, kernel_size, size, groups=groups)
+    price = cost.conv2d(channels, channels, kernel_size, size, groups=channels if kind == "depthwise" else 1)
     return Row(kind, kind, (channels, size, size), 1, price, kernel_size=kernel_size)
 
 
 def measure_layers(
-    shapes: Sequence[tuple[int, int]],
-    runtimes: Sequence[str] = ("dynamic", "paddle.inference"),
-    kinds: Sequence[str] = CHAINED,
-    **options: Any,
+    shapes: Sequence[tuple[int, int]], runtimes: Sequence[str] = RUNNERS, kinds: Sequence[str] = CHAINED, **options: Any
 ) -> pd.DataFrame:
     """Time layers on their own, a row per shape, kind and runtime.
 
@@ -102,56 +102,36 @@ def measure_layers(
 
     Args:
         shapes: pairs (channels, size of the feature map).
-        runtimes: "dynamic" (the dynamic graph) and "paddle.inference".
-        kinds: of `CHAINED`.
-        options: warm_up, repeats, limit, as `timing.measure_in_turns`.
+        runtimes, kinds: of `RUNNERS` and of `CHAINED`. options: as `timing.measure_in_turns`.
 
-    Returns:
-        A frame with kind, channels, size, runtime, threads, ms (median), macs, intensity (MACs per byte),
-        gmacs_per_second.
-
-    Raises:
-        ValueError: an unknown runtime or kind.
+    Returns a frame with kind, channels, size, runtime, threads, ms (median), macs, intensity (MACs per byte),
+    gmacs_per_second. Raises ValueError for an unknown runtime or kind.
     """
     import pandas as pd
 
     rows = []
-    for channels, size in shapes:
-        for kind in kinds:
-            row, network = row_of(kind, channels, size), chain(kind, channels)
-            runners = {runtime: _runner(runtime, network, row.input_shape) for runtime in runtimes}
-            for runtime, timing in latencies(runners, row.input_shape, **options).items():
-                seconds = timing.median / 1000 / COPIES
-                rate = {"intensity": roofline.intensity(row), "gmacs_per_second": row.macs / seconds / 1e9}
-                layer = {
-                    "kind": kind,
-                    "channels": channels,
-                    "size": size,
-                    "runtime": runtime,
-                    "threads": timing.threads,
-                }
-                rows.append({**layer, "ms": 1000 * seconds, "macs": row.macs, **rate})
+    for (channels, size), kind in itertools.product(shapes, kinds):
+        network, row = chain(kind, channels), row_of(kind, channels, size)
+        runners = {runtime: _runner(runtime, network, row.input_shape) for runtime in runtimes}
+        for runtime, timing in latencies(runners, row.input_shape, **options).items():
+            layer = {"kind": kind, "channels": channels, "size": size, "runtime": runtime, "threads": timing.threads}
+            ms = timing.median / COPIES
+            layer |= {"ms": ms, "macs": row.macs, "intensity": roofline.intensity(row)}
+            rows.append({**layer, "gmacs_per_second": row.macs / ms / 1e6})
     return pd.DataFrame(rows)
 
 
 def _runner(runtime: str, network: nn.Layer, shape: tuple[int, int, int]) -> Any:
-    if runtime == "dynamic":
-        return network
-    if runtime == "paddle.inference":
-        return predictor(network, shape)
-    raise ValueError(f'runtime must be "dynamic" or "paddle.inference", not {runtime!r}')
+    if runtime not in RUNNERS:
+        raise ValueError(f'runtime must be "dynamic" or "paddle.inference", not {runtime!r}')
+    return network if runtime == "dynamic" else predictor(network, shape)
 
 
 def _stopwatch(seconds: list[float]) -> tuple[Callable[..., None], Callable[..., None]]:
-    begun = []
-
-    def begin(*_: Any) -> None:
-        begun.append(time.perf_counter())
-
-    def end(*_: Any) -> None:
-        seconds.append(time.perf_counter() - begun.pop())
-
-    return begin, end
+    """Hooks for before and after a layer, which add its seconds."""
+    begun: list[float] = []
+    now = time.perf_counter
+    return lambda *_: begun.append(now()), lambda *_: seconds.append(now() - begun.pop())
 
 
 def _kind(layer: paddle.nn.Layer) -> str:

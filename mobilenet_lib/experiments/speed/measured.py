@@ -10,12 +10,12 @@ Introduced in lesson 07.
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from mobilenet_lib._support import files
+from mobilenet_lib._support import files, schema
 from mobilenet_lib.experiments import recorded
 from mobilenet_lib.experiments.speed.roofline import Limits
 
@@ -38,29 +38,20 @@ NETWORKS = tuple(TITLES)
 WITH_ONE_THREAD = ("mobilenet_v1", "mobilenet_v2", "resnet50", "vgg16")
 LAYERS = ((64, 112), (128, 56), (512, 14))  # (channels, size of the feature map), three of V1's
 SETTINGS = {
-    "image_shape": [3, 224, 224],
-    "batch_size": 1,
-    "num_classes": 1000,
-    "mode": "eval",
-    "warm_up": 2,
-    "repeats": 21,
-    "limit": 6.0,
+    **{"image_shape": [3, 224, 224], "batch_size": 1, "num_classes": 1000, "mode": "eval"},
+    **{"warm_up": 2, "repeats": 21, "limit": 6.0},
     "layers": {"warm_up": 2, "repeats": 9, "limit": 1.5},
     "layer_times": {"warm_up": 2, "repeats": 15},
     "limits": {"seconds": 2.0},
 }
 
-_NUMBER, _TEXT = {"type": "number"}, {"type": "string", "minLength": 1}
-_COUNT, _OBJECT, _LIST = {"type": "integer"}, {"type": "object"}, {"type": "array"}
+_fields, _OBJECT = partial(schema.fields, True), schema.ANY_OBJECT
+_NUMBER, _COUNT, _LIST = schema.NUMBER, schema.WHOLE, schema.rows({})
+_TEXT = {**schema.TEXT, "minLength": 1}
 
 
-def _fields(**fields: dict[str, Any]) -> dict[str, Any]:
-    """The schema of an object that has at least these fields."""
-    return {"type": "object", "properties": fields, "required": list(fields)}
-
-
-def _rows(**fields: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": _fields(**fields), "minItems": 1}
+def _rows(**fields: schema.Schema) -> schema.Schema:
+    return {**schema.rows(_fields(**fields)), "minItems": 1}
 
 
 _MEASURED = {"threads": _COUNT, "others": _NUMBER}
@@ -101,11 +92,7 @@ def load(path: Path) -> dict[str, Any]:
 
 def check(found: Any, where: str) -> None:
     """ValueError, beginning with `where`, for a record without provenance or with numbers that are no measurement."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    if problem := best_match(Draft202012Validator(SCHEMA).iter_errors(found)):
-        raise ValueError(f"{where}, {problem.json_path[2:] or 'the record'}: {problem.message:.200}. Measure again.")
+    schema.check(found, SCHEMA, where, "Measure again.")
     try:
         datetime.fromisoformat(found["started"])
     except ValueError as problem:
@@ -119,9 +106,8 @@ def check(found: Any, where: str) -> None:
 def networks() -> pd.DataFrame:
     """A row per network, runtime and number of threads.
 
-    Columns: network, runtime, threads, macs, params, kernels (launched by the dynamic graph), ms (median), low and high
-    (quartiles), calls, others (cores that other programs used meanwhile; -1 for unknown), gmacs_per_second (achieved),
-    peak_mb (the dynamic graph's memory beyond weights and input).
+    kernels: launched by the dynamic graph. ms, low, high: median and quartiles. others: cores that other programs used
+    meanwhile; -1 for unknown. peak_mb: the dynamic graph's memory beyond weights and input.
     """
     import pandas as pd
 
@@ -130,28 +116,28 @@ def networks() -> pd.DataFrame:
     rows = []
     for row in found["timings"]:
         network, ms = about[row["network"]], pd.Series(row["seconds"]) * 1000
-        timing = {"ms": ms.median(), "low": ms.quantile(0.25), "high": ms.quantile(0.75), "calls": len(ms)}
-        rows.append(
-            {name: row[name] for name in ("network", "runtime", "threads")}
-            | {"macs": network["macs"], "params": network["params"], "kernels": sum(network["launches"].values())}
-            | {**timing, "others": row["others"], "gmacs_per_second": network["macs"] / ms.median() / 1e6}
-            | {"peak_mb": network["peak_bytes"] / 1e6}
-        )
+        one = {name: row[name] for name in ("network", "runtime", "threads")}
+        one |= {"macs": network["macs"], "params": network["params"], "kernels": sum(network["launches"].values())}
+        one |= {"ms": ms.median(), "low": ms.quantile(0.25), "high": ms.quantile(0.75), "calls": len(ms)}
+        one |= {"others": row["others"], "gmacs_per_second": network["macs"] / ms.median() / 1e6}
+        rows.append({**one, "peak_mb": network["peak_bytes"] / 1e6})
     return pd.DataFrame(rows)
 
 
 def layers() -> pd.DataFrame:
     """The layers that were timed on their own, with the columns of `layer_speed.measure_layers`."""
-    import pandas as pd
-
-    return pd.DataFrame(record()["layers"])
+    return _frame("layers")
 
 
 def layer_times() -> pd.DataFrame:
     """Each layer inside V1 and V2 in the dynamic graph: network, name, kind, threads, ms."""
+    return _frame("layer_times")
+
+
+def _frame(part: str) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(record()["layer_times"])
+    return pd.DataFrame(record()[part])
 
 
 def limits() -> Limits:
@@ -173,10 +159,8 @@ def conditions() -> str:
     found = record()
     versions, machine, settings = found["versions"], found["machine"], found["settings"]
     height, width = settings["image_shape"][1:]
-    parts = (
-        f"recorded {found['started'][:10]}",
-        f"{machine['processor']}, {machine['cores']} cores",
-        f"{height}×{width}, batch {settings['batch_size']}, {settings['mode']}",
-        f"Paddle {versions['paddlepaddle']}, ONNX Runtime {versions['onnxruntime']}",
+    return (
+        f"recorded {found['started'][:10]} · {machine['processor']}, {machine['cores']} cores"
+        f" · {height}×{width}, batch {settings['batch_size']}, {settings['mode']}"
+        f" · Paddle {versions['paddlepaddle']}, ONNX Runtime {versions['onnxruntime']}"
     )
-    return " · ".join(parts)

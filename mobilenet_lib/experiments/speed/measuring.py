@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -36,20 +37,17 @@ _PATIENCE = 20.0  # seconds of waiting before each
 
 def _measured_here(names: Sequence[str], threads: int) -> dict[str, Any]:
     """The parts of a record that are measured; with fewer threads than cores, the timings alone."""
+    networks = [_network(name, threads) for name in names]
+    made = {part: [row for one in networks for row in one[part]] for part in networks[0]}
     if threads < environment.allowed_cores():
-        return {"timings": [row for name in names for row in _network(name, threads)["timings"]]}
+        return {"timings": made["timings"]}
     settings = measured.SETTINGS
     limits, _ = _undisturbed(lambda: roofline.measure_limits(**settings["limits"]))
     layers = []
     for shape in measured.LAYERS:
         frame, others = _undisturbed(lambda s=shape: layer_speed.measure_layers([s], **settings["layers"]))
         layers += [{**row, "others": others} for row in frame.to_dict("records")]
-    made: dict[str, Any] = {"limits": asdict(limits), "layers": layers}
-    made |= {"networks": [], "timings": [], "layer_times": []}
-    for name in names:
-        for part, rows in _network(name, threads).items():
-            made[part] += rows
-    return made
+    return {"limits": asdict(limits), "layers": layers, **made}
 
 
 def _network(name: str, threads: int) -> dict[str, list[dict[str, Any]]]:
@@ -58,23 +56,15 @@ def _network(name: str, threads: int) -> dict[str, list[dict[str, Any]]]:
     paddle.seed(0)
     network = models.build(name, num_classes=measured.SETTINGS["num_classes"])
     counted = counting.count(network, _SHAPE)
-    about = {
-        "network": name,
-        "macs": counted.macs,
-        "params": counted.params,
-        "launches": counting.launches(network, _SHAPE),
-        "peak_bytes": timing.peak_memory(network, _SHAPE),
-    }
-    times, others = [], 0.0
+    about = {"network": name, "macs": counted.macs, "params": counted.params}
+    about |= {"launches": counting.launches(network, _SHAPE), "peak_bytes": timing.peak_memory(network, _SHAPE)}
+    layer_times = []
     if name in ("mobilenet_v1", "mobilenet_v2"):
         options = measured.SETTINGS["layer_times"]
         frame, others = _undisturbed(lambda: layer_speed.by_layer(network, _SHAPE, **options))
-        times = frame.to_dict("records")
-    made = {
-        "networks": [about],
-        "timings": _timings(name, network, threads),
-        "layer_times": [{"network": name, "threads": threads, "others": others, **row} for row in times],
-    }
+        measurement = {"network": name, "threads": threads, "others": others}
+        layer_times = [{**measurement, **row} for row in frame.to_dict("records")]
+    made = {"networks": [about], "timings": _timings(name, network, threads), "layer_times": layer_times}
     print(f"{threads} threads, {name}: {time.perf_counter() - begin:.0f} s", flush=True)
     return made
 
@@ -99,37 +89,28 @@ def _undisturbed(measure: Callable[[], Any]) -> tuple[Any, float]:
 
     Of up to `_TRIES` tries. Before each it waits for an idle machine, `_PATIENCE` seconds at most.
     """
-    best: tuple[Any, float] | None = None
+    tried = []
     for _ in range(_TRIES):
         end = time.perf_counter() + _PATIENCE
         while _others(lambda: time.sleep(0.5))[1] > _IDLE and time.perf_counter() < end:
             pass
-        found = _others(measure)
-        if best is None or found[1] < best[1]:
-            best = found
-        if best[1] <= _IDLE:
+        tried.append(_others(measure))
+        if tried[-1][1] <= _IDLE:
             break
-    return best
+    return min(tried, key=lambda found: found[1])
 
 
 def _others(function: Callable[[], Any]) -> tuple[Any, float]:
     """The result of `function`, and how many cores other programs used meanwhile."""
-    begin, own, all_programs = time.perf_counter(), time.process_time(), _processor_seconds()
+    psutil.cpu_percent()  # counts from here on
+    begin, own = time.perf_counter(), time.process_time()
     result = function()
-    elapsed, own = time.perf_counter() - begin, time.process_time() - own
-    return result, max(0.0, (_processor_seconds() - all_programs - own) / elapsed)
+    own = (time.process_time() - own) / (time.perf_counter() - begin)
+    return result, max(0.0, psutil.cpu_percent() / 100 * psutil.cpu_count() - own)
 
 
-def _processor_seconds() -> float:
-    """Seconds that all cores together have worked since the system started."""
-    times = psutil.cpu_times()._asdict()
-    # Linux counts guests in user already.
-    idle = ("idle", "iowait", "guest", "guest_nice")
-    return sum(seconds for name, seconds in times.items() if name not in idle)
-
-
-def measure(names: tuple[str, ...], output: Path) -> dict[str, Any]:
-    """A new record. Each number of threads has a process of its own, because Paddle reads it once, at its start."""
+def measure(names: Sequence[str]) -> dict[str, Any]:
+    """A new record; each number of threads has its process."""
     machine = environment.machine()
     del machine["threads"]  # each timing says its own
     made: dict[str, Any] = {
@@ -145,18 +126,12 @@ def measure(names: tuple[str, ...], output: Path) -> dict[str, Any]:
         chosen = [name for name in names if full or name in measured.WITH_ONE_THREAD]
         if not chosen:
             continue
-        part = output.with_name(f"{output.name}.{threads}.partial")
-        part.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "mobilenet_lib.experiments.speed.measuring", "--threads", str(threads)]
-        try:
-            subprocess.run(
-                [*command, "--output", str(part), "--networks", *chosen],
-                env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-                check=True,
-            )
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            part = Path(folder, "part.json")
+            command = [*made["command"].split()[1:], "--threads", str(threads), "--output", str(part), "--networks"]
+            surroundings = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+            subprocess.run([sys.executable, *command, *chosen], env=surroundings, check=True)
             found = json.loads(part.read_text(encoding="utf-8"))
-        finally:
-            part.unlink(missing_ok=True)
         made["timings"] += found.pop("timings")
         made.update(found)  # the rest was measured with all threads alone
     return made
@@ -174,7 +149,7 @@ def main(arguments: list[str] | None = None) -> None:
         parts = _measured_here(options.networks, options.threads)
         options.output.write_text(json.dumps(parts), encoding="utf-8")
         return
-    made = measure(options.networks, options.output)
+    made = measure(options.networks)
     measured.check(made, "the new record")
     files.write_json(options.output, made)
     print(f"{options.output} written")

@@ -11,7 +11,6 @@ Introduced in lesson 07.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,10 +29,7 @@ BYTES_PER_NUMBER = 4  # float32
 
 @dataclass(frozen=True)
 class Limits:
-    """The two limits of a machine, as measured: G MACs/s of arithmetic and GB/s of main memory (G = 10⁹).
-
-    threads: that were used for both.
-    """
+    """The two limits of a machine, measured with `threads`: G MACs/s of arithmetic, GB/s of main memory (G = 10⁹)."""
 
     gmacs_per_second: float
     gigabytes_per_second: float
@@ -49,31 +45,29 @@ class Limits:
         return min(self.gmacs_per_second, intensity * self.gigabytes_per_second)
 
 
-def bytes_moved(row: Row, batch_size: int = 1, bytes_per_number: int = BYTES_PER_NUMBER) -> int:
+def bytes_moved(row: Row, batch_size: int = 1) -> int:
     """Bytes between memory and processor when each number moves once: inputs, outputs, weights (and biases).
 
     It is the least that a layer run on its own can do. Caches may hold a feature map that the layer before has just
-    written; a poor program moves numbers more than once. Raises ValueError for numbers below 1.
+    written; a poor program moves numbers more than once. Raises ValueError for a batch below 1.
     """
     whole_number("batch_size", batch_size)
-    whole_number("bytes_per_number", bytes_per_number)
     maps = math.prod(row.input_shape) + math.prod(row.output_shape)
-    return bytes_per_number * (batch_size * maps + row.cost.params)
+    return BYTES_PER_NUMBER * (batch_size * maps + row.cost.params)
 
 
-def intensity(row: Row, batch_size: int = 1, bytes_per_number: int = BYTES_PER_NUMBER) -> float:
+def intensity(row: Row, batch_size: int = 1) -> float:
     """MACs per byte moved. The weights are fetched once for a whole batch, so a larger batch raises it."""
-    return batch_size * row.macs / bytes_moved(row, batch_size, bytes_per_number)
+    return batch_size * row.macs / bytes_moved(row, batch_size)
 
 
 def to_frame(table: Table, batch_size: int = 1) -> pd.DataFrame:
     """A row per layer of a table: name, kind, macs, bytes (of the batch), intensity (MACs per byte)."""
     import pandas as pd
 
-    columns = ["name", "kind", "macs", "bytes", "intensity"]
-    costs = ((batch_size * row.macs, bytes_moved(row, batch_size), intensity(row, batch_size)) for row in table.rows)
-    rows = [(row.name, row.kind, *cost) for row, cost in zip(table.rows, costs, strict=True)]
-    return pd.DataFrame(rows, columns=columns)
+    rows = [(row.name, row.kind, batch_size * row.macs, bytes_moved(row, batch_size)) for row in table.rows]
+    frame = pd.DataFrame(rows, columns=["name", "kind", "macs", "bytes"])
+    return frame.assign(intensity=frame["macs"] / frame["bytes"])
 
 
 def by_kind(table: Table, batch_size: int = 1) -> pd.DataFrame:
@@ -92,22 +86,28 @@ def measure_limits(seconds: float = 1.0) -> Limits:
     copies of 256 MB, far larger than the caches, a thread per core; a byte read and a byte written count as two. The
     fastest, not the median, because a limit is asked for. Needs 0.6 GB for that time. Raises ValueError for no time.
     """
+    import numpy as np
+
+    from mobilenet_lib.experiments.speed.timing import measure
+
     if not seconds > 0:
         raise ValueError(f"seconds must be above 0, not {seconds!r}")
-    import numpy as np
+
+    def fastest(function: Callable[[], object]) -> float:
+        return min(measure(function, warm_up=1, repeats=10**9, limit=seconds).seconds)
 
     threads = environment.threads()  # NumPy's rule too
     side = 1024
     left = np.random.default_rng(0).random((side, side), dtype=np.float32)
     right = left.T.copy()
-    product = _fastest(lambda: left @ right, seconds)
+    product = fastest(lambda: left @ right)
 
     source = np.ones(64 * 2**20, dtype=np.float32)
     # Its zeros are not in memory yet; the first copy, unmeasured, puts them there.
     target = np.zeros_like(source)
     parts = list(zip(np.array_split(target, threads), np.array_split(source, threads), strict=True))
     with ThreadPoolExecutor(threads) as pool:
-        copy = _fastest(lambda: list(pool.map(lambda part: np.copyto(*part), parts)), seconds)
+        copy = fastest(lambda: list(pool.map(lambda part: np.copyto(*part), parts)))
     return Limits(side**3 / product / 1e9, 2 * source.nbytes / copy / 1e9, threads)
 
 
@@ -122,9 +122,8 @@ def draw(limits: Limits, layers: pd.DataFrame, title: str) -> Figure:
     from mobilenet_lib import plots
 
     fig, axes = plots.figure(width=8.5, height=4.4)
-    left = min(0.5, layers["intensity"].min() / 2)
-    right = max(200.0, 2 * layers["intensity"].max(), 4 * limits.ridge)
-    reach = np.geomspace(left, right, 200)
+    least, most = layers["intensity"].min(), layers["intensity"].max()
+    reach = np.geomspace(min(0.5, least / 2), max(200.0, 2 * most, 4 * limits.ridge), 200)
     roof = [limits.attainable(x) for x in reach]
     axes.plot(reach, roof, color="black", linestyle="-", marker="", label="roof")
     axes.axvline(limits.ridge, color="black", linewidth=1, linestyle=":", marker="")
@@ -139,19 +138,7 @@ def draw(limits: Limits, layers: pd.DataFrame, title: str) -> Figure:
         # Every other size to the left: depthwise layers of different sizes may lie on one point.
         shift, side = ((6, -4), "left") if sizes.index(layer.size) % 2 == 0 else ((-6, -4), "right")
         axes.annotate(f"{layer.size}×{layer.size}", where, shift, textcoords="offset points", fontsize=8, ha=side)
-    axes.set(xscale="log", yscale="log", xlabel="MACs per byte (log scale)")
-    axes.set_ylabel("G MACs/s (log scale)")
+    axes.set(xscale="log", yscale="log", xlabel="MACs per byte (log scale)", ylabel="G MACs/s (log scale)")
     axes.set_title(title, fontsize=8, weight="normal")
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return fig
-
-
-def _fastest(function: Callable[[], object], seconds: float) -> float:
-    """Seconds of the fastest call, after one unmeasured, within the time given; at least three are measured."""
-    function()
-    taken, end = [], time.perf_counter() + seconds
-    while len(taken) < 3 or time.perf_counter() < end:
-        begin = time.perf_counter()
-        function()
-        taken.append(time.perf_counter() - begin)
-    return min(taken)

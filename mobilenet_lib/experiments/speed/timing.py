@@ -1,9 +1,8 @@
 """How long a network takes, measured so that the number means something.
 
-What is measured is **latency**: the seconds from giving one batch of images to a network until its scores can be read.
-The input is made beforehand. The network is in eval mode and keeps nothing for gradients. Some calls go before,
-unmeasured, because the first ones also allocate memory and choose kernels. Then many calls are measured, each until its
-result has been fetched, and their median and quartiles are reported, with the number of threads.
+**Latency** is the time from giving one batch of images, made beforehand, to a network until its scores can be read. The
+network is in eval mode and keeps nothing for gradients. Some calls go before, unmeasured, because the first ones also
+allocate memory and choose kernels. Of those measured, median and quartiles are reported, with the number of threads.
 
 Introduced in lesson 07.
 """
@@ -13,8 +12,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,9 +35,8 @@ LEAST_REPEATS = 3  # however short the time limit: fewer have no quartiles worth
 
 @dataclass(frozen=True)
 class Timing:
-    """The measured calls of one function.
+    """Seconds of each measured call of a function, and of those before (`warm_up`), which count for nothing.
 
-    seconds: of each measured call, in order. warm_up: seconds of the calls before them, which count for nothing.
     batch_size: images per call. threads: what the kernels could use.
     """
 
@@ -68,9 +67,9 @@ class Timing:
 
     def row(self) -> dict[str, float | int]:
         """One row of a table: batch_size, ms (median), low, high, calls, images_per_second, threads."""
-        times = {"ms": self.median, "low": self.low, "high": self.high, "calls": len(self.seconds)}
-        rate = {"images_per_second": self.images_per_second, "threads": self.threads}
-        return {"batch_size": self.batch_size, **times, **rate}
+        row = {"batch_size": self.batch_size, "ms": self.median, "low": self.low, "high": self.high}
+        row |= {"calls": len(self.seconds), "images_per_second": self.images_per_second, "threads": self.threads}
+        return row
 
     def _quantile(self, fraction: float) -> float:
         return 1000 * float(np.quantile(self.seconds, fraction))
@@ -103,17 +102,21 @@ def measure_in_turns(
     whole_number("batch_size", batch_size)
     if not limit > 0:
         raise ValueError(f"limit must be seconds above 0, not {limit!r}")
-    threads = environment.machine()["threads"] if threads is None else threads
-    before: dict[str, list[float]] = {name: [] for name in functions}
-    measured: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(warm_up):
-        _round(functions, before)
-    end = time.perf_counter() + limit
-    for done in range(repeats):
+    threads = environment.threads() if threads is None else threads
+    taken: dict[str, list[float]] = {name: [] for name in functions}
+    for done in range(-warm_up, repeats):
+        if done == 0:
+            end = time.perf_counter() + limit
         if done >= LEAST_REPEATS and time.perf_counter() > end:
             break
-        _round(functions, measured)
-    return {name: Timing(tuple(measured[name]), tuple(before[name]), batch_size, threads) for name in functions}
+        for name, function in functions.items():
+            begin = time.perf_counter()
+            function()
+            taken[name].append(time.perf_counter() - begin)
+    return {
+        name: Timing(tuple(seconds[warm_up:]), tuple(seconds[:warm_up]), batch_size, threads)
+        for name, seconds in taken.items()
+    }
 
 
 def measure(function: Callable[[], Any], **options: Any) -> Timing:
@@ -122,26 +125,10 @@ def measure(function: Callable[[], Any], **options: Any) -> Timing:
 
 
 def latency(
-    model: paddle.nn.Layer | Predictor,
-    image_shape: tuple[int, int, int] = (3, 224, 224),
-    *,
-    batch_size: int = 1,
-    **options: Any,
+    model: paddle.nn.Layer | Predictor, image_shape: tuple[int, int, int] = (3, 224, 224), **options: Any
 ) -> Timing:
-    """Time a network from images in memory to scores in memory, in eval mode and without gradients.
-
-    The images are random numbers, made before the clock starts: neither a convolution nor a ReLU takes longer for one
-    number than for another.
-
-    Args:
-        model: a Paddle network, which runs in the dynamic graph and comes back in the modes that it had, or a
-        `Predictor`. image_shape: (channels, height, width). batch_size: images per call. options: warm_up, repeats,
-        limit, as `measure_in_turns`.
-
-    Raises:
-        ValueError: a model that is no Layer, takes other inputs than images, or returns other than one tensor.
-    """
-    return latencies({"": model}, image_shape, batch_size=batch_size, **options)[""]
+    """Time one network or runtime; arguments as `latencies`."""
+    return latencies({"": model}, image_shape, **options)[""]
 
 
 def latencies(
@@ -151,10 +138,20 @@ def latencies(
     batch_size: int = 1,
     **options: Any,
 ) -> dict[str, Timing]:
-    """`latency` of several networks or runtimes, in turns."""
+    """Time networks in turns, from images in memory to scores in memory, in eval mode and without gradients.
+
+    The images are random numbers: neither a convolution nor a ReLU takes longer for one number than for another.
+
+    Args:
+        models: Paddle networks, which run in the dynamic graph and come back in the modes they had, or `Predictor`s.
+        image_shape, batch_size: (channels, height, width) of an image, and images per call.
+        options: warm_up, repeats, limit, as `measure_in_turns`.
+
+    Raises:
+        ValueError: a model that is no Layer, takes other inputs than images, or returns other than one tensor.
+    """
     images = random_images(image_shape, batch_size)
-    runs = {name: (model, images) for name, model in models.items()}
-    return _timed(runs, batch_size=batch_size, **options)
+    return _timed({name: (model, images) for name, model in models.items()}, **options)
 
 
 def batch_sweep(
@@ -166,24 +163,31 @@ def batch_sweep(
     """Latency and throughput at several batch sizes, in turns: a row each, as `Timing.row`; options as `latency`."""
     import pandas as pd
 
-    runs = {size: (model, random_images(image_shape, size)) for size in batch_sizes}
-    timings = _timed(runs, **options)
-    return pd.DataFrame([replace(timing, batch_size=size).row() for size, timing in timings.items()])
+    timings = _timed({size: (model, random_images(image_shape, size)) for size in batch_sizes}, **options)
+    return pd.DataFrame([timing.row() for timing in timings.values()])
 
 
 def _timed(runs: Mapping[Any, tuple[paddle.nn.Layer | Predictor, paddle.Tensor]], **options: Any) -> dict[Any, Timing]:
     """Time models on their images, in turns."""
     with ExitStack() as undo:
         undo.enter_context(paddle.no_grad())
-        functions = {}
+        functions, told = {}, {}
         for name, (model, images) in runs.items():
-            if not isinstance(model, Predictor):
+            told[name] = {"batch_size": len(images)}
+            if isinstance(model, Predictor):
+                functions[name] = partial(model, images.numpy())
+                told[name]["threads"] = model.threads
+            else:
                 check_one_input(model)
                 undo.enter_context(eval_mode(model))
-            functions[name] = _call(model, images)
+                functions[name] = partial(_scores, model, images)
         timings = measure_in_turns(functions, **options)
-    used = {name: model.threads for name, (model, _) in runs.items() if isinstance(model, Predictor)}
-    return {name: replace(timing, threads=used.get(name, timing.threads)) for name, timing in timings.items()}
+    return {name: replace(timing, **told[name]) for name, timing in timings.items()}
+
+
+def _scores(model: paddle.nn.Layer, images: paddle.Tensor) -> np.ndarray:
+    """What the model returns, fetched: that waits for it, whatever the device."""
+    return one_tensor(model(images)).numpy()
 
 
 def peak_memory(
@@ -195,19 +199,22 @@ def peak_memory(
 ) -> int:
     """Bytes: the most that Paddle's tensors took during one call, beyond the weights and the input.
 
-    Counted by Paddle's allocator of host memory, in the dynamic graph on a CPU: the memory of the whole process, which
-    the system tells, also holds what the allocator keeps for later. Scratch space inside a library is not seen.
-    train=True runs in train mode and keeps what gradients would need; nobody undoes its changes of batch-norm
-    statistics and of the random generator, so give it a network that is not needed any more. Raises ValueError as
-    `latency` does.
+    Counted by Paddle's allocator on a CPU, in the dynamic graph: the memory of the whole process also holds what the
+    allocator keeps for later. Scratch space inside a library is not seen. train=True runs in train mode and keeps what
+    gradients would need; nobody undoes its changes of batch-norm statistics and of the random generator, so give it a
+    network that is not needed any more. Raises ValueError as `latency` does.
     """
     images = random_images(image_shape, batch_size)
     check_one_input(model)
     if train:
         model.train()
-        return _peak_of(lambda: one_tensor(model(images)))
-    with eval_mode(model), paddle.no_grad():
-        return _peak_of(lambda: one_tensor(model(images)))
+    with nullcontext() if train else eval_mode(model), paddle.set_grad_enabled(train):
+        before = _core.host_memory_stat_current_value("Allocated", 0)
+        _core.host_memory_stat_reset_peak_value("Allocated", 0)
+        output = one_tensor(model(images))
+        peak = _core.host_memory_stat_peak_value("Allocated", 0)
+        del output  # it has to live until here: its memory belongs to the call
+    return peak - before
 
 
 def random_images(image_shape: tuple[int, int, int], batch_size: int) -> paddle.Tensor:
@@ -217,31 +224,5 @@ def random_images(image_shape: tuple[int, int, int], batch_size: int) -> paddle.
     """
     whole_number("batch_size", batch_size)
     # Not paddle.rand: a measurement should not consume the generator that a training draws from.
-    generator = np.random.default_rng(0)
     shape = (batch_size, *checked_shape(image_shape))
-    return paddle.to_tensor(generator.random(shape, dtype=np.float32))
-
-
-def _round(functions: Mapping[str, Callable[[], Any]], seconds: dict[str, list[float]]) -> None:
-    for name, function in functions.items():
-        begin = time.perf_counter()
-        function()
-        seconds[name].append(time.perf_counter() - begin)
-
-
-def _call(model: paddle.nn.Layer | Predictor, images: paddle.Tensor) -> Callable[[], np.ndarray]:
-    if isinstance(model, Predictor):
-        array = images.numpy()
-        return lambda: model(array)
-    # Fetching the scores waits for them, whatever the device.
-    return lambda: one_tensor(model(images)).numpy()
-
-
-def _peak_of(function: Callable[[], Any]) -> int:
-    """Bytes: the most that Paddle's tensors took during one call, beyond those that were there before it."""
-    before = _core.host_memory_stat_current_value("Allocated", 0)
-    _core.host_memory_stat_reset_peak_value("Allocated", 0)
-    output = function()
-    peak = _core.host_memory_stat_peak_value("Allocated", 0)
-    del output  # it has to live until here: its memory belongs to the call
-    return peak - before
+    return paddle.to_tensor(np.random.default_rng(0).random(shape, dtype=np.float32))

@@ -1,29 +1,34 @@
-"""Designs: a network as a handful of choices, the budget it must keep, and which designs no other one beats.
+"""Design your own: a network as a handful of choices, its budget, the Pareto front, and a card to keep.
 
     small = Design("v2", width_multiplier=0.25, expansion=3)
     Budget(macs=2_000_000).report(small)          what it uses of every limit
     pareto_front([(macs, accuracy), …])           the designs worth having
     recorded("longer")                            those that come with the course, trained
 
-Nothing here imports Paddle or matplotlib; `models.build(**design.network)` builds the layers. Introduced in lesson 09.
+Importing it imports neither Paddle nor matplotlib; `models.build(**design.network)` builds the layers. Introduced in
+lesson 09.
 """
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from mobilenet_lib import architectures, runs, statistics
+from mobilenet_lib._support import files
 from mobilenet_lib._support.arguments import whole_number
 from mobilenet_lib.architectures import V1_SEPARABLE, V2_BOTTLENECKS, Table
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from mobilenet_lib.runs import Run
 
@@ -39,20 +44,16 @@ COSTS = {"macs": "MACs", "params": "weights", "peak_activations": "activation me
 
 @dataclass(frozen=True)
 class Design:
-    """One network of the family, by its choices.
+    """One network of the family, by its choices. Raises ValueError that says which of them makes no network.
 
     Args:
         family: "v1" or "v2".
         width_multiplier: α.
         resolution: height and width of the images in pixels.
         expansion: t of all V2 stages but the first, whose t is 1. V1 has none: whatever is given, it is 1.
-        stem_stride: 1 or 2.
-        strides: 1 or 2 for each of V1's 13 pairs or V2's 7 stages; empty for the paper's, which is also what the
-            attribute holds then.
+        stem_stride, strides: 1 or 2, and that for each of V1's 13 pairs or V2's 7 stages; empty, in the attribute too,
+            for the paper's.
         num_classes: of the classifier.
-
-    Raises:
-        ValueError: says which of them makes no network.
     """
 
     family: str = "v1"
@@ -67,39 +68,31 @@ class Design:
         if self.family not in PAPERS_STRIDES:
             raise ValueError(f'family must be "v1" or "v2", not {self.family!r}')
         expansion = whole_number("expansion", self.expansion) if self.family == "v2" else 1
-        strides = _checked_strides(self.strides, self.family)
         object.__setattr__(self, "expansion", expansion)
-        object.__setattr__(self, "strides", strides)
+        object.__setattr__(self, "strides", _checked_strides(self.strides, self.family))
         _ = self.table  # refuses what is left: a width, a resolution, a stem that make no network
 
     @property
     def network(self) -> dict[str, Any]:
         """The arguments of `models.build` for this design, as plain JSON holds them."""
-        name, layers = {"v1": "pairs", "v2": "bottlenecks"}[self.family], self._layers
-        papers = layers == {"v1": V1_SEPARABLE, "v2": V2_BOTTLENECKS}[self.family]
-        return {
-            "name": f"mobilenet_{self.family}",
-            "width_multiplier": self.width_multiplier,
-            "resolution": self.resolution,
-            "stem_stride": self.stem_stride,
-            "num_classes": self.num_classes,
-            **({} if papers else {name: [list(line) for line in layers]}),
-        }
+        chosen = ("width_multiplier", "resolution", "stem_stride", "num_classes")
+        arguments = {"name": f"mobilenet_{self.family}", **{name: getattr(self, name) for name in chosen}}
+        layers, papers = self._layers, {"v1": V1_SEPARABLE, "v2": V2_BOTTLENECKS}[self.family]
+        if layers != papers:
+            arguments[{"v1": "pairs", "v2": "bottlenecks"}[self.family]] = [list(line) for line in layers]
+        return arguments
 
     @cached_property
     def table(self) -> Table:
         """The network as a table with its costs."""
-        numbers = (self.width_multiplier, self.resolution, self.num_classes, self.stem_stride)
-        if self.family == "v1":
-            return architectures.mobilenet_v1(*numbers, pairs=self._layers)
-        return architectures.mobilenet_v2(*numbers, bottlenecks=self._layers)
+        arguments = self.network
+        return getattr(architectures, arguments.pop("name"))(**arguments)
 
     @property
     def _layers(self) -> tuple[tuple[int, ...], ...]:
         strides = self.strides or PAPERS_STRIDES[self.family]
         if self.family == "v1":
-            lines = zip(strides, V1_SEPARABLE, strict=True)
-            return tuple((stride, channels) for stride, (_, channels) in lines)
+            return tuple((stride, channels) for stride, (_, channels) in zip(strides, V1_SEPARABLE, strict=True))
         return tuple(
             (1 if t == 1 else self.expansion, channels, repeats, stride)
             for stride, (t, channels, repeats, _) in zip(strides, V2_BOTTLENECKS, strict=True)
@@ -123,10 +116,8 @@ def _checked_strides(strides: Sequence[int], family: str) -> tuple[int, ...]:
     if any(stride > 2 for stride in checked):
         raise ValueError(f"strides must be 1 or 2 for each {stage}, not {list(checked)}")
     if len(checked) not in (0, len(papers)):
-        raise ValueError(
-            f"strides must be {len(papers)} numbers for {family}, one for each {stage}, or none for the paper's; "
-            f"not {len(checked)}"
-        )
+        wanted = f"{len(papers)} numbers for {family}, one for each {stage}, or none for the paper's"
+        raise ValueError(f"strides must be {wanted}; not {len(checked)}")
     return () if checked == papers else checked
 
 
@@ -134,9 +125,8 @@ def _checked_strides(strides: Sequence[int], family: str) -> tuple[int, ...]:
 class Budget:
     """Limits of a design; None is no limit.
 
-    macs: multiply-accumulates for one image. params: weights, as the papers count. peak_activations: the most numbers
-    in memory at once, layer by layer. milliseconds: for one image, on the machine where it is measured. ValueError for
-    a limit that is no number above zero, and for none at all.
+    macs: for one image. params: weights, as the papers count. peak_activations: the most numbers in memory at once.
+    milliseconds: for one image, as measured. ValueError for a limit that is no number above zero, and for none at all.
     """
 
     macs: float | None = None
@@ -155,38 +145,29 @@ class Budget:
     @property
     def limits(self) -> dict[str, float]:
         """The limits that there are, by name."""
-        named = {**{name: getattr(self, name) for name in COSTS}, "milliseconds": self.milliseconds}
-        return {name: limit for name, limit in named.items() if limit is not None}
+        return {name: limit for name, limit in vars(self).items() if limit is not None}
 
     def used(self, design: Design, milliseconds: float | None = None) -> dict[str, float]:
         """For each limit, what the design uses of it. ValueError where a time is limited and none was measured."""
         if self.milliseconds is not None and milliseconds is None:
-            raise ValueError(
-                "this budget limits milliseconds, which no table knows: measure them with timing.latency(model).median "
-                "and give them"
-            )
+            advice = "measure them with timing.latency(model).median and give them"
+            raise ValueError(f"this budget limits milliseconds, which no table knows: {advice}")
         costs = {**{name: getattr(design.table, name) for name in COSTS}, "milliseconds": milliseconds}
         return {name: costs[name] for name in self.limits}
 
     def fits(self, design: Design, milliseconds: float | None = None) -> bool:
         """Does the design keep every limit? Exactly at a limit is within it."""
-        used = self.used(design, milliseconds)
-        return all(used[name] <= limit for name, limit in self.limits.items())
+        return bool((self.report(design, milliseconds)["verdict"] == "fits").all())
 
     def report(self, design: Design, milliseconds: float | None = None) -> pd.DataFrame:
         """A row per limit: used, limit, what is used in percent of it, and "fits" or "too much"."""
         import pandas as pd
 
-        used, limits = self.used(design, milliseconds), self.limits
-        rows = {
-            COSTS.get(name, name): {
-                "used": used[name],
-                "limit": limit,
-                "% of limit": 100 * used[name] / limit,
-                "verdict": "fits" if used[name] <= limit else "too much",
-            }
-            for name, limit in limits.items()
-        }
+        rows = {}
+        for name, used in self.used(design, milliseconds).items():
+            limit = self.limits[name]
+            row = {"used": used, "limit": limit, "% of limit": 100 * used / limit}
+            rows[COSTS.get(name, name)] = {**row, "verdict": "fits" if used <= limit else "too much"}
         return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -249,9 +230,9 @@ def run_names(training: str) -> dict[str, list[str]]:
 def trained(designs: Sequence[tuple[Design, Sequence[Run]]]) -> pd.DataFrame:
     """A row per design with what it costs and what its runs reached, as the figures and the card take it.
 
-    Each with its runs, a run per seed. `accuracy` is their mean, a fraction, on images that none was trained on;
-    `by_seed` has the single ones. `low` and `high`: Wilson's 95 % confidence interval of that mean over those images;
-    it knows nothing of seeds. ValueError for a run without a finished epoch or without images to test on.
+    Each with a run per seed. `accuracy` is their mean on images that none was trained on, `by_seed` has the single
+    ones. `low` and `high` are Wilson's 95 % confidence interval of the mean over those images, not over seeds.
+    ValueError for a run without a finished epoch or without images to test on.
     """
     import pandas as pd
 
@@ -259,9 +240,8 @@ def trained(designs: Sequence[tuple[Design, Sequence[Run]]]) -> pd.DataFrame:
     for design, of_design in designs:
         reached, totals = zip(*map(_tested, of_design), strict=True)
         low, high = statistics.wilson_interval(round(fmean(reached) * totals[0]), totals[0])
-        costs = {name: getattr(design.table, name) for name in COSTS}
-        found = {"accuracy": fmean(reached), "low": low, "high": high, "by_seed": tuple(reached)}
-        rows.append({"design": design.title, "family": design.family, **costs, **found})
+        row = {"design": design.title, "family": design.family, **{name: getattr(design.table, name) for name in COSTS}}
+        rows.append({**row, "accuracy": fmean(reached), "low": low, "high": high, "by_seed": reached})
     return pd.DataFrame(rows).set_index("design").rename_axis(None)
 
 
@@ -277,9 +257,8 @@ def _tested(run: Run) -> tuple[float, int]:
         return run.test["accuracy"], run.test["total"]
     accuracy = run.epochs[-1]["validation_accuracy"] if run.epochs else None
     if accuracy is None:
-        raise ValueError(
-            f"the run {run.name!r} was tested on no images: train at least one epoch, with validation=test"
-        )
+        advice = "train at least one epoch, with validation=test"
+        raise ValueError(f"the run {run.name!r} was tested on no images: {advice}")
     return accuracy, run.data["validation_size"]
 
 
@@ -287,5 +266,100 @@ def front(frame: pd.DataFrame, cost: str = "macs") -> list[str]:
     """The designs of a frame of `trained` that no other beats in accuracy and this cost, from the cheapest on."""
     if cost not in COSTS:
         raise ValueError(f"cost must be one of {', '.join(COSTS)}, not {cost!r}")
-    points = list(zip(frame[cost], frame["accuracy"], strict=True))
-    return [frame.index[index] for index in pareto_front(points)]
+    return list(frame.index[pareto_front(list(zip(frame[cost], frame["accuracy"], strict=True)))])
+
+
+# --- A design among others ---
+
+
+def trade_off(
+    frame: pd.DataFrame, cost: str = "macs", own: pd.DataFrame | None = None, title: str = ""
+) -> tuple[Figure, str]:
+    """`plots.trade_offs` for the designs of `trained`: accuracy over a cost, a series per family, the front numbered.
+
+    own: a frame with one more design, drawn as a star; it takes no part in the front. Returns the figure and its
+    alternative text, for `plots.show`. Raises ValueError for a cost that is not in `COSTS`.
+    """
+    from mobilenet_lib import plots
+
+    best = front(frame, cost)
+    named, own = (_named(one) if one is not None else None for one in (frame, own))
+    return plots.trade_offs(named, {cost: COSTS[cost]}, title, front=best, own=own)
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """With the columns that `plots.trade_offs` asks for; the signs are those of the live explorer."""
+    family = frame["family"]
+    named = frame.assign(series=family.str.upper(), marker=family.map({"v1": "o", "v2": "^"}))
+    return named.rename_axis("name").reset_index()
+
+
+def write_card(
+    design: Design, run: Run, frame: pd.DataFrame, budget: Budget, folder: str | Path, milliseconds: float | None = None
+) -> list[Path]:
+    """Write the design's card into `folder`: one page with figure and table (HTML), and the table alone (CSV).
+
+    A card of the same design, mode and seed is replaced, and stays whole if writing fails.
+
+    Args:
+        design, run: what was designed, and its training.
+        frame: the designs to stand beside, from `trained` or `recorded`, trained as `run` was.
+        budget: its limits; milliseconds, for one image, where it limits them.
+        folder: made as needed.
+
+    Returns the two paths. Raises ValueError where the run has no result, OSError where the folder cannot be written.
+    """
+    import pandas as pd
+
+    from mobilenet_lib import plots
+
+    folder, own = Path(folder).expanduser(), trained([(design, [run])])
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"folder must name a folder, and {folder} is a file: give another name")
+    rows = pd.Series(_card_rows(design, run, own, frame, budget, milliseconds), name="value")
+    title = html.escape(design.title)
+    figure = plots.as_data(*trade_off(frame, "macs", own, _conditions(run)))["text/html"]
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        '<body style="font-family: sans-serif; max-width: 60em; margin: 1em auto">'
+        f"<h1>{title}</h1>{figure}{rows.to_frame().to_html(header=False, border=0)}</body></html>\n"
+    )
+    name = f"{_file_name(design.title)}_{run.mode}_seed{run.seed}"
+    paths = [folder / f"{name}.html", folder / f"{name}.csv"]
+    for path, text in zip(paths, (page, rows.rename_axis("what").to_csv()), strict=True):
+        with files.atomic_write(path) as file:
+            file.write(text.encode())
+    return paths
+
+
+def _card_rows(
+    design: Design, run: Run, own: pd.DataFrame, frame: pd.DataFrame, budget: Budget, milliseconds: float | None
+) -> dict[str, str]:
+    (row,) = own.itertuples()
+    rows = {name: str(value) for name, value in design.network.items()}
+    rows |= {label: f"{own[name].item():,}" for name, label in COSTS.items()}
+    if milliseconds is not None:
+        rows["milliseconds, one image"] = f"{milliseconds:.2f}"
+    for what, line in budget.report(design, milliseconds).iterrows():
+        rows[f"budget: {what}"] = f"{line['% of limit']:.0f} % of {line['limit']:,.10g}: {line['verdict']}"
+    better = frame[(frame.macs <= row.macs) & (frame.accuracy >= row.accuracy)]
+    clear = better[better.low > row.high]
+    return rows | {
+        "accuracy": f"{100 * row.accuracy:.1f} %",
+        "95 % confidence interval over the images": f"{100 * row.low:.1f} to {100 * row.high:.1f} %",
+        "no more MACs, no worse": ", ".join(better.index) or "none of the designs beside it",
+        "of these, clearly better": ", ".join(clear.index) or "none: the intervals overlap",
+        "training": _conditions(run),
+        "started": run.started,
+        "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+        "machine": ", ".join(f"{name} {value}" for name, value in run.machine.items()),
+    }
+
+
+def _conditions(run: Run) -> str:
+    trained_on = f"{run.data['source']} · {run.data['train_size']:,} training images, {len(run.epochs)} epochs"
+    return f"mode: {run.mode} · {trained_on} · seed {run.seed}"
+
+
+def _file_name(title: str) -> str:
+    return "_".join(title.lower().replace("α=", "a").replace("=", "").replace(".", "").split())
