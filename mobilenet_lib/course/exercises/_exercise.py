@@ -37,7 +37,7 @@ class Exercise:
     random_case: draws one more from a generator; numpy's numbers in it become Python's. first_hint, second_hint: a
     gentle one, then a plain one. mistakes: those that learners make, by name, as the small wrong functions that they
     amount to. These take the arguments in their order and are formulas, in the papers' letters: m channels in, n out,
-    kernel size k. messages: what is said to each, by the same names: the mistake and the way to think, never the answer.
+    kernel size k. messages: what is said to each, by the same names: the mistake and how to think, never the answer.
     """
 
     prompt: str

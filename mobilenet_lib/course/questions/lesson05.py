@@ -16,10 +16,6 @@ RESNET_BLOCK = (256, 64, 64, 256)
 V2_BLOCK = (74, 444, 444, 74)
 
 
-def _channels_for_one_percent() -> int:
-    return next(n for n in range(2, 100) if manifold.fraction_lost(n) < 0.01)
-
-
 def _raw_error_of_many_channels() -> str:
     rng, spiral = np.random.default_rng(0), manifold.spiral()
     errors = [
@@ -89,7 +85,7 @@ QUESTIONS = (
     Question(
         "05.channels_needed",
         "How many channels are needed so that fewer than 1 % of the points are lost?",
-        _channels_for_one_percent,
+        lambda: next(n for n in range(2, 100) if manifold.fraction_lost(n) < 0.01),
         default=100,
         unit="channels",
         why="Each further channel nearly halves the fraction: 11 of 1024 points are lost with 10 channels, 12 of 2048 "
