@@ -51,10 +51,8 @@ def resume(path: Path, step: Step, history: Run) -> None:
     state = _part("model/", arrays)
     shapes = {name: value.shape for name, value in step.model_state().items()}
     if wrong := npz.misfit(state, shapes):
-        raise ValueError(
-            f"{path} is the checkpoint of another model: {wrong}. Build the model that it was made with, or give "
-            "another path."
-        )
+        advice = "Build the model that it was made with, or give another path."
+        raise ValueError(f"{path} is the checkpoint of another model: {wrong}. {advice}")
     memory = _part("optimizer/", arrays)
     expected = _memory_shapes(step, history.settings["optimizer"], memory)
     if (memory or saved.epochs) and (wrong := npz.misfit(memory, expected)):
@@ -102,7 +100,6 @@ def _check_same(path: Path, saved: Run, history: Run) -> None:
         then, today = (one.get(key, ORDINARY.get(key)) for one in (before, now))
         if key != "step" and then != today:
             raise ValueError(
-                f"the checkpoint {path} was made with {key} = {then!r}, this call has {today!r}. "
-                f"To continue it, use what it was made with; to train anew, give another path, or pass {ANEW} "
-                "to replace it."
+                f"the checkpoint {path} was made with {key} = {then!r}, this call has {today!r}. To continue it, use "
+                f"what it was made with; to train anew, give another path, or pass {ANEW} to replace it."
             )

@@ -42,8 +42,8 @@ def train(arguments: argparse.Namespace) -> Run:
 
 def _given(arguments: argparse.Namespace, kind: type) -> dict[str, Any]:
     """The arguments that are fields of the dataclass `kind`: the command calls them by the same names."""
-    names = {field.name for field in dataclasses.fields(kind)}
-    return {name: value for name, value in vars(arguments).items() if name in names}
+    names = vars(arguments).keys() & {field.name for field in dataclasses.fields(kind)}
+    return {name: getattr(arguments, name) for name in names}
 
 
 def _report(epochs: int) -> Callable[[Run], None]:

@@ -76,8 +76,7 @@ def fit(
     """Train `model` on `train`.
 
     Train loss and accuracy are running figures: means over the epoch's batches in train mode, while the weights change
-    and on augmented images. Validation loss and accuracy are measured in eval mode at the end of the epoch. `seconds`
-    and `images_per_second` are those of the training part.
+    and on augmented images. Validation loss and accuracy are measured in eval mode at the end of the epoch.
 
     The same seed, first weights, settings, step and number of threads give the same figures on one machine, bit for
     bit, also over a stop and a resume. The global generators are seeded anew in every epoch.
@@ -157,10 +156,11 @@ def _train(
 ) -> Run:
     """The epochs that `history` does not hold yet, with the `rates` [epochs, steps]."""
     model, kept = step.model, step.model_state()
+    until = history.settings.get("until", math.inf)
     try:
         with _bar(history, rates.shape[1], progress) as bar:
             for epoch in range(len(history.epochs) + 1, len(rates) + 1):
-                if _reached(history):
+                if history.epochs and (history.epochs[-1]["validation_accuracy"] or 0) >= until:
                     break
                 record = _train_epoch(step, train, history, epoch, rates[epoch - 1], bar)
                 parallel.average_statistics(model)
@@ -183,8 +183,7 @@ def _train(
 
 def _interrupted(history: Run, resumes: bool) -> Run:
     """The history of a run that was interrupted, after a line that says where it stands."""
-    history.interrupted = True
-    epochs = history.settings["epochs"]
+    history.interrupted, epochs = True, history.settings["epochs"]
     # The last epoch is finished already while its checkpoint is written.
     epoch = min(len(history.epochs) + 1, epochs)
     again = " Run the same call again to continue." if resumes else ""
@@ -204,12 +203,6 @@ def _step(wanted: str | Step, model: paddle.nn.Layer, optimizer: str, *run: Any)
     if wanted not in ("auto", "dynamic"):
         raise ValueError(f"several processes need the dynamic graph: step must be auto or dynamic, not {wanted!r}")
     return parallel.SharedStep(model, optimizer)
-
-
-def _reached(history: Run) -> bool:
-    """Has the last epoch the accuracy at which the run shall stop?"""
-    until = history.settings.get("until")
-    return until is not None and bool(history.epochs) and history.epochs[-1]["validation_accuracy"] >= until
 
 
 def _train_epoch(step: Step, train: ImageSet, history: Run, epoch: int, rates: np.ndarray, bar: tqdm) -> dict[str, Any]:
@@ -295,10 +288,9 @@ def _validate(step: Step, validation: ImageSet | None, history: Run, record: dic
 def _finite_state(step: Step, history: Run, record: dict[str, Any]) -> dict[str, np.ndarray]:
     """The model's state, checked, so that no checkpoint ever holds a NaN: the last step's comes after its loss."""
     state = step.model_state()
-    for name, values in state.items():
-        if not np.isfinite(values).all():
-            what = f"the weights {name} became NaN or infinite"
-            raise TrainingDiverged(what, history, record["epoch"], record["learning_rate"])
+    if broken := [name for name, values in state.items() if not np.isfinite(values).all()]:
+        what = f"the weights {broken[0]} became NaN or infinite"
+        raise TrainingDiverged(what, history, record["epoch"], record["learning_rate"])
     return state
 
 

@@ -98,11 +98,11 @@ def check_images(name: str, images: ImageSet) -> None:
         )
     if len(pixels) == 0:
         raise ValueError(f"{name} must hold images, and is empty.")
-    wrong = labels[(labels < 0) | (labels >= len(images.classes))]
-    if len(wrong):
+    classes = len(images.classes)
+    if len(wrong := labels[(labels < 0) | (labels >= classes)]):
         raise ValueError(
-            f"{name}.labels must lie between 0 and {len(images.classes) - 1} for {len(images.classes)} classes, "
-            f"but {len(wrong)} do not, the first is {wrong[0]}. Check labels and classes."
+            f"{name}.labels must lie between 0 and {classes - 1} for {classes} classes, but {len(wrong)} do not, the "
+            f"first is {wrong[0]}. Check labels and classes."
         )
 
 

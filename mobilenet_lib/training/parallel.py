@@ -10,7 +10,6 @@ average their gradients, so that the weights stay equal. What differs from one p
 - Batch norm uses the mean and variance of a process's own part in training, as is usual. The running statistics are
   averaged over the processes at the end of each epoch, before validation.
 - Dropout draws other numbers in each process.
-- Sums are added in another order, so the last digits differ.
 
 A network with neither agrees with one process to rounding. The first process alone writes files, prints, shows progress
 and calls `on_epoch_end`.

@@ -1,7 +1,4 @@
-"""A run from its description: load images, build the network, train, test, save.
-
-`mobilenet-train` describes a run by its options, the recorded runs by a table; both are carried out here.
-"""
+"""A run from its description, by `mobilenet-train` or the table of recorded runs: load, build, train, test, save."""
 
 from __future__ import annotations
 
@@ -57,9 +54,7 @@ def carry_out(plan: Plan, output: str | Path, checkpoint: str | Path) -> Run:
 
     The validation figures of each epoch are measured on the test images; nothing is chosen by them. An interrupted run
     comes back without a test, and writes nothing but its checkpoint. Of several processes the first one writes.
-
-    Raises:
-        ValueError, OSError, TrainingDiverged: as `data.load`, `models.build` and `fit` do.
+    Raises what `data.load`, `models.build` and `fit` raise.
     """
     output = Path(output).expanduser()
     parallel.start()
