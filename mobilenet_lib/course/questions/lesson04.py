@@ -10,7 +10,7 @@ from mobilenet_lib.course.questions._question import Question
 
 
 def _printed_last_map() -> int:
-    """Side of the last map of V1 with the stride 2 that Table 1 prints in its last depthwise row."""
+    """Side of the last feature map of V1 with the stride 2 that Table 1 prints in its last depthwise row."""
     before = architectures.mobilenet_v1().blocks[-3].input_size
     return cost.conv2d(1024, 1024, 3, before, stride=2, groups=1024).output_shape[1]
 

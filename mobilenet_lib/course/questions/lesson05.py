@@ -11,7 +11,7 @@ from mobilenet_lib import architectures, cost, runs, statistics
 from mobilenet_lib.course.questions._question import Question
 from mobilenet_lib.experiments import manifold
 
-# Channels of the maps of one block on a 56×56 map; the two designs take nearly the same MACs.
+# Channels of the feature maps of one block at 56×56; the two designs take nearly the same MACs.
 RESNET_BLOCK = (256, 64, 64, 256)
 V2_BLOCK = (74, 444, 444, 74)
 
