@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilenet_lib._support import environment, files, schema
+from mobilenet_lib._support.arguments import one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,6 +161,11 @@ def recorded_all(prefix: str) -> list[Run]:
         there_are = ", ".join(recorded_names()) or "none"
         raise FileNotFoundError(f"there is no recorded run whose name begins with {prefix!r}. There are: {there_are}.")
     return [recorded(name) for name in names]
+
+
+def check_mode(mode: str) -> str:
+    """`mode`, where it is one. ValueError for another word."""
+    return one_of("mode", mode, MODES)
 
 
 def _check(record: dict[str, Any], where: str) -> None:

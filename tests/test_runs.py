@@ -212,3 +212,9 @@ def test_recorded_runs_are_found_by_how_their_names_begin():
     assert [(found_run.seed, found_run.mode) for found_run in found] == [(n, "recorded") for n in (0, 1, 2)]
     with pytest.raises(FileNotFoundError, match="begins with 'imagenet_'"):
         runs.recorded_all("imagenet_")
+
+
+def test_an_unknown_mode_is_refused():
+    assert runs.check_mode("quick") == "quick"
+    with pytest.raises(ValueError, match="one of quick, recorded, full, not 'fast'"):
+        runs.check_mode("fast")

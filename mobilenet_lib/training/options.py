@@ -12,7 +12,7 @@ import numpy as np
 from mobilenet_lib import data
 from mobilenet_lib._support.arguments import one_of, whole_number
 from mobilenet_lib.data import ImageSet
-from mobilenet_lib.runs import MODES, Run
+from mobilenet_lib.runs import Run, check_mode
 from mobilenet_lib.training import parallel
 from mobilenet_lib.training.dynamic import RECIPES
 
@@ -55,8 +55,9 @@ class Options:
     on_epoch_end: Callable[[Run], None] | None = None
 
     def __post_init__(self) -> None:
-        for name, choices in (("optimizer", RECIPES), ("schedule", SCHEDULES), ("mode", MODES)):
-            one_of(name, getattr(self, name), choices)
+        one_of("optimizer", self.optimizer, RECIPES)
+        one_of("schedule", self.schedule, SCHEDULES)
+        check_mode(self.mode)
         whole_number("max_shift", self.max_shift, minimum=0)
         until = self.until
         if until is not None and (isinstance(until, bool) or not isinstance(until, int | float) or not 0 < until <= 1):
