@@ -1,18 +1,17 @@
 """Measured costs of any Paddle model: run it once and count the multiply-accumulates that really happen.
 
-The tables in `mobilenet_lib.architectures` say what a network should cost; this module watches what it does.
-Three things see the forward pass:
+The tables in `architectures` say what a network should cost. Here three things watch what its forward pass does:
 
 1. **Hooks** on every layer know which layer is at work, and give each count its name.
 2. **The operations themselves** (`_COUNTED`) are replaced, for the length of the pass, by versions that also count.
-   A hook on `Conv2D` alone would miss a subclass, `F.conv2d`, `x @ y`, or a layer called through `layer.forward`; all
-   of them end in the same few functions of `paddle._C_ops`, and there the real shapes of the tensors are known.
+   A hook on `Conv2D` alone would miss a subclass, `x @ y`, a layer called through `layer.forward`, and functional calls
+   such as `F.conv2d` between the layers. All of them end in the same few functions of `paddle._C_ops`, where the real
+   shapes are known; each goes to the innermost layer at work, or to the model itself, the row "(model)".
 3. **Paddle's own list of launched kernels** is the witness. What was launched outside a counted operation and is not
-   free by convention (`_FREE`) is named in `Count.uncounted`, so nothing is left out silently.
+   free by convention (`free_kernels.txt`) is named in `Count.uncounted`, so nothing is left out silently.
 
 Convention of both MobileNet papers: MACs of convolutions, fully connected layers and matrix products. Additions of
 a bias, batch norm, activations, pooling, element-wise and reducing operations are free. 1 MAC = 2 FLOPs.
-
 Introduced in lesson 01.
 """
 
@@ -25,6 +24,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,36 +36,13 @@ from mobilenet_lib._support.paddle import paddle
 if TYPE_CHECKING:
     import pandas as pd
 
-_ROOT = "(model)"
+Input = tuple[int, ...] | paddle.Tensor
 _CUSTOM = "_run_custom_op"  # Paddle's entrance to operations that users wrote in C++
 _LAUNCHES = "FLAGS_low_precision_op_list"  # on: Paddle counts each kernel it launches, by name and precision
 
 # Kernels without multiply-accumulates by the papers' convention, under the names of Paddle's list (less a final "_v2").
-_FREE_KERNELS = """
-scale abs sign square sqrt rsqrt pow reciprocal exp expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh
-cosh erf lgamma floor ceil round clip lerp increment conj real imag angle as_real as_complex equal not_equal isnan
-isinf isfinite where relu relu6 leaky_relu prelu rrelu brelu elu celu selu gelu silu swish mish sigmoid hard_sigmoid
-hard_swish logsigmoid tanh stanh tanh_shrink softplus softsign softshrink hard_shrink thresholded_relu maxout swiglu
-softmax log_softmax gumbel_softmax dropout batch_norm sync_batch_norm layer_norm group_norm instance_norm rms_norm
-pool2d pool3d lp_pool2d max_pool2d_with_index max_pool3d_with_index fractional_max_pool2d mean sum p_norm
-frobenius_norm dist logsumexp cumsum cumprod median trace softmax_with_cross_entropy sigmoid_cross_entropy_with_logits
-bce_loss nll_loss kldiv_loss huber_loss label_smooth reshape flatten_contiguous_range view_shape view_dtype as_strided
-transpose2 squeeze2 unsqueeze2 concat stack unstack split split_with_num unbind slice strided_slice crop_tensor expand
-expand_as tile roll flip tril triu diag diagonal pad pad3d unfold fold pixel_shuffle pixel_unshuffle channel_shuffle
-shuffle_channel temporal_shift nearest_interp repeat_interleave gather gather_nd scatter scatter_nd_add index_select
-index_sample index_add index_put index_elementwise_get take_along_axis put_along_axis masked_select masked_fill
-set_value set_value_with_tensor lookup_table one_hot shard_index sequence_mask meshgrid where_index arg_max arg_min
-argsort top_k kthvalue mode unique searchsorted histogram bincount cast assign assign_value share_data memcpy_h2d
-memcpy_d2h npu_identity fill fill_any fill_any_like fill_constant full_ full_with_tensor empty empty_like eye range
-linspace tril_indices shape shape64 size complex gaussian_random uniform_random truncated_gaussian_random randint
-randperm bernoulli multinomial
-"""
-_FREE = frozenset(_FREE_KERNELS.split())
+_FREE = frozenset(Path(__file__).with_name("free_kernels.txt").read_text(encoding="utf-8").split())
 _FREE_FAMILIES = ("elementwise_", "logical_", "bitwise_", "less_", "greater_", "reduce_")
-
-
-def _is_free(kernel: str) -> bool:
-    return kernel.startswith(_FREE_FAMILIES) or kernel.removesuffix("_v2") in _FREE
 
 
 class ForwardError(ValueError):
@@ -119,22 +96,17 @@ class Count:
         return pd.DataFrame([vars(row) for row in self.layers], columns=list(Row.__dataclass_fields__))
 
 
-Input = tuple[int, ...] | paddle.Tensor
-
-
 def count(model: paddle.nn.Layer, input_shape: Input | tuple[Input, ...], dtype: str = "float32") -> Count:
     """Run `model` once on zeros, in eval mode and without gradients, and count.
 
-    The model comes back as it was, even when its forward raises: hooks, operations, the mode of every layer, buffers,
-    batch-norm statistics and random generators. Python attributes that a forward sets itself are not undone. Paddle
-    is changed for all threads while this runs: do not use it from several threads at once. It does not see
-    arithmetic done outside Paddle (NumPy), nor a product spelled out as a multiplication and a sum.
+    The model comes back as it was, even when its forward raises; Python attributes that a forward sets itself are not
+    undone. Paddle is changed for all threads while this runs: do not use it from several threads at once. It does not
+    see arithmetic done outside Paddle (NumPy), nor a product spelled out as a multiplication and a sum.
 
     Args:
         model: any Layer, also one with several outputs.
-        input_shape: (channels, height, width) for one image; any other number of sizes is taken with its batch, such
-            as (batch, channels, height, width). A tensor is taken as the input itself: the way for sequences and word
-            numbers. A model of several inputs takes a tuple of shapes or tensors.
+        input_shape: (channels, height, width) for one image; any other number of sizes is taken with its batch. A
+            tensor is the input itself, as for word numbers. Several inputs are a tuple of shapes or tensors.
         dtype: of the zeros.
 
     Raises:
@@ -151,29 +123,24 @@ def count(model: paddle.nn.Layer, input_shape: Input | tuple[Input, ...], dtype:
             output = model(*inputs)
         except Exception as error:
             call, shapes = recorder.open[-1], ", ".join(str(tuple(given.shape)) for given in inputs)
-            raise ForwardError(
-                f"the forward pass failed in layer {call.name} ({call.layer}) for an input of {shapes}: "
-                f"{type(error).__name__}: {str(error).strip()}"
-            ) from error
+            where = f"layer {call.name} ({type(call.target).__name__}) for an input of {shapes}"
+            told = f"the forward pass failed in {where}: {type(error).__name__}: {str(error).strip()}"
+            raise ForwardError(told) from error
         recorder.leave(model, None, output)
-        launched = _launches() - before
-    return recorder.result(launched + recorder.unlisted)
+        return recorder.result(_launches() - before + recorder.unlisted)
 
 
 def launches(model: paddle.nn.Layer, input_shape: Input | tuple[Input, ...]) -> dict[str, int]:
     """Run `model` once, as `count` does, and list the kernels that Paddle launched: its name for a kernel → how often.
 
     A kernel is one task that the framework hands to the device, such as a convolution or the addition of its bias. It
-    is Paddle's own list, in the dynamic graph: a library may split such a task further. The model comes back as it was.
-    Raises ValueError for a model that is no Layer and a shape that is not positive whole numbers.
+    is Paddle's own list, in the dynamic graph: a library may split such a task further. Its ValueErrors are `count`'s.
     """
     with ExitStack() as undo:
         inputs = _ready(undo, model, input_shape, "float32")
-        _list_launches(undo)
         before = _launches()
         model(*inputs)
-        launched = _launches() - before
-    return dict(launched.most_common())
+        return dict((_launches() - before).most_common())
 
 
 @dataclass
@@ -181,12 +148,20 @@ class _Call:
     """A layer at work, and what was counted in it so far."""
 
     name: str
-    layer: str
     target: paddle.nn.Layer
     ops: list[str] = field(default_factory=list)
     macs: int = 0
     activations: int = 0
     output_shape: tuple[int, ...] = ()
+
+    def has_row(self) -> bool:
+        """Was anything counted in it, or does it hold weights, or no other layers?"""
+        return bool(self.ops or self.target.parameters(include_sublayers=False) or not self.target.sublayers())
+
+    def row(self, seen: set[int]) -> Row:
+        op = " + ".join(op if n == 1 else f"{op} ×{n}" for op, n in Counter(self.ops).items())
+        params = _trainable(self.target.parameters(include_sublayers=False), seen)
+        return Row(self.name, type(self.target).__name__, op, self.output_shape, self.macs, params, self.activations)
 
 
 class _Recorder:
@@ -202,15 +177,15 @@ class _Recorder:
         self.enter(model, None)
 
     def enter(self, layer: paddle.nn.Layer, _inputs: Any) -> None:
-        call = _Call(self.names.get(id(layer), _ROOT), type(layer).__name__, layer)
-        self.open.append(call)
-        self.calls.append(call)
+        self.open.append(_Call(self.names.get(id(layer), "(model)"), layer))
+        self.calls.append(self.open[-1])
 
     def leave(self, layer: paddle.nn.Layer, _inputs: Any, outputs: Any) -> None:
         # A call that raised, and whose error the model caught, never left: drop it too.
         while (call := self.open.pop()).target is not layer:
             pass
-        call.output_shape = _shape(outputs)
+        shapes = (tuple(one.shape) for one in paddle.utils.flatten(outputs) if isinstance(one, paddle.Tensor))
+        call.output_shape = next(shapes, ())  # that of the first, where there are several
 
     def counting(self, name: str, operation: Callable[..., Any], macs: Callable[..., int]) -> Callable[..., Any]:
         """`operation`, but counted into the innermost open layer."""
@@ -242,19 +217,14 @@ class _Recorder:
 
     def result(self, launched: Counter[str]) -> Count:
         seen: set[int] = set()
-        rows = []
-        for call in self.calls:
-            own = call.target.parameters(include_sublayers=False)
-            params = _trainable(own, seen)
-            if call.ops or own or not call.target.sublayers():
-                op = " + ".join(op if n == 1 else f"{op} ×{n}" for op, n in Counter(call.ops).items())
-                rows.append(Row(call.name, call.layer, op, call.output_shape, call.macs, params, call.activations))
+        rows = tuple(call.row(seen) for call in self.calls if call.has_row())
+        free = {name for name in launched if name.startswith(_FREE_FAMILIES) or name.removesuffix("_v2") in _FREE}
         return Count(
-            macs=sum(call.macs for call in self.calls),
+            macs=sum(row.macs for row in rows),
             params=_trainable(self.model.parameters(), set()),
-            activations=sum(call.activations for call in self.calls),
-            layers=tuple(rows),
-            uncounted={name: launched[name] for name in sorted(launched) if not _is_free(name)},
+            activations=sum(row.activations for row in rows),
+            layers=rows,
+            uncounted={name: launched[name] for name in sorted(launched.keys() - free)},
         )
 
 
@@ -264,18 +234,12 @@ def _convolution(output: paddle.Tensor, args: tuple, _kwargs: dict) -> int:
 
 
 def _transposed_convolution(_output: paddle.Tensor, args: tuple, _kwargs: dict) -> int:
-    """Every input value is spread over one filter; taps that land on the cropped border count, as padding does above.
-
-    MACs = input positions · kernel positions · in_channels · out_channels / groups.
-    """
+    """Every input value is spread over one filter; taps on the cropped border count, as padding does above."""
     return math.prod(args[0].shape) * math.prod(args[1].shape[1:])  # [in, out / groups, kernel...]
 
 
 def _product(position: int) -> Callable[..., int]:
-    """Every output value is a sum over the last axis of the operand at `position`, the left one.
-
-    Of a left matrix that `matmul` transposes on the way, over the last but one.
-    """
+    """Each value sums over the last axis of the left operand, at `position`; over the last but one if transposed."""
 
     def macs(output: paddle.Tensor, args: tuple, kwargs: dict) -> int:
         left = args[position] if len(args) > position else kwargs.get("x", kwargs.get("input"))
@@ -286,25 +250,23 @@ def _product(position: int) -> Callable[..., int]:
 
 
 def _einsum(_output: paddle.Tensor, args: tuple, _kwargs: dict) -> int:
-    """Of two operands: one MAC per combination of the indices. Sums over an index of one operand alone are free.
+    """One MAC per combination of the indices; sums over an index of one operand alone are free.
 
-    Paddle splits a product of three or more operands into such pairs before it comes here.
+    Paddle splits a product of three or more operands into pairs before it comes here.
     """
-    operands, equation = args
-    terms, result = equation.split("->")
-    terms = terms.split(",")
+    *terms, result = args[1].replace("->", ",").split(",")
     if len(terms) == 1:
         return 0
     sizes = Counter()
-    for term, operand in zip(terms, operands, strict=True):
+    for term, operand in zip(terms, args[0], strict=True):
         for index, size in zip(term, operand.shape, strict=True):
             sizes[index] = max(sizes[index], size)  # a size of 1 is stretched
     return math.prod(size for index, size in sizes.items() if index in result or all(index in t for t in terms))
 
 
-# Functions of paddle._C_ops, which layers, functionals and tensor methods share, and what each costs.
+# Functions of paddle._C_ops, which layers, functionals and tensor methods share, and what each costs. Conv1D comes to
+# conv2d too, with a height of 1.
 _COSTS = {
-    # Conv1D comes to conv2d too, with a height of 1.
     _convolution: "conv2d conv3d depthwise_conv2d depthwise_conv2d_bias depthwise_conv3d_bias",
     _transposed_convolution: "conv2d_transpose conv2d_transpose_bias conv3d_transpose depthwise_conv2d_transpose",
     _product(0): "linear linear_v2 matmul bmm mv dot",
@@ -315,18 +277,17 @@ _COUNTED = {name: macs for macs, names in _COSTS.items() for name in names.split
 
 
 def _ready(undo: ExitStack, model: paddle.nn.Layer, given: Any, dtype: str) -> tuple[paddle.Tensor, ...]:
-    """The inputs, and the model in eval mode, without gradients, its state kept; undone with `undo`."""
+    """The inputs; the model in eval mode, without gradients, its state kept; launches listed. Undone with `undo`."""
     undo.enter_context(eval_mode(model))
     undo.enter_context(paddle.no_grad())
-    _keep_random_state(undo)
+    undo.callback(paddle.set_rng_state, paddle.get_rng_state())
+    undo.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002 (the generator that models share)
+    undo.callback(random.setstate, random.getstate())
     _keep_buffers(undo, model)
     several = isinstance(given, (tuple, list)) and any(isinstance(one, (tuple, list, paddle.Tensor)) for one in given)
-    return tuple(_input(one, dtype) for one in (given if several else [given]))
-
-
-def _list_launches(undo: ExitStack) -> None:
     undo.callback(paddle.set_flags, paddle.get_flags(_LAUNCHES))
     paddle.set_flags({_LAUNCHES: 1})
+    return tuple(_input(one, dtype) for one in (given if several else [given]))
 
 
 def _prepare(undo: ExitStack, model: paddle.nn.Layer, recorder: _Recorder) -> None:
@@ -334,30 +295,22 @@ def _prepare(undo: ExitStack, model: paddle.nn.Layer, recorder: _Recorder) -> No
     for layer in model.sublayers():
         undo.callback(layer.register_forward_pre_hook(recorder.enter).remove)
         undo.callback(layer.register_forward_post_hook(recorder.leave).remove)
-
-    counted = {}
-    for name, macs in _COUNTED.items():
-        operation = getattr(paddle._C_ops, name)
-        counted[id(operation)] = recorder.counting(name, operation, macs)
+    operations = {name: getattr(paddle._C_ops, name) for name in _COUNTED}
+    counted = {id(one): recorder.counting(name, one, _COUNTED[name]) for name, one in operations.items()}
     # Everywhere: `from paddle._C_ops import matmul`, as in paddle.tensor, keeps the function under a name of its own.
     for module in list(sys.modules.values()):
         for name, value in list(getattr(module, "__dict__", {}).items()):
             if id(value) in counted:
                 _replace(undo, module, name, counted[id(value)])
     # `@` is bound to C++ and passes by all of these. In __rmatmul__(right, left) the left operand comes second.
-    for name, position in (("__matmul__", 0), ("__rmatmul__", 1)):
-        original = getattr(paddle.Tensor, name)
-        _replace(undo, paddle.Tensor, name, recorder.counting("matmul", original, _product(position)))
-    old_style = [name for name in paddle._legacy_C_ops.__all__ if not name.startswith("_")]
-    for module, names in ((paddle._C_ops, [_CUSTOM]), (paddle._legacy_C_ops, old_style)):
-        for name in names:
-            _replace(undo, module, name, recorder.listing(name, getattr(module, name)))
-
+    for name, macs in (("__matmul__", _product(0)), ("__rmatmul__", _product(1))):
+        _replace(undo, paddle.Tensor, name, recorder.counting("matmul", getattr(paddle.Tensor, name), macs))
+    old_style = [(paddle._legacy_C_ops, name) for name in paddle._legacy_C_ops.__all__ if not name.startswith("_")]
+    for module, name in [(paddle._C_ops, _CUSTOM), *old_style]:
+        _replace(undo, module, name, recorder.listing(name, getattr(module, name)))
     # A model under paddle.jit.to_static runs as the Python it was written in.
     translator = paddle.jit.dy2static.program_translator.ProgramTranslator()
     _replace(undo, translator, "enable_to_static", False)
-
-    _list_launches(undo)
 
 
 def _replace(undo: ExitStack, owner: Any, name: str, value: Any) -> None:
@@ -365,22 +318,14 @@ def _replace(undo: ExitStack, owner: Any, name: str, value: Any) -> None:
     setattr(owner, name, value)
 
 
-def _keep_random_state(undo: ExitStack) -> None:
-    undo.callback(paddle.set_rng_state, paddle.get_rng_state())
-    undo.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002 (the generator that models share)
-    undo.callback(random.setstate, random.getstate())
-
-
 def _keep_buffers(undo: ExitStack, model: paddle.nn.Layer) -> None:
     """Put buffers and batch-norm statistics back, which BatchNorm(use_global_stats=False) changes even in eval mode."""
     for layer in model.sublayers(include_self=True):
-        # A forward may assign another tensor.
-        undo.callback(layer._buffers.update, dict(layer._buffers))
+        undo.callback(layer._buffers.update, dict(layer._buffers))  # a forward may assign another tensor
     # Paddle keeps the running statistics among the parameters, as ones that are not trained.
-    kept = [*model.buffers(), *(p for p in model.parameters() if p.stop_gradient)]
-    # An LSTM has a buffer without memory.
-    for tensor in filter(paddle.Tensor._is_initialized, kept):
-        undo.callback(paddle.assign, tensor.clone(), tensor)
+    for tensor in [*model.buffers(), *(p for p in model.parameters() if p.stop_gradient)]:
+        if tensor._is_initialized():  # an LSTM has a buffer without memory
+            undo.callback(paddle.assign, tensor.clone(), tensor)
 
 
 def _launches() -> Counter[str]:
@@ -396,12 +341,6 @@ def _input(input_shape: tuple[int, ...] | paddle.Tensor, dtype: str) -> paddle.T
         raise ValueError(f"input_shape must be (channels, height, width), not {input_shape!r}")
     sizes = [whole_number(f"each size in input_shape {tuple(input_shape)}", size) for size in input_shape]
     return paddle.zeros([1, *sizes] if len(sizes) == 3 else sizes, dtype)
-
-
-def _shape(outputs: Any) -> tuple[int, ...]:
-    """Shape of an output, of the first one where there are several."""
-    tensors = (value for value in paddle.utils.flatten(outputs) if isinstance(value, paddle.Tensor))
-    return next((tuple(tensor.shape) for tensor in tensors), ())
 
 
 def _trainable(parameters: list[paddle.Tensor], seen: set[int]) -> int:

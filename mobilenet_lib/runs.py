@@ -1,9 +1,7 @@
 """Runs on disk: what was trained on what, how, where, and how it went.
 
 A `Run` is the history that `mobilenet_lib.training.fit` fills while it trains, and the JSON file that a lesson loads
-instead of training. Nothing here imports Paddle.
-
-Introduced in lesson 08.
+instead of training. Nothing here imports Paddle. Introduced in lesson 08.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilenet_lib._support import environment, files, schema
+from mobilenet_lib._support.arguments import one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,13 +31,12 @@ _EPOCH = schema.fields(
     images_per_second=schema.NUMBER,
     learning_rate=schema.NUMBER,
 )
+_DATA = schema.fields(True, name=schema.TEXT, source=schema.TEXT, train_size=schema.WHOLE, validation_size=schema.WHOLE)
 _TEST = schema.fields(True, loss=schema.NUMBER, accuracy=schema.NUMBER, correct=schema.WHOLE, total=schema.WHOLE)
 SCHEMA = schema.fields(
     name=schema.TEXT,
     settings=schema.ANY_OBJECT,
-    data=schema.fields(
-        True, name=schema.TEXT, source=schema.TEXT, train_size=schema.WHOLE, validation_size=schema.WHOLE
-    ),
+    data=_DATA,
     seed=schema.WHOLE,
     epochs=schema.rows(_EPOCH),
     test=schema.or_null(_TEST),
@@ -50,10 +48,6 @@ SCHEMA = schema.fields(
     interrupted=schema.FLAG,
 )
 _ADVICE = "Take a good copy of it, or train again."
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 @dataclass
@@ -86,9 +80,14 @@ class Run:
     versions: dict[str, str] = field(default_factory=environment.versions)
     machine: dict[str, Any] = field(default_factory=environment.machine)
     mode: str = "full"
-    started: str = field(default_factory=_now)
+    started: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
     notes: str = ""
     interrupted: bool = False
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """Settings, data and seed: what a run that continues this one, or shares its batches, must have too."""
+        return {**self.settings, **self.data, "seed": self.seed}
 
     def to_frame(self) -> pd.DataFrame:
         """The curves as a pandas frame, a row per epoch; NaN where there was no validation."""
@@ -121,9 +120,9 @@ class Run:
 
         ValueError where the run cannot be written as JSON, OSError where the disk refuses.
         """
-        text = self.to_json()
-        with files.atomic_write(Path(path).expanduser()) as file:
-            file.write(text.encode())
+        content = self.to_json().encode()
+        with files.atomic_write(path) as file:
+            file.write(content)
 
     @classmethod
     def load(cls, path: str | Path) -> Run:
@@ -159,24 +158,18 @@ def recorded_all(prefix: str) -> list[Run]:
     """The recorded runs whose names begin with `prefix`, in alphabetical order. FileNotFoundError without any."""
     names = [name for name in recorded_names() if name.startswith(prefix)]
     if not names:
-        raise FileNotFoundError(
-            f"there is no recorded run whose name begins with {prefix!r}. "
-            f"There are: {', '.join(recorded_names()) or 'none'}."
-        )
+        there_are = ", ".join(recorded_names()) or "none"
+        raise FileNotFoundError(f"there is no recorded run whose name begins with {prefix!r}. There are: {there_are}.")
     return [recorded(name) for name in names]
 
 
 def check_mode(mode: str) -> str:
     """`mode`, where it is one. ValueError for another word."""
-    if mode not in MODES:
-        raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
-    return mode
+    return one_of("mode", mode, MODES)
 
 
 def _check(record: dict[str, Any], where: str) -> None:
     schema.check(record, SCHEMA, where, _ADVICE)
-    for position, epoch in enumerate(record["epochs"]):
-        if epoch["epoch"] != position + 1:
-            raise ValueError(
-                f"{where}, epochs[{position}]: epoch should be {position + 1}, not {epoch['epoch']}. {_ADVICE}"
-            )
+    for index, found in enumerate(epoch["epoch"] for epoch in record["epochs"]):
+        if found != index + 1:
+            raise ValueError(f"{where}, epochs[{index}]: epoch should be {index + 1}, not {found}. {_ADVICE}")

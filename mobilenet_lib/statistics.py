@@ -6,6 +6,7 @@ Nothing here imports Paddle. Introduced in lesson 08.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 # Of settings and data, what two runs need not share to be averaged: step and threads change last digits, which training
 # amplifies like another seed, and are named beside the figures (`computed`); the others were noted afterwards.
-_NO_CONDITIONS = frozenset({"step", "macs", "test_source"})
+_NO_CONDITIONS = frozenset({"seed", "step", "macs", "test_source"})
 
 
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -35,8 +36,7 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple
     correct = whole_number("correct", correct, minimum=0)
     if correct > total:
         raise ValueError(f"correct must be at most total = {total}, not {correct}")
-    confidence = _fraction("confidence", confidence)
-    low, high = stats.binomtest(correct, total).proportion_ci(confidence, method="wilson")
+    low, high = stats.binomtest(correct, total).proportion_ci(_confidence(confidence), method="wilson")
     return float(low), float(high)
 
 
@@ -51,12 +51,18 @@ def student_interval(values: Sequence[float], confidence: float = 0.95) -> tuple
     return fmean(values) - half, fmean(values) + half
 
 
+def _confidence(value: float) -> float:
+    if not 0 < value < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {value!r}")
+    return value
+
+
 def student_t(number: int, confidence: float = 0.95) -> float:
     """How many standard errors to allow on either side of a mean of `number` values, at least two."""
     from scipy import stats
 
     degrees = whole_number("number", number, minimum=2) - 1
-    return float(stats.t.ppf((1 + _fraction("confidence", confidence)) / 2, degrees))
+    return float(stats.t.ppf((1 + _confidence(confidence)) / 2, degrees))
 
 
 def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
@@ -100,22 +106,17 @@ def paired(first: Run, second: Run) -> dict[str, int | str]:
                 f"the run {run.name!r} with seed {run.seed} does not say which test images were classified correctly. "
                 "Record it again."
             )
-    tested = [
+    one, other = (
         (run.data["name"], run.data.get("test_source"), run.data.get("checksum"), run.test["total"])
         for run in (first, second)
-    ]
-    if tested[0] != tested[1]:
-        raise ValueError(
-            f"the runs were tested on different images, {tested[0]} and {tested[1]}: they cannot be paired"
-        )
-    pairs = list(zip(first.test["right"], second.test["right"], strict=True))
+    )
+    if one != other:
+        raise ValueError(f"the runs were tested on different images, {one} and {other}: they cannot be paired")
+    pairs = Counter(zip(first.test["right"], second.test["right"], strict=True))
+    names = {"both": ("1", "1"), "only_first": ("1", "0"), "only_second": ("0", "1"), "neither": ("0", "0")}
+    found = {name: pairs[pair] for name, pair in names.items()}
     alike = computed([first]) == computed([second])
-    return {
-        "both": pairs.count(("1", "1")),
-        "only_first": pairs.count(("1", "0")),
-        "only_second": pairs.count(("0", "1")),
-        "neither": pairs.count(("0", "0")),
-    } | ({} if alike else {"computed": computed([first, second])})
+    return found if alike else found | {"computed": computed([first, second])}
 
 
 def summary(runs: Sequence[Run]) -> pd.DataFrame:
@@ -140,46 +141,36 @@ def summary(runs: Sequence[Run]) -> pd.DataFrame:
 
 def _summary_row(runs: list[Run]) -> dict[str, Any]:
     _check_comparable(runs)
-    last = [run.epochs[-1] for run in runs]
-    measured_on, accuracies, totals = _accuracies(runs)
-    low, high, interval = _interval(accuracies, totals)
     return {
         "name": runs[0].name,
         "data": runs[0].data["source"],
         "mode": runs[0].mode,
         "runs": len(runs),
         "epochs": len(runs[0].epochs),
-        "train_accuracy": fmean(epoch["train_accuracy"] for epoch in last),
-        "accuracy": fmean(accuracies) if accuracies else math.nan,
-        "measured_on": measured_on,
-        "low": low,
-        "high": high,
-        "interval": interval,
+        "train_accuracy": fmean(run.epochs[-1]["train_accuracy"] for run in runs),
+        **_accuracy(runs),
         "seconds": fmean(sum(epoch["seconds"] for epoch in run.epochs) for run in runs),
         "images_per_second": fmean(epoch["images_per_second"] for run in runs for epoch in run.epochs),
         "computed": computed(runs),
     }
 
 
-def _accuracies(runs: list[Run]) -> tuple[str, list[float], list[int]]:
-    """What the accuracy was measured on, each run's accuracy, and over how many images."""
+def _accuracy(runs: list[Run]) -> dict[str, Any]:
+    """The mean accuracy, what it was measured on, and how sure it is."""
     tests = [run.test for run in runs if run.test is not None]
-    if len(tests) == len(runs):
-        return "test", [test["accuracy"] for test in tests], [test["total"] for test in tests]
-    accuracies = [run.epochs[-1]["validation_accuracy"] for run in runs]
+    measured_on, accuracies, total = "test", [test["accuracy"] for test in tests], tests and tests[0]["total"]
+    if len(tests) < len(runs):
+        accuracies = [run.epochs[-1]["validation_accuracy"] for run in runs]
+        measured_on, total = "validation", runs[0].data["validation_size"]
     if None in accuracies:
-        return "nothing", [], []
-    return "validation", accuracies, [run.data["validation_size"] for run in runs]
-
-
-def _interval(accuracies: list[float], totals: list[int]) -> tuple[float, float, str]:
-    if not accuracies:
-        return math.nan, math.nan, "none"
-    if len(accuracies) == 1:
-        low, high = wilson_interval(round(accuracies[0] * totals[0]), totals[0])
-        return low, high, f"Wilson, {totals[0]} images of one run"
-    low, high = student_interval(accuracies)
-    return low, high, f"Student t, {len(accuracies)} seeds"
+        measured_on, mean, (low, high), interval = "nothing", math.nan, (math.nan, math.nan), "none"
+    elif len(accuracies) == 1:
+        mean, (low, high) = accuracies[0], wilson_interval(round(accuracies[0] * total), total)
+        interval = f"Wilson, {total} images of one run"
+    else:
+        mean, (low, high) = fmean(accuracies), student_interval(accuracies)
+        interval = f"Student t, {len(accuracies)} seeds"
+    return {"accuracy": mean, "measured_on": measured_on, "low": low, "high": high, "interval": interval}
 
 
 def _check_comparable(runs: list[Run]) -> None:
@@ -188,30 +179,17 @@ def _check_comparable(runs: list[Run]) -> None:
     for run in runs:
         if not run.epochs:
             raise ValueError(f"a run named {name!r} has no finished epoch (seed {run.seed}). Leave it out.")
-    seeds = [run.seed for run in runs]
-    for seed in seeds:
-        if seeds.count(seed) > 1:
-            raise ValueError(
-                f"{seeds.count(seed)} runs named {name!r} have the seed {seed}. A mean over seeds needs a different "
-                "seed in each: leave the repeats out, or give them other names."
-            )
-    first = _conditions(runs[0])
-    for conditions in map(_conditions, runs[1:]):
-        for key in sorted(first.keys() | conditions.keys()):
-            if first.get(key) != conditions.get(key):
+    seed, times = Counter(run.seed for run in runs).most_common(1)[0]
+    if times > 1:
+        raise ValueError(
+            f"{times} runs named {name!r} have the seed {seed}. A mean over seeds needs a different seed in each: "
+            "leave the repeats out, or give them other names."
+        )
+    first, *others = ({**run.conditions, "finished epochs": len(run.epochs)} for run in runs)
+    for other in others:
+        for key in sorted((first.keys() | other.keys()) - _NO_CONDITIONS):
+            if first.get(key) != other.get(key):
                 raise ValueError(
-                    f"runs named {name!r} differ in {key}: {first.get(key)!r} and {conditions.get(key)!r}. "
+                    f"runs named {name!r} differ in {key}: {first.get(key)!r} and {other.get(key)!r}. "
                     "A mean over seeds needs the rest to be the same: give them other names."
                 )
-
-
-def _conditions(run: Run) -> dict[str, Any]:
-    """What runs must share to be averaged or compared."""
-    told = {**run.settings, **run.data, "finished epochs": len(run.epochs)}
-    return {name: value for name, value in told.items() if name not in _NO_CONDITIONS}
-
-
-def _fraction(name: str, value: float) -> float:
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must lie between 0 and 1, not {value!r}")
-    return value

@@ -29,7 +29,7 @@ def test_wilson_interval_is_the_textbooks(correct, total, low, high):
 
 
 def test_wilson_interval_ends_where_the_score_test_rejects():
-    """Its definition: at both ends the observed share lies z standard errors of that end away."""
+    """Its definition: at both ends the observed fraction lies z standard errors of that end away."""
     z = NormalDist().inv_cdf(0.95)
     for end in statistics.wilson_interval(37, 50, confidence=0.9):
         assert abs(37 / 50 - end) == pytest.approx(z * math.sqrt(end * (1 - end) / 50))

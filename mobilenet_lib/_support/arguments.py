@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Collection
 
 
 def whole_number(name: str, value: int, minimum: int = 1) -> int:
@@ -11,6 +12,13 @@ def whole_number(name: str, value: int, minimum: int = 1) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < minimum:
         raise ValueError(f"{name} must be a whole number of at least {minimum}, not {value!r}")
     return operator.index(value)
+
+
+def one_of(name: str, value: str, choices: Collection[str]) -> str:
+    """`value`, where it is one of `choices`. ValueError that names the argument and the choices for another."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+    return value
 
 
 def checked_shape(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:

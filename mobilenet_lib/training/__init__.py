@@ -9,10 +9,10 @@ Introduced in lesson 08.
 """
 
 from mobilenet_lib.training.checkpoints import CheckpointNotSaved
-from mobilenet_lib.training.choice import STEPS, Step, choose
-from mobilenet_lib.training.comparison import Comparison, compare
-from mobilenet_lib.training.dynamic import RECIPES, DynamicStep, cross_entropy
-from mobilenet_lib.training.evaluation import Evaluation, evaluate, scores
+from mobilenet_lib.training.choice import STEPS, choose
+from mobilenet_lib.training.comparison import compare
+from mobilenet_lib.training.dynamic import RECIPES, DynamicStep
+from mobilenet_lib.training.evaluation import evaluate, scores
 from mobilenet_lib.training.fitting import TrainingDiverged, fit, seed_everything
 from mobilenet_lib.training.options import SCHEDULES, Options, learning_rates
 from mobilenet_lib.training.static import StaticStep
@@ -23,17 +23,13 @@ __all__ = [
     "SCHEDULES",
     "STEPS",
     "CheckpointNotSaved",
-    "Comparison",
     "DynamicStep",
-    "Evaluation",
     "NotSupported",
     "Options",
     "StaticStep",
-    "Step",
     "TrainingDiverged",
     "choose",
     "compare",
-    "cross_entropy",
     "evaluate",
     "fit",
     "learning_rates",

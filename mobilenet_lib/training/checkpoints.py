@@ -1,7 +1,4 @@
-"""Checkpoints of a training run: model, optimizer and history in one file, whole or not there at all.
-
-`training.fit` writes one before the first epoch and after each one, and continues from it. Introduced in lesson 08.
-"""
+"""Checkpoints of a training run: model, optimizer and history in one file, whole or not there at all."""
 
 from __future__ import annotations
 
@@ -10,12 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from mobilenet_lib._support import npz
-from mobilenet_lib.data import MAX_SHIFT
 from mobilenet_lib.runs import Run
 from mobilenet_lib.training.choice import Step
-
-# Settings that are kept in the history only where they are others than these.
-_ORDINARY = {"max_shift": MAX_SHIFT, "processes": 1, "until": None}
+from mobilenet_lib.training.options import ORDINARY
 
 ANEW = "options=training.Options(resume=False)"  # what an advice says; the command line has a word of its own
 
@@ -40,7 +34,7 @@ class CheckpointNotSaved(OSError):
 
 
 def save(path: Path, step: Step, history: Run) -> None:
-    """Write model, optimizer and history as arrays in one zip file; its checksums show later damage."""
+    """Write all three as arrays in one zip file; its checksums show later damage."""
     arrays = {f"model/{name}": value for name, value in step.model_state().items()}
     arrays |= {f"optimizer/{name}": value for name, value in step.optimizer_state().items()}
     try:
@@ -57,10 +51,8 @@ def resume(path: Path, step: Step, history: Run) -> None:
     state = _part("model/", arrays)
     shapes = {name: value.shape for name, value in step.model_state().items()}
     if wrong := npz.misfit(state, shapes):
-        raise ValueError(
-            f"{path} is the checkpoint of another model: {wrong}. Build the model that it was made with, or give "
-            "another path."
-        )
+        advice = "Build the model that it was made with, or give another path."
+        raise ValueError(f"{path} is the checkpoint of another model: {wrong}. {advice}")
     memory = _part("optimizer/", arrays)
     expected = _memory_shapes(step, history.settings["optimizer"], memory)
     if (memory or saved.epochs) and (wrong := npz.misfit(memory, expected)):
@@ -103,13 +95,11 @@ def _part(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _check_same(path: Path, saved: Run, history: Run) -> None:
     """Refuse to continue a run under other conditions: its figures would belong to neither."""
-    before = {**saved.settings, **saved.data, "seed": saved.seed}
-    now = {**history.settings, **history.data, "seed": history.seed}
+    before, now = saved.conditions, history.conditions
     for key in now | before:
-        then, today = (one.get(key, _ORDINARY.get(key)) for one in (before, now))
+        then, today = (one.get(key, ORDINARY.get(key)) for one in (before, now))
         if key != "step" and then != today:
             raise ValueError(
-                f"the checkpoint {path} was made with {key} = {then!r}, this call has {today!r}. "
-                f"To continue it, use what it was made with; to train anew, give another path, or pass {ANEW} "
-                "to replace it."
+                f"the checkpoint {path} was made with {key} = {then!r}, this call has {today!r}. To continue it, use "
+                f"what it was made with; to train anew, give another path, or pass {ANEW} to replace it."
             )

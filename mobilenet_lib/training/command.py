@@ -2,12 +2,7 @@
 
 It describes the run to `plans.carry_out`, which calls `training.fit` as the notebooks do. After every epoch it writes a
 checkpoint, so that the same command continues after Ctrl-C, a crash or a power cut, and at the end run and weights.
-
-With several processes the same command stands after Paddle's launcher:
-
-    uv run python -m paddle.distributed.launch --nproc_per_node 2 mobilenet-train --model mobilenet_v2 --data cifar10
-
-See `parallel` for what they share, and CONTRIBUTING.md for several machines.
+See `parallel` for several processes, and CONTRIBUTING.md for several machines.
 """
 
 from __future__ import annotations
@@ -15,11 +10,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import itertools
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,52 +30,38 @@ INTERRUPTED = 130  # the exit code that shells give a program stopped by Ctrl-C
 
 def train(arguments: argparse.Namespace) -> Run:
     """Train as the arguments of the command say. Raises what `plans.carry_out` raises."""
-    options = training.Options(
-        run_name=arguments.model, on_epoch_end=_Report(arguments.epochs), **_given(arguments, training.Options)
-    )
+    rare, output = _given(arguments, training.Options), _output(arguments)
+    options = training.Options(run_name=arguments.model, on_epoch_end=_report(arguments.epochs), **rare)
     network = {"name": arguments.model, "width_multiplier": arguments.width}
     plan = Plan(network=network, options=options, **_given(arguments, Plan))
-    run = carry_out(plan, _output(arguments), f"{_output(arguments)}.checkpoint.npz")
+    run = carry_out(plan, output, f"{output}.checkpoint.npz")
     if run.interrupted and parallel.is_first():
-        run.save(f"{_output(arguments)}.json")
+        run.save(f"{output}.json")
     return run
 
 
 def _given(arguments: argparse.Namespace, kind: type) -> dict[str, Any]:
     """The arguments that are fields of the dataclass `kind`: the command calls them by the same names."""
-    names = {field.name for field in dataclasses.fields(kind)}
-    return {name: value for name, value in vars(arguments).items() if name in names}
+    names = vars(arguments).keys() & {field.name for field in dataclasses.fields(kind)}
+    return {name: getattr(arguments, name) for name in names}
 
 
-class _Report:
-    """A line per epoch, with the time that is left."""
+def _report(epochs: int) -> Callable[[Run], None]:
+    """What prints a line per epoch, with the time that is left."""
+    started, trained = time.perf_counter(), itertools.count(1)  # not the epochs of a resumed run
 
-    def __init__(self, epochs: int) -> None:
-        self._epochs, self._started, self._first = epochs, time.perf_counter(), None
-
-    def __call__(self, history: Run) -> None:
-        done = len(history.epochs)
-        self._first = done - 1 if self._first is None else self._first  # of a resumed run
-        seconds = (time.perf_counter() - self._started) / (done - self._first)
-        last = history.epochs[-1]
+    def report(history: Run) -> None:
+        done, last = len(history.epochs), history.epochs[-1]
+        seconds = (time.perf_counter() - started) / next(trained) * (epochs - done)
+        minutes, seconds = divmod(round(seconds), 60)
         print(
-            f"epoch {done}/{self._epochs}: loss {last['train_loss']:.3f}, train accuracy {last['train_accuracy']:.3f}, "
+            f"epoch {done}/{epochs}: loss {last['train_loss']:.3f}, train accuracy {last['train_accuracy']:.3f}, "
             f"test accuracy {last['validation_accuracy']:.3f}, {last['images_per_second']:.0f} images/s, "
-            f"{_duration(seconds * (self._epochs - done))} left",
+            f"{f'{minutes} min ' if minutes else ''}{seconds} s left",
             flush=True,
         )
 
-
-def _said_of(until: float, run: Run) -> str:
-    """Where a run with --until ended, with the seconds of its training parts alone."""
-    seconds = sum(epoch["seconds"] for epoch in run.epochs)
-    reached = run.epochs[-1]["validation_accuracy"] >= until
-    return f"{'reached' if reached else 'did not reach'} {until:g} after {seconds:.0f} s of training"
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    return report
 
 
 def _output(arguments: argparse.Namespace) -> Path:
@@ -120,14 +102,11 @@ def _parser() -> argparse.ArgumentParser:
 @contextlib.contextmanager
 def _ended_like_interrupted() -> Iterator[None]:
     """Take SIGTERM, with which Paddle's launcher and schedulers of clusters end a process, for Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
+    with contextlib.ExitStack() as undo:
+        if threading.current_thread() is threading.main_thread():
+            before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+            undo.callback(signal.signal, signal.SIGTERM, before or signal.SIG_DFL)  # None: set outside Python
         yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: set outside Python
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -143,12 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # outside `fit`
         print("Interrupted. What was finished is kept: the same command continues.")
         return INTERRUPTED
-    if run.interrupted:
-        return INTERRUPTED
-    if not parallel.is_first():
-        return 0
+    if run.interrupted or not parallel.is_first():
+        return INTERRUPTED if run.interrupted else 0
     if given.until is not None:
-        print(_said_of(given.until, run))
+        reached = "reached" if run.epochs[-1]["validation_accuracy"] >= given.until else "did not reach"
+        print(f"{reached} {given.until:g} after {sum(epoch['seconds'] for epoch in run.epochs):.0f} s of training")
     print(
         f"test accuracy {run.test['accuracy']:.4f} ({run.test['correct']} of {run.test['total']}), "
         f"{run.settings['step']} step; written to {_output(given)}.json and {_output(given).name}.npz"

@@ -95,12 +95,10 @@ def _make_optimizer(name: str, parameters: list[paddle.Tensor]) -> paddle.optimi
     recipe = RECIPES[name]
     if name == "adam":
         return paddle.optimizer.Adam(recipe["learning_rate"], parameters=parameters)
-    decayed = [p for p in parameters if is_decayed(p)]
-    spared = [p for p in parameters if not is_decayed(p)]
     groups = [
         {"params": group, "weight_decay": decay}
-        for group, decay in ((decayed, recipe["weight_decay"]), (spared, 0.0))
-        if group
+        for decays, decay in ((True, recipe["weight_decay"]), (False, 0.0))
+        if (group := [p for p in parameters if is_decayed(p) == decays])
     ]
     return paddle.optimizer.Momentum(
         recipe["learning_rate"], recipe["momentum"], parameters=groups, use_nesterov=recipe["nesterov"]

@@ -21,10 +21,8 @@ from mobilenet_lib.training.dynamic import DynamicStep, cross_entropy
 class Evaluation:
     """How a model does on images.
 
-    Attributes:
-        loss: mean cross entropy in nats.
-        accuracy: fraction of images classified correctly.
-        predictions: the class with the highest score for each image, int64 [N].
+    loss: mean cross entropy in nats. accuracy: fraction of images classified correctly. predictions: the class with the
+    highest score for each image, int64 [N].
     """
 
     loss: float
@@ -34,8 +32,7 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """The figures without the predictions, in the form that `Run.test` holds."""
         total = len(self.predictions)
-        correct = round(self.accuracy * total)
-        return {"loss": self.loss, "accuracy": self.accuracy, "correct": correct, "total": total}
+        return {"loss": self.loss, "accuracy": self.accuracy, "correct": round(self.accuracy * total), "total": total}
 
 
 def evaluate(model: paddle.nn.Layer, images: ImageSet, batch_size: int = 64) -> Evaluation:

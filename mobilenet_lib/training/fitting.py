@@ -1,10 +1,4 @@
-"""Training that can be repeated, watched, stopped and continued, with a history of what happened.
-
-`fit` trains and returns a `mobilenet_lib.runs.Run`. The step itself, the part that Paddle computes, is in `dynamic` and
-`static`; everything around it is bookkeeping.
-
-Introduced in lesson 08.
-"""
+"""`fit`: the bookkeeping around the training step, which Paddle computes in `dynamic` or `static`."""
 
 from __future__ import annotations
 
@@ -29,8 +23,9 @@ from mobilenet_lib.data import ImageSet
 from mobilenet_lib.runs import Run
 from mobilenet_lib.training import checkpoints, inputs, parallel
 from mobilenet_lib.training.choice import Step, choose
+from mobilenet_lib.training.dynamic import RECIPES
 from mobilenet_lib.training.evaluation import evaluate_step
-from mobilenet_lib.training.options import Options, check_seed, describe_settings, learning_rates, smaller_rate
+from mobilenet_lib.training.options import Options, check_seed, describe_settings, learning_rates
 
 _USUAL = Options()
 
@@ -42,13 +37,14 @@ class TrainingDiverged(RuntimeError):
     `history` is the `Run` with the epochs finished before.
     """
 
-    def __init__(self, what: str, epoch: int, batch: int | None, learning_rate: float, history: Run) -> None:
+    def __init__(self, what: str, history: Run, epoch: int, learning_rate: float, batch: int | None = None) -> None:
         self.epoch, self.batch, self.learning_rate, self.history = epoch, batch, learning_rate, history
-        place = f"epoch {epoch}" if batch is None else f"epoch {epoch}, batch {batch}"
+        where = f"epoch {epoch}" if batch is None else f"epoch {epoch}, batch {batch}"
+        usual = RECIPES[history.settings["optimizer"]]["learning_rate"]
         super().__init__(
-            f"{what} in {place}, at learning rate {learning_rate:.3g}. Try a smaller learning_rate, such as "
-            f"{smaller_rate(history.settings):.3g}, with {checkpoints.ANEW} where there is a checkpoint; "
-            f"if it fails in the first batch, look at the model instead. {_where_the_model_is(history)}"
+            f"{what} in {where}, at learning rate {learning_rate:.3g}. Try a smaller learning_rate, such as "
+            f"{min(history.settings['learning_rate'] / 10, usual):.3g}, with {checkpoints.ANEW} where there is a "
+            f"checkpoint; if it fails in the first batch, look at the model instead. {_where_the_model_is(history)}"
         )
 
 
@@ -77,11 +73,10 @@ def fit(
     step: str | Step = "auto",
     options: Options = _USUAL,
 ) -> Run:
-    """Train `model` on `train` and return the history, a `Run` with a record per epoch.
+    """Train `model` on `train`.
 
     Train loss and accuracy are running figures: means over the epoch's batches in train mode, while the weights change
-    and on augmented images. Validation loss and accuracy are measured in eval mode at the end of the epoch. `seconds`
-    and `images_per_second` are those of the training part.
+    and on augmented images. Validation loss and accuracy are measured in eval mode at the end of the epoch.
 
     The same seed, first weights, settings, step and number of threads give the same figures on one machine, bit for
     bit, also over a stop and a resume. The global generators are seeded anew in every epoch.
@@ -90,7 +85,6 @@ def fit(
     prints a line and returns the history with `interrupted` set, and after `TrainingDiverged`.
 
     Started by Paddle's launcher, several processes train together, `batch_size` images a step in all, see `parallel`.
-    Then one of them prints, writes the checkpoints and calls `on_epoch_end`.
 
     Args:
         model: any layer from normalised images [N, 3, H, W] to one output per class [N, classes].
@@ -107,6 +101,9 @@ def fit(
             step object made for this model and optimizer. The history's settings say which one it was.
         options: the rarer choices.
 
+    Returns:
+        The history, a `Run` with a record per epoch.
+
     Raises:
         ValueError: arguments, model, images or checkpoint that do not fit each other, or a broken checkpoint.
         TrainingDiverged: a loss, or weights, that are not finite.
@@ -114,11 +111,9 @@ def fit(
     """
     parallel.start()
     settings = describe_settings(epochs, batch_size, learning_rate, options, validation)
-    settings |= inputs.describe_model(model)
-    settings["validation"] = inputs.describe_validation(validation)
     history = Run(
         name=options.run_name or type(model).__name__,
-        settings=settings,
+        settings=settings | inputs.describe_model(model) | {"validation": inputs.describe_validation(validation)},
         data=inputs.describe_data(train, validation),
         seed=check_seed(seed),
         mode=options.mode,
@@ -161,10 +156,11 @@ def _train(
 ) -> Run:
     """The epochs that `history` does not hold yet, with the `rates` [epochs, steps]."""
     model, kept = step.model, step.model_state()
+    until = history.settings.get("until", math.inf)
     try:
-        with _Bar(history, rates.shape[1], progress) as bar:
+        with _bar(history, rates.shape[1], progress) as bar:
             for epoch in range(len(history.epochs) + 1, len(rates) + 1):
-                if _reached(history):
+                if history.epochs and (history.epochs[-1]["validation_accuracy"] or 0) >= until:
                     break
                 record = _train_epoch(step, train, history, epoch, rates[epoch - 1], bar)
                 parallel.average_statistics(model)
@@ -187,13 +183,12 @@ def _train(
 
 def _interrupted(history: Run, resumes: bool) -> Run:
     """The history of a run that was interrupted, after a line that says where it stands."""
-    history.interrupted = True
-    epochs = history.settings["epochs"]
+    history.interrupted, epochs = True, history.settings["epochs"]
     # The last epoch is finished already while its checkpoint is written.
-    place = f"Interrupted in epoch {min(len(history.epochs) + 1, epochs)} of {epochs}."
+    epoch = min(len(history.epochs) + 1, epochs)
     again = " Run the same call again to continue." if resumes else ""
     if parallel.is_first():
-        print(f"{place} {_where_the_model_is(history)}{again}")
+        print(f"Interrupted in epoch {epoch} of {epochs}. {_where_the_model_is(history)}{again}")
     return history
 
 
@@ -210,34 +205,30 @@ def _step(wanted: str | Step, model: paddle.nn.Layer, optimizer: str, *run: Any)
     return parallel.SharedStep(model, optimizer)
 
 
-def _reached(history: Run) -> bool:
-    """Has the last epoch the accuracy at which the run shall stop?"""
-    until = history.settings.get("until")
-    if until is None or not history.epochs:
-        return False
-    return history.epochs[-1]["validation_accuracy"] >= until
-
-
-def _train_epoch(step: Step, train: ImageSet, history: Run, epoch: int, rates: np.ndarray, bar: _Bar) -> dict[str, Any]:
+def _train_epoch(step: Step, train: ImageSet, history: Run, epoch: int, rates: np.ndarray, bar: tqdm) -> dict[str, Any]:
     """Train for one epoch, a step per learning rate, and return its record, still without validation."""
     batch_size = history.settings["batch_size"]
     # Generators of the epoch's own: an epoch comes out the same whether the ones before it ran just now or yesterday.
     order = np.random.default_rng([history.seed, epoch, 0]).permutation(len(train))
     augmentation = _augmentation(history, np.random.default_rng([history.seed, epoch, 1]))
-    own_seed = np.random.SeedSequence([history.seed, epoch, parallel.place()])
+    own_seed = np.random.SeedSequence([history.seed, epoch, parallel.rank()])
     seed_everything(int(own_seed.generate_state(1)[0]))
     step.model.train()
     loss_sum, correct, seen = 0.0, 0, 0
     started = time.perf_counter()
-    chosen = (order[place * batch_size :][:batch_size] for place in range(len(rates)))
+    chosen = (order[number * batch_size :][:batch_size] for number in range(len(rates)))
     with closing(_batches(train, chosen, augmentation)) as batches:
         for batch, (rate, (images, labels)) in enumerate(zip(rates, batches, strict=True), start=1):
             loss, right = step.step(images, labels, rate)
             if not math.isfinite(loss):
-                raise TrainingDiverged(f"the loss became {loss}", epoch, batch, rate, history)
+                raise TrainingDiverged(f"the loss became {loss}", history, epoch, rate, batch)
             count = len(labels) * parallel.processes()
             loss_sum, correct, seen = loss_sum + loss * count, correct + right, seen + count
-            bar.step(epoch, loss_sum / seen, correct / seen)
+            told = (
+                f"epoch {epoch}/{history.settings['epochs']}, loss {loss_sum / seen:.3f}, accuracy {correct / seen:.3f}"
+            )
+            bar.set_postfix_str(told, refresh=False)
+            bar.update()
     seconds = time.perf_counter() - started
     return {
         "epoch": epoch,
@@ -290,49 +281,30 @@ def _validate(step: Step, validation: ImageSet | None, history: Run, record: dic
     weight = len(mine) / len(validation)  # 1 in a process that trains alone
     loss, accuracy = parallel.total([result.loss * weight, result.accuracy * weight])
     if not math.isfinite(loss):
-        what = f"the validation loss became {loss}"
-        raise TrainingDiverged(what, record["epoch"], None, record["learning_rate"], history)
+        raise TrainingDiverged(f"the validation loss became {loss}", history, record["epoch"], record["learning_rate"])
     record |= {"validation_loss": loss, "validation_accuracy": accuracy}
 
 
 def _finite_state(step: Step, history: Run, record: dict[str, Any]) -> dict[str, np.ndarray]:
     """The model's state, checked, so that no checkpoint ever holds a NaN: the last step's comes after its loss."""
     state = step.model_state()
-    for name, values in state.items():
-        if not np.isfinite(values).all():
-            what = f"the weights {name} became NaN or infinite"
-            raise TrainingDiverged(what, record["epoch"], None, record["learning_rate"], history)
+    if broken := [name for name, values in state.items() if not np.isfinite(values).all()]:
+        what = f"the weights {broken[0]} became NaN or infinite"
+        raise TrainingDiverged(what, history, record["epoch"], record["learning_rate"])
     return state
 
 
-class _Bar:
+def _bar(history: Run, steps: int, wanted: bool) -> tqdm:
     """Progress over the batches of the whole run, so that the time left is that of all epochs."""
-
-    FORMAT = (
-        "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} batches, {elapsed} so far, {remaining} left{postfix}"
+    return tqdm(
+        desc=history.name,
+        initial=len(history.epochs) * steps,
+        total=history.settings["epochs"] * steps,
+        disable=not (wanted and parallel.is_first() and (environment.interactive() or sys.stderr.isatty())),
+        smoothing=0,  # the mean since the start, which spreads the time of validation evenly
+        bar_format="{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} batches, {elapsed} so far, {remaining} left"
+        "{postfix}",
     )
-
-    def __init__(self, history: Run, steps: int, wanted: bool) -> None:
-        self._epochs = history.settings["epochs"]
-        self._bar = tqdm(
-            desc=history.name,
-            initial=len(history.epochs) * steps,
-            total=self._epochs * steps,
-            disable=not (wanted and parallel.is_first() and (environment.interactive() or sys.stderr.isatty())),
-            smoothing=0,  # the mean since the start, which spreads the time of validation evenly
-            bar_format=self.FORMAT,
-        )
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        self._bar.close()
-
-    def step(self, epoch: int, loss: float, accuracy: float) -> None:
-        text = f"epoch {epoch}/{self._epochs}, loss {loss:.3f}, accuracy {accuracy:.3f}"
-        self._bar.set_postfix_str(text, refresh=False)
-        self._bar.update()
 
 
 def _where_the_model_is(history: Run) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -52,19 +53,16 @@ def describe_data(train: ImageSet, validation: ImageSet | float | None) -> dict[
             f"train holds images of one class only, {train.classes[found[0]]!r}: there is nothing to tell apart. "
             "Give images of at least two classes."
         )
-    given = [train]
     if isinstance(validation, ImageSet):
         check_images("validation", validation)
-        common = [{"classes": one.classes, "image shape": one.images.shape[1:]} for one in (train, validation)]
-        for what, first in common[0].items():
-            if first != common[1][what]:
+        shapes = (images.images.shape[1:] for images in (train, validation))
+        for what, *both in (("classes", train.classes, validation.classes), ("image shape", *shapes)):
+            if both[0] != both[1]:
                 raise ValueError(
-                    f"validation must have the {what} of train, {first}, not {common[1][what]}. "
-                    "Load both with the same name."
+                    f"validation must have the {what} of train, {both[0]}, not {both[1]}. Load both with the same name."
                 )
-        given.append(validation)
     checksum = 0
-    for images in given:
+    for images in (train, validation) if isinstance(validation, ImageSet) else (train,):
         checksum = zlib.crc32(np.ascontiguousarray(images.images), zlib.crc32(images.labels.tobytes(), checksum))
     return {
         "name": train.name,
@@ -100,11 +98,11 @@ def check_images(name: str, images: ImageSet) -> None:
         )
     if len(pixels) == 0:
         raise ValueError(f"{name} must hold images, and is empty.")
-    wrong = labels[(labels < 0) | (labels >= len(images.classes))]
-    if len(wrong):
+    classes = len(images.classes)
+    if len(wrong := labels[(labels < 0) | (labels >= classes)]):
         raise ValueError(
-            f"{name}.labels must lie between 0 and {len(images.classes) - 1} for {len(images.classes)} classes, "
-            f"but {len(wrong)} do not, the first is {wrong[0]}. Check labels and classes."
+            f"{name}.labels must lie between 0 and {classes - 1} for {classes} classes, but {len(wrong)} do not, the "
+            f"first is {wrong[0]}. Check labels and classes."
         )
 
 
@@ -113,26 +111,19 @@ def check_outputs(model: paddle.nn.Layer, train: ImageSet, batch_size: int) -> N
 
     So does a batch that cannot fit into memory: for the backward pass each layer with weights keeps its inputs.
     """
-    kept = []
+    kept = []  # numbers per image
 
     def count(layer: paddle.nn.Layer, given: tuple[Any, ...]) -> None:
         kept.extend(math.prod(one.shape) / 2 for one in given if isinstance(one, paddle.Tensor))
 
-    layers = [one for one in model.sublayers(include_self=True) if one.parameters(include_sublayers=False)]
-    hooks = [layer.register_forward_pre_hook(count) for layer in layers]
-    try:
+    with ExitStack() as undo:
+        for layer in model.sublayers(include_self=True):
+            if layer.parameters(include_sublayers=False):
+                undo.callback(layer.register_forward_pre_hook(count).remove)
         logits = DynamicStep(model, optimizer=None).logits(data.normalise(train.images[:2]))
-    finally:
-        for hook in hooks:
-            hook.remove()
     check_logits(model, logits, 2, train)
-    _check_memory(4 * sum(kept) * batch_size, batch_size)
-
-
-def _check_memory(needed: float, batch_size: int) -> None:
-    """ValueError where a batch needs more bytes than are free; on a GPU Paddle says so itself."""
-    free = psutil.virtual_memory().available
-    if paddle.device.get_device() == "cpu" and needed > free:
+    needed, free = 4 * sum(kept) * batch_size, psutil.virtual_memory().available
+    if paddle.device.get_device() == "cpu" and needed > free:  # on a GPU Paddle says so itself
         raise ValueError(
             f"a batch of {batch_size:,} images needs {needed / 1e9:.1f} GB of memory or more, and {free / 1e9:.1f} GB "
             "are free. Take a smaller batch_size."

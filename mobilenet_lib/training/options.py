@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 
 from mobilenet_lib import data
-from mobilenet_lib._support.arguments import whole_number
+from mobilenet_lib._support.arguments import one_of, whole_number
 from mobilenet_lib.data import ImageSet
 from mobilenet_lib.runs import Run, check_mode
 from mobilenet_lib.training import parallel
 from mobilenet_lib.training.dynamic import RECIPES
 
 SCHEDULES = ("one_cycle", "constant")
+
+# Settings that are kept in the history only where they are others than these.
+ORDINARY = {"max_shift": data.MAX_SHIFT, "processes": 1, "until": None}
 
 # Far above what any network learns from, and where a step still gives finite numbers now and then.
 _LARGEST_RATE = 1000
@@ -52,11 +55,10 @@ class Options:
     on_epoch_end: Callable[[Run], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.optimizer not in RECIPES:
-            raise ValueError(f"optimizer must be one of {', '.join(RECIPES)}, not {self.optimizer!r}")
-        _check_schedule(self.schedule)
-        whole_number("max_shift", self.max_shift, minimum=0)
+        one_of("optimizer", self.optimizer, RECIPES)
+        one_of("schedule", self.schedule, SCHEDULES)
         check_mode(self.mode)
+        whole_number("max_shift", self.max_shift, minimum=0)
         until = self.until
         if until is not None and (isinstance(until, bool) or not isinstance(until, int | float) or not 0 < until <= 1):
             raise ValueError(f"until must be an accuracy above 0 and at most 1, not {until!r}")
@@ -73,11 +75,6 @@ class Options:
         return float(peak)
 
 
-def smaller_rate(settings: dict[str, Any]) -> float:
-    """What to try after a run with these settings diverged: at most the optimizer's usual rate."""
-    return min(settings["learning_rate"] / 10, RECIPES[settings["optimizer"]]["learning_rate"])
-
-
 def describe_settings(
     epochs: int, batch_size: int, learning_rate: float | None, options: Options, validation: ImageSet | float | None
 ) -> dict[str, Any]:
@@ -92,15 +89,10 @@ def describe_settings(
         "schedule": options.schedule,
         "augment": bool(options.augment),
     }
-    if options.max_shift != data.MAX_SHIFT:
-        settings["max_shift"] = options.max_shift
-    if parallel.processes() > 1:
-        settings["processes"] = parallel.processes()
-    if options.until is not None:
-        if validation is None:
-            raise ValueError("until needs a validation set, whose accuracy it is compared with")
-        settings["until"] = float(options.until)
-    return settings
+    if options.until is not None and validation is None:
+        raise ValueError("until needs a validation set, whose accuracy it is compared with")
+    rare = {"max_shift": options.max_shift, "processes": parallel.processes(), "until": options.until}
+    return settings | {name: value for name, value in rare.items() if value != ORDINARY[name]}
 
 
 def check_seed(seed: int) -> int:
@@ -117,15 +109,9 @@ def learning_rates(schedule: str, peak: float, steps: int) -> np.ndarray:
     falls to 0 along half a cosine (after L. N. Smith and N. Topin, arXiv 1708.07120).
     """
     steps = whole_number("steps", steps)
-    _check_schedule(schedule)
-    if schedule == "constant":
+    if one_of("schedule", schedule, SCHEDULES) == "constant":
         return np.full(steps, float(peak))
     progress = np.arange(steps) / steps
     rise = 1 / 25 + (1 - 1 / 25) * progress / 0.3
     fall = (1 + np.cos(math.pi * (progress - 0.3) / 0.7)) / 2
     return peak * np.where(progress < 0.3, rise, fall)
-
-
-def _check_schedule(schedule: str) -> None:
-    if schedule not in SCHEDULES:
-        raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {schedule!r}")

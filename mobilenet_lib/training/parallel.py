@@ -1,6 +1,6 @@
 """One training run in several processes, on one machine or on several: each takes its part of every batch.
 
-Paddle's launcher starts the processes and tells each its place; `training.fit` then does the rest:
+Paddle's launcher starts the processes and tells each its rank; `training.fit` then does the rest:
 
     uv run python -m paddle.distributed.launch --nproc_per_node 2 mobilenet-train --model mobilenet_v2 --data cifar10
 
@@ -10,11 +10,9 @@ average their gradients, so that the weights stay equal. What differs from one p
 - Batch norm uses the mean and variance of a process's own part in training, as is usual. The running statistics are
   averaged over the processes at the end of each epoch, before validation.
 - Dropout draws other numbers in each process.
-- Sums are added in another order, so the last digits differ.
 
-A network with neither agrees with one process to rounding. The first process writes files, prints and shows progress.
-
-Introduced in lesson 08.
+A network with neither agrees with one process to rounding. The first process alone writes files, prints, shows progress
+and calls `on_epoch_end`.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -32,6 +30,7 @@ from mobilenet_lib.training.choice import Step
 from mobilenet_lib.training.dynamic import DynamicStep
 
 _dist, _core = paddle.distributed, paddle.base.core
+_ARRIVED = "mobilenet/arrived/{}"
 
 
 class ProcessLost(OSError):
@@ -50,14 +49,14 @@ def processes() -> int:
     return _dist.get_world_size() if _dist.is_initialized() else 1
 
 
-def place() -> int:
+def rank() -> int:
     """Which of them this is, from 0."""
     return _dist.get_rank() if _dist.is_initialized() else 0
 
 
 def is_first() -> bool:
     """Is this the process that writes and prints?"""
-    return place() == 0
+    return rank() == 0
 
 
 @contextlib.contextmanager
@@ -66,29 +65,20 @@ def first_alone() -> Iterator[None]:
     if processes() == 1:
         yield
         return
+    # gloo gives up a process that is 30 seconds behind the others, which loading data may well be. The store, where
+    # the processes met, waits for 15 minutes.
+    store = _core.create_or_get_global_tcp_store()
     if not is_first():
-        _wait_for([0])
+        store.wait(_ARRIVED.format(0))
     yield
-    _arrive()
-    _wait_for(range(processes()))
-
-
-# gloo gives up a process that is 30 seconds behind the others, which loading data may well be. The store, where the
-# processes met, waits for 15 minutes.
-
-
-def _arrive() -> None:
-    _core.create_or_get_global_tcp_store().set(f"mobilenet/arrived/{place()}", b"1")
-
-
-def _wait_for(places: Iterable[int]) -> None:
-    for number in places:
-        _core.create_or_get_global_tcp_store().wait(f"mobilenet/arrived/{number}")
+    store.set(_ARRIVED.format(rank()), b"1")
+    for number in range(processes()):
+        store.wait(_ARRIVED.format(number))
 
 
 def part(count: int) -> slice:
     """The part of `count` images that this process works on: all of them for one process."""
-    return slice(count * place() // processes(), count * (place() + 1) // processes())
+    return slice(count * rank() // processes(), count * (rank() + 1) // processes())
 
 
 def total(values: list[float]) -> list[float]:
@@ -112,9 +102,8 @@ def check(history: Run, batch_size: int) -> None:
         )
     if 0 < history.data["validation_size"] < processes():
         raise ValueError(f"validation needs an image for each of the {processes()} processes.")
-    conditions = {**history.settings, **history.data, "seed": history.seed}
     everywhere: list[dict] = []
-    _dist.all_gather_object(everywhere, conditions)
+    _dist.all_gather_object(everywhere, history.conditions)
     for number, other in enumerate(everywhere):
         for key, value in everywhere[0].items():
             if other.get(key) != value:
@@ -128,9 +117,7 @@ def follow_first(step: Step, history: Run) -> None:
     """Let all processes go on from where the first one is, which may have read a checkpoint."""
     if processes() == 1:
         return
-    sent = [None]
-    if is_first():
-        sent = [(step.model_state(), step.optimizer_state(), history.to_json())]
+    sent = [(step.model_state(), step.optimizer_state(), history.to_json()) if is_first() else None]
     _dist.broadcast_object_list(sent, 0)
     if not is_first():
         model_state, optimizer_state, text = sent[0]
@@ -142,14 +129,12 @@ def follow_first(step: Step, history: Run) -> None:
 
 def average_statistics(model: paddle.nn.Layer) -> None:
     """Set the running mean and variance of each batch norm to the average over the processes."""
-    if processes() == 1:
-        return
-    for layer in model.sublayers(include_self=True):
-        if isinstance(layer, paddle.nn.layer.norm._BatchNormBase):
-            for statistic in (layer._mean, layer._variance):
-                with _told():
-                    _dist.all_reduce(statistic)
-                statistic.set_value(statistic / processes())
+    layers = model.sublayers(include_self=True) if processes() > 1 else []
+    norms = [layer for layer in layers if isinstance(layer, paddle.nn.layer.norm._BatchNormBase)]
+    for statistic in (one for layer in norms for one in (layer._mean, layer._variance)):
+        with _told():
+            _dist.all_reduce(statistic)
+        statistic.set_value(statistic / processes())
 
 
 class SharedStep(DynamicStep):
@@ -178,6 +163,6 @@ def _told() -> Iterator[None]:
         if not any(word in str(problem).lower() for word in ("gloo", "nccl")):
             raise
         raise ProcessLost(
-            f"process {place()} of {processes()} lost another one, which ended or cannot be reached. See what that one "
+            f"process {rank()} of {processes()} lost another one, which ended or cannot be reached. See what that one "
             "said last; the last checkpoint is whole, and the same command continues from it"
         ) from problem

@@ -1,7 +1,4 @@
-"""A run from its description: load images, build the network, train, test, save.
-
-`mobilenet-train` describes a run by its options, the recorded runs by a table; both are carried out here.
-"""
+"""A run from its description, by `mobilenet-train` or the table of recorded runs: load, build, train, test, save."""
 
 from __future__ import annotations
 
@@ -19,8 +16,8 @@ from mobilenet_lib.training.evaluation import evaluate
 from mobilenet_lib.training.fitting import fit, seed_everything
 from mobilenet_lib.training.options import Options
 
-# How many training images the finished network is shown again, as it is shown the test images.
-_TRAINING_IMAGES_TESTED = 5000
+_OF_FIT = ("epochs", "seed", "batch_size", "learning_rate", "step", "options")  # what a plan hands on
+_TRAINING_IMAGES_TESTED = 5000  # that the finished network is shown again, as it is shown the test images
 
 
 @dataclass(frozen=True)
@@ -57,30 +54,17 @@ def carry_out(plan: Plan, output: str | Path, checkpoint: str | Path) -> Run:
 
     The validation figures of each epoch are measured on the test images; nothing is chosen by them. An interrupted run
     comes back without a test, and writes nothing but its checkpoint. Of several processes the first one writes.
-
-    Raises:
-        ValueError, OSError, TrainingDiverged: as `data.load`, `models.build` and `fit` do.
+    Raises what `data.load`, `models.build` and `fit` raise.
     """
     output = Path(output).expanduser()
     parallel.start()
     with parallel.first_alone():
-        train = _images(plan, "train", "images", plan.images, minimum=2)
-        test = _images(plan, "test", "test_images", plan.test_images, minimum=1)
+        train, test = _images(plan, "train", "images", minimum=2), _images(plan, "test", "test_images", minimum=1)
     network = {**plan.network, "num_classes": len(train.classes), "resolution": train.images.shape[-1]}
     seed_everything(plan.seed)
     model = models.build(**network)
-    run = fit(
-        model,
-        train,
-        validation=test,
-        epochs=plan.epochs,
-        seed=plan.seed,
-        batch_size=plan.batch_size,
-        learning_rate=plan.learning_rate,
-        checkpoint=checkpoint if plan.keep_checkpoint else None,
-        step=plan.step,
-        options=plan.options,
-    )
+    arguments = {name: getattr(plan, name) for name in _OF_FIT}
+    run = fit(model, train, validation=test, checkpoint=checkpoint if plan.keep_checkpoint else None, **arguments)
     run.settings["network"] = network
     if run.interrupted or not parallel.is_first():
         return run
@@ -93,25 +77,21 @@ def carry_out(plan: Plan, output: str | Path, checkpoint: str | Path) -> Run:
     return run
 
 
-def _images(plan: Plan, split: str, name: str, count: int | None, minimum: int) -> ImageSet:
+def _images(plan: Plan, split: str, count: str, minimum: int) -> ImageSet:
     images = data.load(plan.data, split, path=plan.path and Path(plan.path).expanduser())
-    if plan.label:
-        images = replace(images, source=plan.label)
-    if count is not None:
-        images = images.head(whole_number(name, count, minimum))
+    images = replace(images, source=plan.label or images.source)
+    if getattr(plan, count) is not None:
+        images = images.head(whole_number(count, getattr(plan, count), minimum))
     return images.resize(plan.network.get("resolution", images.images.shape[-1]))
 
 
 def _tested(model: paddle.nn.Layer, train: ImageSet, test: ImageSet) -> dict[str, Any]:
-    """What `Run.test` holds beside loss and accuracy:
+    """What `Run.test` holds beside loss and accuracy.
 
-    confusion: how often images of class [row] were classified as class [column];
-    right: a digit per test image in the order of the set, 1 where it was classified correctly, so that two networks can
-    be compared image by image;
-    train: loss and accuracy on training images, measured like those on the test images, when training was over.
+    confusion: see `statistics.confusion`. right: a digit per test image, 1 where it was classified correctly, so that
+    two networks can be compared image by image. train: the figures on training images, when training was over.
     """
-    tested = evaluate(model, test)
-    seen = train.head(min(len(train), _TRAINING_IMAGES_TESTED))
+    tested, seen = evaluate(model, test), train.head(min(len(train), _TRAINING_IMAGES_TESTED))
     return {
         **tested.as_dict(),
         "confusion": statistics.confusion(test.labels, tested.predictions, len(test.classes)).tolist(),

@@ -48,33 +48,33 @@ def refused(**changes) -> str:
 
 def main(folder: Path) -> None:
     parallel.start()
-    place = parallel.place()
+    rank = parallel.rank()
     found = {}
     with parallel.first_alone():
-        if place == 0:
+        if rank == 0:
             (folder / "loaded").touch()
         found["loaded"] = (folder / "loaded").exists()
     found["uneven"] = refused(batch_size=15)
     found["static"] = refused(step="static")
-    found["seeds"] = refused(seed=place)
+    found["seeds"] = refused(seed=rank)
 
     model = plain_net()
     found["plain"] = train_plain(model)
-    np.savez(folder / f"plain{place}.npz", **{n: v.numpy() for n, v in model.state_dict().items()})
+    np.savez(folder / f"plain{rank}.npz", **{n: v.numpy() for n, v in model.state_dict().items()})
 
     heard = []
-    whole = small_net(seed=place)  # other first weights: the first process's count
+    whole = small_net(seed=rank)  # other first weights: the first process's count
     history = fit(whole, epochs=3, on_epoch_end=lambda run: heard.append(len(run.epochs)))
     found |= {"heard": heard, "settings": history.settings, "curves": curves(history)}
-    np.savez(folder / f"whole{place}.npz", **{n: v.numpy() for n, v in whole.state_dict().items()})
+    np.savez(folder / f"whole{rank}.npz", **{n: v.numpy() for n, v in whole.state_dict().items()})
 
     # Each process has a path of its own: what is written there later, it wrote itself.
-    checkpoint = folder / f"checkpoint{place}"
+    checkpoint = folder / f"checkpoint{rank}"
     fit(interrupt_in_pass(small_net(), 6), epochs=3, checkpoint=checkpoint)
     parts = small_net(seed=99)
     history = fit(parts, epochs=3, checkpoint=checkpoint)
     found |= {"again": curves(history) == found["curves"], "same": weights(parts) == weights(whole)}
-    (folder / f"found{place}.json").write_text(json.dumps(found), encoding="utf-8")
+    (folder / f"found{rank}.json").write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

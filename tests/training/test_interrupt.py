@@ -69,7 +69,9 @@ def test_the_stop_button_leaves_a_usable_history_and_model(tmp_path):
         assert last[0].endswith("Run the same call again to continue.")
         assert last[1] == "interrupted: True"
         assert time.monotonic() - pressed[0] < 30
-        assert run_cell(client, LOOK) == [("stdout", "True True\nTrue True False\n")]
+        seen = run_cell(client, LOOK)  # in one piece, or in several on a busy machine
+        assert {stream for stream, _ in seen} == {"stdout"}, seen
+        assert "".join(text for _, text in seen) == "True True\nTrue True False\n"
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

@@ -50,8 +50,8 @@ def together(tmp_path_factory):
     return folder
 
 
-def found(folder: Path, place: int) -> dict:
-    return json.loads((folder / f"found{place}.json").read_text(encoding="utf-8"))
+def found(folder: Path, rank: int) -> dict:
+    return json.loads((folder / f"found{rank}.json").read_text(encoding="utf-8"))
 
 
 def test_two_processes_agree_with_one_on_the_same_batches(together):
@@ -59,12 +59,12 @@ def test_two_processes_agree_with_one_on_the_same_batches(together):
     alone = parallel_job.plain_net()
     first = {name: value.numpy() for name, value in alone.state_dict().items()}
     curves = parallel_job.train_plain(alone)
-    for place in (0, 1):
-        with np.load(together / f"plain{place}.npz") as state:
+    for rank in (0, 1):
+        with np.load(together / f"plain{rank}.npz") as state:
             for name, value in alone.state_dict().items():
                 np.testing.assert_allclose(state[name], value.numpy(), rtol=1e-4, atol=1e-6)
                 assert np.abs(value.numpy() - first[name]).max() > 1e-4, "nothing was learned"
-        for epoch, expected in zip(found(together, place)["plain"], curves, strict=True):
+        for epoch, expected in zip(found(together, rank)["plain"], curves, strict=True):
             assert epoch == pytest.approx(expected, rel=1e-5)
 
 
@@ -78,26 +78,26 @@ def test_with_batch_norm_both_end_with_the_same_weights_and_statistics(together)
 
 def test_a_stopped_run_of_two_continues_bit_for_bit(together):
     """The second process has no checkpoint: it follows the first."""
-    for place in (0, 1):
-        assert found(together, place)["again"]
-        assert found(together, place)["same"]
+    for rank in (0, 1):
+        assert found(together, rank)["again"]
+        assert found(together, rank)["same"]
 
 
 def test_one_process_writes_and_reports(together):
     assert (together / "checkpoint0").exists()
     assert not (together / "checkpoint1").exists()
-    assert [found(together, place)["heard"] for place in (0, 1)] == [[1, 2, 3], []]
+    assert [found(together, rank)["heard"] for rank in (0, 1)] == [[1, 2, 3], []]
     settings = found(together, 0)["settings"]
     assert (settings["processes"], settings["step"]) == (2, "dynamic")
 
 
 def test_the_first_loads_the_data_before_the_other(together):
-    assert [found(together, place)["loaded"] for place in (0, 1)] == [True, True]
+    assert [found(together, rank)["loaded"] for rank in (0, 1)] == [True, True]
 
 
 def test_what_two_processes_cannot_do_is_refused_in_both(together):
-    for place in (0, 1):
-        report = found(together, place)
+    for rank in (0, 1):
+        report = found(together, rank)
         assert "15 images cannot be shared evenly by 2 processes" in report["uneven"]
         assert "step must be auto or dynamic, not 'static'" in report["static"]
         assert "process 1 has seed = 1, process 0 has 0" in report["seeds"]
@@ -147,7 +147,7 @@ def _wait_for_epoch(checkpoint: Path, job: subprocess.Popen) -> None:
 
 
 def test_without_the_launcher_there_is_one_process_and_nothing_to_share():
-    assert (parallel.processes(), parallel.place(), parallel.is_first()) == (1, 0, True)
+    assert (parallel.processes(), parallel.rank(), parallel.is_first()) == (1, 0, True)
     assert parallel.part(7) == slice(0, 7)
     assert parallel.total([0.1, 3]) == [0.1, 3]
 
@@ -156,8 +156,8 @@ def test_without_the_launcher_there_is_one_process_and_nothing_to_share():
 def test_parts_cover_everything_once(monkeypatch, count, processes):
     monkeypatch.setattr(parallel, "processes", lambda: processes)
     parts = []
-    for place in range(processes):
-        monkeypatch.setattr(parallel, "place", lambda place=place: place)
+    for rank in range(processes):
+        monkeypatch.setattr(parallel, "rank", lambda rank=rank: rank)
         parts.extend(range(count)[parallel.part(count)])
     assert parts == list(range(count))
 

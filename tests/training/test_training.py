@@ -757,7 +757,7 @@ def test_a_model_with_several_outputs_is_refused():
 
 
 def test_a_batch_beyond_memory_is_refused_before_it_is_made(monkeypatch):
-    """The two convolutions and batch norms keep 3 + 16 + 16 + 16 maps of 12×12, the classifier 16 numbers."""
+    """The two convolutions and batch norms keep 3 + 16 + 16 + 16 feature maps of 12×12, the classifier 16 numbers."""
     kept = 4 * 16 * (51 * 144 + 16)
     free = type("Memory", (), {"available": kept - 1, "total": kept})
     monkeypatch.setattr(inputs.psutil, "virtual_memory", lambda: free)

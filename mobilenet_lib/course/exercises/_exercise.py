@@ -1,4 +1,7 @@
-"""What an exercise is: its task, its cases, the known mistakes, two hints and a reference solution."""
+"""What an exercise is: its task, its cases, the known mistakes, two hints and a reference solution.
+
+The functions at the top of a lesson's module are the reference solutions as learners see them, so they carry no types.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,10 @@ class Exercise:
 
     reference: a solution, whose source `solution` shows, and whose name, parameters and docstring make the stub.
     returns: "whole number", "number", "shape" (a list of whole numbers) or "array". cases: fixed arguments.
-    random_case: draws one more from a generator. first_hint, second_hint: a gentle one, then a plain one. mistakes:
-    those that learners make, by name, as the small wrong functions that they amount to. These take the arguments in
-    their order and are formulas, in the papers' letters: m channels in, n out, kernel size k. messages: what is said to
-    each, by the same names: the mistake and the way to think, never the answer.
+    random_case: draws one more from a generator; numpy's numbers in it become Python's. first_hint, second_hint: a
+    gentle one, then a plain one. mistakes: those that learners make, by name, as the small wrong functions that they
+    amount to. These take the arguments in their order and are formulas, in the papers' letters: m channels in, n out,
+    kernel size k. messages: what is said to each, by the same names: the mistake and how to think, never the answer.
     """
 
     prompt: str
@@ -102,4 +105,10 @@ class Exercise:
     def all_cases(self) -> tuple[Arguments, ...]:
         """The fixed cases, then the random ones."""
         generator = np.random.default_rng(SEED)
-        return (*self.cases, *(self.random_case(generator) for _ in range(RANDOM_CASES)))
+        return (*self.cases, *(_plain(self.random_case(generator)) for _ in range(RANDOM_CASES)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return type(value)(map(_plain, value))
+    return value.item() if isinstance(value, np.generic) else value

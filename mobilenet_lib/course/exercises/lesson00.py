@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
+from mobilenet_lib.course.exercises._exercise import Exercise
 
 
 def macs_to_flops(macs):
@@ -22,16 +20,12 @@ def megabytes(params):
     return params * 4 / 1_000_000
 
 
-def _random_macs(generator: np.random.Generator) -> Arguments:
-    return (int(generator.integers(3, 10**6)),)
-
-
 MACS_TO_FLOPS = Exercise(
     prompt="Write how many FLOPs (floating-point operations) a number of MACs is.",
     reference=macs_to_flops,
     returns="whole number",
     cases=((1,), (36,), (568_740_352,)),
-    random_case=_random_macs,
+    random_case=lambda rng: (rng.integers(3, 10**6),),
     first_hint="A MAC is one multiplication and one addition. How many operations are that?",
     second_hint="Every MAC counts for the same number of FLOPs, so one multiplication by a small whole number is "
     "enough.",
@@ -49,7 +43,7 @@ TIMES_FEWER = Exercise(
     reference=times_fewer,
     returns="number",
     cases=((10, 5), (15_470_264_320, 568_740_352), (7, 2)),
-    random_case=lambda generator: tuple(int(number) for number in generator.integers(2, (999, 99))),
+    random_case=lambda rng: tuple(rng.integers(2, (999, 99))),
     first_hint="From 10 to 5 is 2 times fewer. Which of the four operations gives 2?",
     second_hint="A ratio: the larger number is divided by the smaller one.",
     mistakes={
@@ -72,7 +66,7 @@ MEGABYTES = Exercise(
     reference=megabytes,
     returns="number",
     cases=((1_000_000,), (4_231_976,), (250,)),
-    random_case=_random_macs,
+    random_case=lambda rng: (rng.integers(3, 10**6),),
     first_hint="How many bytes are 32 bits? And how many bytes are a megabyte?",
     second_hint="First the bytes of all parameters together, then how many millions that is.",
     mistakes={

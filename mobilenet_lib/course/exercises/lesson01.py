@@ -1,7 +1,4 @@
-"""Exercises of lesson 01: the size, the weights and the MACs of a convolution.
-
-The functions at the top level are the reference solutions as learners see them, so they carry no types.
-"""
+"""Exercises of lesson 01: the size, the weights and the MACs of a convolution."""
 
 from __future__ import annotations
 
@@ -30,20 +27,15 @@ def conv_macs(in_channels, out_channels, kernel_size, output_height, output_widt
     return out_channels * output_height * output_width * macs_per_output
 
 
-def _random_size(generator: np.random.Generator) -> Arguments:
-    kernel_size = int(generator.integers(2, 8))
-    stride, padding = int(generator.integers(2, 5)), int(generator.integers(1, kernel_size))
-    return int(generator.integers(kernel_size, 80)), kernel_size, stride, padding
+def _random_size(rng: np.random.Generator) -> Arguments:
+    kernel_size = rng.integers(2, 8)
+    stride, padding = rng.integers(2, 5), rng.integers(1, kernel_size)
+    return rng.integers(kernel_size, 80), kernel_size, stride, padding
 
 
-def _random_params(generator: np.random.Generator) -> Arguments:
-    in_channels, out_channels, kernel_size = (int(number) for number in generator.integers(2, (64, 64, 8)))
-    return in_channels, out_channels, kernel_size, bool(generator.integers(2))
-
-
-def _random_macs(generator: np.random.Generator) -> Arguments:
-    # Small enough that counting the loops one by one also ends in time.
-    return tuple(int(number) for number in generator.integers(2, (9, 9, 6, 12, 12)))
+def random_layer(rng: np.random.Generator) -> Arguments:
+    """Channels, kernel size, height and width, so small that counting the loops one by one also ends in time."""
+    return tuple(rng.integers(2, (9, 9, 6, 12, 12)))
 
 
 OUTPUT_SIZE = Exercise(
@@ -90,7 +82,7 @@ CONV_PARAMS = Exercise(
     reference=conv_params,
     returns="whole number",
     cases=((1, 1, 3, False), (3, 256, 5, False), (3, 64, 3, True), (64, 128, 1, True)),
-    random_case=_random_params,
+    random_case=lambda rng: (*rng.integers(2, (64, 64, 8)), bool(rng.integers(2))),
     first_hint="Look at one output channel only: which numbers does it need to compute a single output value from all "
     "input channels?",
     second_hint="One output channel has a kernel of its own for every input channel, and with a bias one number more. "
@@ -122,7 +114,7 @@ CONV_MACS = Exercise(
     reference=conv_macs,
     returns="whole number",
     cases=((1, 1, 3, 2, 2), (3, 256, 5, 8, 8), (2, 3, 1, 4, 6), (4, 2, 3, 5, 3)),
-    random_case=_random_macs,
+    random_case=random_layer,
     first_hint="How many MACs make one output value? And how many output values are there?",
     second_hint="One output value sums over the whole kernel in every input channel. This is done at every position of "
     "the output and for every output channel, so the numbers multiply.",

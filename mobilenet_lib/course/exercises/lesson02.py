@@ -1,13 +1,11 @@
-"""Exercises of lesson 02: what a separable layer costs, grouped weights, and the kernel it amounts to.
-
-The functions at the top level are the reference solutions as learners see them, so they carry no types.
-"""
+"""Exercises of lesson 02: what a separable layer costs, grouped weights, and the kernel it amounts to."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
+from mobilenet_lib.course.exercises.lesson01 import random_layer
 
 
 def separable_macs(in_channels, out_channels, kernel_size, height, width):
@@ -33,29 +31,14 @@ def separable_kernel(depthwise, pointwise):
     return pointwise * one_per_channel  # [out, in, 1, 1] × [in, k, k] → [out, in, k, k]
 
 
-def _random_layer(generator: np.random.Generator) -> Arguments:
-    # Small enough that counting the loops one by one also ends in time.
-    return tuple(int(number) for number in generator.integers(2, (9, 9, 6, 12, 12)))
+def _random_groups(rng: np.random.Generator) -> Arguments:
+    groups, kernel_size = rng.integers(2, (9, 8))
+    return *(groups * rng.integers(1, 9, size=2)), kernel_size, groups
 
 
-def _random_ratio(generator: np.random.Generator) -> Arguments:
-    return int(generator.integers(2, 1025)), int(generator.integers(2, 10))
-
-
-def _random_groups(generator: np.random.Generator) -> Arguments:
-    groups, kernel_size = (int(number) for number in generator.integers(2, (9, 8)))
-    in_channels, out_channels = (groups * int(number) for number in generator.integers(1, 9, size=2))
-    return in_channels, out_channels, kernel_size, groups
-
-
-def _kernels(in_channels: int, out_channels: int, kernel_size: int, generator: np.random.Generator) -> Arguments:
-    depthwise = generator.normal(size=(in_channels, 1, kernel_size, kernel_size))
-    return depthwise, generator.normal(size=(out_channels, in_channels, 1, 1))
-
-
-def _random_kernels(generator: np.random.Generator) -> Arguments:
-    in_channels, out_channels, kernel_size = (int(number) for number in generator.integers(2, 6, size=3))
-    return _kernels(in_channels, out_channels, kernel_size, generator)
+def _kernels(in_channels: int, out_channels: int, kernel_size: int, rng: np.random.Generator) -> Arguments:
+    depthwise = rng.normal(size=(in_channels, 1, kernel_size, kernel_size))
+    return depthwise, rng.normal(size=(out_channels, in_channels, 1, 1))
 
 
 SEPARABLE_MACS = Exercise(
@@ -63,7 +46,7 @@ SEPARABLE_MACS = Exercise(
     reference=separable_macs,
     returns="whole number",
     cases=((3, 256, 5, 8, 8), (1, 1, 3, 2, 2), (4, 6, 3, 5, 7), (6, 4, 1, 3, 3)),
-    random_case=_random_layer,
+    random_case=random_layer,
     first_hint="Count the two parts one after the other. In each: how many MACs make one output value, and how many "
     "output values are there?",
     second_hint="A depthwise output value sums over the kernel in its own channel, and there are as many channels as "
@@ -99,7 +82,7 @@ COST_RATIO = Exercise(
     reference=cost_ratio,
     returns="number",
     cases=((128, 3), (256, 5), (1, 3), (64, 1)),
-    random_case=_random_ratio,
+    random_case=lambda rng: (rng.integers(2, 1025), rng.integers(2, 10)),
     first_hint="Write both costs with letters, the separable one above the standard one, and cancel what stands in "
     "both.",
     second_hint="The separable cost is a sum of two parts. Divide each part by the standard cost alone: in one of them "
@@ -170,7 +153,7 @@ SEPARABLE_KERNEL = Exercise(
         _kernels(*sizes, np.random.default_rng(seed))
         for seed, sizes in enumerate(((1, 1, 3), (3, 2, 3), (2, 5, 1), (4, 4, 5)))
     ),
-    random_case=_random_kernels,
+    random_case=lambda rng: _kernels(*rng.integers(2, 6, size=3), rng),
     first_hint="Follow one input channel to one output channel: the depthwise kernel makes a feature map, and then "
     "what does the 1×1 kernel do with every pixel of it?",
     second_hint="From input channel i to output channel o, the whole kernel of channel i is scaled by one number. Loop "

@@ -1,7 +1,4 @@
-"""Exercises of lesson 03: ReLU6, fixed-point rounding, and folding a batch norm into a convolution.
-
-The functions at the top level are the reference solutions as learners see them, so they carry no types.
-"""
+"""Exercises of lesson 03: ReLU6, fixed-point rounding, and folding a batch norm into a convolution."""
 
 from __future__ import annotations
 
@@ -37,13 +34,9 @@ def folded_bias(mean, variance, scale, shift, epsilon):
     return shift - mean * scale / np.sqrt(variance + epsilon)
 
 
-def _random_value(generator: np.random.Generator) -> Arguments:
-    return (round(float(generator.normal(scale=6)), 2),)
-
-
-def _random_rounding(generator: np.random.Generator) -> Arguments:
-    bits, largest = int(generator.integers(2, 9)), float(generator.integers(3, 25))
-    return round(float(generator.uniform(0, 1.1 * largest)), 3), bits, largest
+def _random_rounding(rng: np.random.Generator) -> Arguments:
+    bits, largest = rng.integers(2, 9), float(rng.integers(3, 25))
+    return round(rng.uniform(0, 1.1 * largest), 3), bits, largest
 
 
 def _level(value, step, lowest=-math.inf, highest=math.inf, rounded=round):
@@ -51,34 +44,26 @@ def _level(value, step, lowest=-math.inf, highest=math.inf, rounded=round):
     return min(max(rounded(value / step), lowest), highest) * step
 
 
-def _norm(channels: int, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
+def _norm(channels: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
     """mean, variance, scale and shift of a batch norm."""
-    return (
-        generator.normal(size=channels),
-        generator.uniform(0.2, 3, size=channels),
-        generator.uniform(0.5, 2, size=channels),
-        generator.normal(size=channels),
-    )
+    mean, variance = rng.normal(size=channels), rng.uniform(0.2, 3, size=channels)
+    return mean, variance, rng.uniform(0.5, 2, size=channels), rng.normal(size=channels)
 
 
-def _weight_case(shape: tuple[int, ...], epsilon: float, generator: np.random.Generator) -> Arguments:
-    _, variance, scale, _ = _norm(shape[0], generator)
-    return generator.normal(size=shape), variance, scale, epsilon
+def _weight_case(shape: tuple[int, ...], epsilon: float, rng: np.random.Generator) -> Arguments:
+    _, variance, scale, _ = _norm(shape[0], rng)
+    return rng.normal(size=shape), variance, scale, epsilon
 
 
 def _scaled(weight: np.ndarray, factor: np.ndarray) -> np.ndarray:
     return weight * factor[:, None, None, None]
 
 
-def _random_weight(generator: np.random.Generator) -> Arguments:
-    channels, size = int(generator.integers(2, 6)), int(generator.choice((1, 3, 5)))
+def _random_weight(rng: np.random.Generator) -> Arguments:
+    channels, size = rng.integers(2, 6), rng.choice((1, 3, 5))
     # As many inputs as outputs, or one: then scaling the wrong axis gives wrong numbers and no error from numpy.
-    inputs = int(generator.choice((1, channels)))
-    return _weight_case((channels, inputs, size, size), float(generator.uniform(0.1, 1)), generator)
-
-
-def _random_bias(generator: np.random.Generator) -> Arguments:
-    return *_norm(int(generator.integers(2, 9)), generator), float(generator.uniform(0.1, 1))
+    inputs = rng.choice((1, channels))
+    return _weight_case((channels, inputs, size, size), rng.uniform(0.1, 1), rng)
 
 
 RELU6 = Exercise(
@@ -86,7 +71,7 @@ RELU6 = Exercise(
     reference=relu6,
     returns="number",
     cases=((-1.5,), (0,), (3.5,), (6,), (7.2,), (100,), (-30,)),
-    random_case=_random_value,
+    random_case=lambda rng: (round(rng.normal(scale=6), 2),),
     first_hint="There are three cases: below zero, from 0 to 6, above 6. What comes out in each?",
     second_hint="Two comparisons do it, one with the floor and one with the ceiling. Python's max and min do it as "
     "well: which of them sets a floor?",
@@ -161,8 +146,8 @@ FOLDED_WEIGHT = Exercise(
     returns="array",
     cases=tuple(
         _weight_case(shape, epsilon, np.random.default_rng(seed))
-        for seed, (shape, epsilon) in enumerate(
-            (((1, 1, 1, 1), 0.1), ((3, 3, 3, 3), 0.5), ((4, 1, 3, 3), 0.2), ((2, 2, 1, 1), 1.0))
+        for seed, (*shape, epsilon) in enumerate(
+            ((1, 1, 1, 1, 0.1), (3, 3, 3, 3, 0.5), (4, 1, 3, 3, 0.2), (2, 2, 1, 1, 1.0))
         )
     ),
     random_case=_random_weight,
@@ -171,19 +156,13 @@ FOLDED_WEIGHT = Exercise(
     second_hint="The factors have the shape [out], the weights [out, in, k, k]. Give the factors three more axes of "
     "length 1 (reshape, or None in an index), so that numpy lays one factor over all weights of an output channel.",
     mistakes={
-        "epsilon_forgotten": lambda weight, variance, scale, epsilon: _scaled(weight, scale / np.sqrt(variance)),
-        "divided_by_variance": lambda weight, variance, scale, epsilon: _scaled(weight, scale / (variance + epsilon)),
-        "epsilon_outside_the_root": lambda weight, variance, scale, epsilon: _scaled(
-            weight, scale / (np.sqrt(variance) + epsilon)
-        ),
-        "multiplied_by_the_root": lambda weight, variance, scale, epsilon: _scaled(
-            weight, scale * np.sqrt(variance + epsilon)
-        ),
-        "scale_forgotten": lambda weight, variance, scale, epsilon: _scaled(weight, 1 / np.sqrt(variance + epsilon)),
-        "root_forgotten": lambda weight, variance, scale, epsilon: _scaled(weight, scale),
-        "inputs_scaled": lambda weight, variance, scale, epsilon: (
-            weight * (scale / np.sqrt(variance + epsilon))[None, :, None, None]
-        ),
+        "epsilon_forgotten": lambda weight, var, scale, eps: _scaled(weight, scale / np.sqrt(var)),
+        "divided_by_variance": lambda weight, var, scale, eps: _scaled(weight, scale / (var + eps)),
+        "epsilon_outside_the_root": lambda weight, var, scale, eps: _scaled(weight, scale / (np.sqrt(var) + eps)),
+        "multiplied_by_the_root": lambda weight, var, scale, eps: _scaled(weight, scale * np.sqrt(var + eps)),
+        "scale_forgotten": lambda weight, var, scale, eps: _scaled(weight, 1 / np.sqrt(var + eps)),
+        "root_forgotten": lambda weight, var, scale, eps: _scaled(weight, scale),
+        "inputs_scaled": lambda weight, var, scale, eps: weight * (scale / np.sqrt(var + eps))[None, :, None, None],
     },
     messages={
         "epsilon_forgotten": "You left epsilon out. It is small in practice, but a dead channel has a variance near "
@@ -209,22 +188,18 @@ FOLDED_BIAS = Exercise(
         (*_norm(channels, np.random.default_rng(seed)), epsilon)
         for seed, (channels, epsilon) in enumerate(((1, 0.1), (3, 0.5), (8, 1.0)))
     ),
-    random_case=_random_bias,
+    random_case=lambda rng: (*_norm(rng.integers(2, 9), rng), rng.uniform(0.1, 1)),
     first_hint="What comes out of the batch norm where the convolution gives 0?",
     second_hint="With y = scale · (x − mean) / root + shift, put x = 0.",
     mistakes={
-        "mean_forgotten": lambda mean, variance, scale, shift, epsilon: shift + 0 * mean,
-        "mean_not_scaled": lambda mean, variance, scale, shift, epsilon: shift - mean,
-        "mean_added": lambda mean, variance, scale, shift, epsilon: shift + mean * scale / np.sqrt(variance + epsilon),
-        "shift_scaled_too": lambda mean, variance, scale, shift, epsilon: (
-            (shift - mean) * scale / np.sqrt(variance + epsilon)
-        ),
-        "shift_forgotten": lambda mean, variance, scale, shift, epsilon: -mean * scale / np.sqrt(variance + epsilon),
-        "epsilon_forgotten": lambda mean, variance, scale, shift, epsilon: shift - mean * scale / np.sqrt(variance),
-        "divided_by_variance": lambda mean, variance, scale, shift, epsilon: (
-            shift - mean * scale / (variance + epsilon)
-        ),
-        "scale_forgotten": lambda mean, variance, scale, shift, epsilon: shift - mean / np.sqrt(variance + epsilon),
+        "mean_forgotten": lambda mean, var, scale, shift, eps: shift + 0 * mean,
+        "mean_not_scaled": lambda mean, var, scale, shift, eps: shift - mean,
+        "mean_added": lambda mean, var, scale, shift, eps: shift + mean * scale / np.sqrt(var + eps),
+        "shift_scaled_too": lambda mean, var, scale, shift, eps: (shift - mean) * scale / np.sqrt(var + eps),
+        "shift_forgotten": lambda mean, var, scale, shift, eps: -mean * scale / np.sqrt(var + eps),
+        "epsilon_forgotten": lambda mean, var, scale, shift, eps: shift - mean * scale / np.sqrt(var),
+        "divided_by_variance": lambda mean, var, scale, shift, eps: shift - mean * scale / (var + eps),
+        "scale_forgotten": lambda mean, var, scale, shift, eps: shift - mean / np.sqrt(var + eps),
     },
     messages={
         "mean_forgotten": "You kept the shift and lost the mean, which the batch norm subtracts first.",

@@ -1,11 +1,12 @@
 """Exercises of lesson 04: the sizes of the feature maps, the MACs and the trained numbers of a MobileNet V1 table.
 
 A table is a tuple of pairs (stride, channels), as in the lesson. The stem before it is a 3×3 convolution from 3 to
-32 channels with stride 2. The functions at the top level are the reference solutions as learners see them, so they
-carry no types.
+32 channels with stride 2.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 
@@ -45,26 +46,18 @@ def table_params(table, num_classes):
     return params + channels * num_classes + num_classes
 
 
-def _random_table(generator: np.random.Generator) -> tuple[tuple[int, int], ...]:
+def _random_table(rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
     # Stride 2 comes first and stride 1 last, so that no random table hides what either does.
-    strides = [2, *(int(stride) for stride in generator.integers(1, 3, size=int(generator.integers(1, 5)))), 1]
-    return tuple((stride, 8 * int(generator.integers(1, 17))) for stride in strides)
+    strides = [2, *rng.integers(1, 3, size=rng.integers(1, 5)), 1]
+    return tuple((stride, 8 * rng.integers(1, 17)) for stride in strides)
 
 
-def _odd(generator: np.random.Generator, low: int, high: int) -> int:
-    return 2 * int(generator.integers(low // 2, high // 2)) + 1
+def _random_sizes(rng: np.random.Generator) -> Arguments:
+    return _random_table(rng), 2 * rng.integers(16, 128) + 1
 
 
-def _random_sizes(generator: np.random.Generator) -> Arguments:
-    return _random_table(generator), _odd(generator, 33, 257)
-
-
-def _random_macs(generator: np.random.Generator) -> Arguments:
-    return _random_table(generator), _odd(generator, 33, 257), int(generator.integers(2, 1001))
-
-
-def _random_params(generator: np.random.Generator) -> Arguments:
-    return _random_table(generator), int(generator.integers(2, 1001))
+def _half(resolution: int) -> int:
+    return (resolution + 1) // 2
 
 
 def _sizes(table, size: int, *, up: bool = True) -> list[int]:
@@ -74,11 +67,6 @@ def _sizes(table, size: int, *, up: bool = True) -> list[int]:
         size = -(-size // stride) if up else size // stride
         found.append(size)
     return found
-
-
-def _sizes_from_the_input(table, resolution: int) -> list[int]:
-    stem = (resolution + 1) // 2
-    return [stem, *(-(-stem // stride) for stride, _ in table)]
 
 
 def _macs(
@@ -97,12 +85,12 @@ def _macs(
     size = (resolution + up) // 2
     channels, macs = 32, size**2 * 3 * 32 * 9 if stem else 0
     for (_, out_channels), out_size in zip(table, _sizes(table, size, up=up), strict=True):
-        places = {"input": size**2, "output": out_size**2}
+        positions = {"input": size**2, "output": out_size**2}
         if standard:
             macs += out_size**2 * channels * out_channels * 9
         else:
-            macs += places[depthwise_map] * {"in": channels, "out": out_channels}[depthwise_channels] * 9
-            macs += places[pointwise_map] * channels * out_channels
+            macs += positions[depthwise_map] * {"in": channels, "out": out_channels}[depthwise_channels] * 9
+            macs += positions[pointwise_map] * channels * out_channels
         channels, size = out_channels, out_size
     return macs + channels * num_classes
 
@@ -134,17 +122,13 @@ MAP_SIZES = Exercise(
     mistakes={
         "rounded_down": lambda table, resolution: [resolution // 2, *_sizes(table, resolution // 2, up=False)],
         "stem_keeps_the_size": lambda table, resolution: [resolution, *_sizes(table, resolution)],
-        "stem_left_out": lambda table, resolution: _sizes(table, (resolution + 1) // 2),
-        "image_listed": lambda table, resolution: [
-            resolution,
-            (resolution + 1) // 2,
-            *_sizes(table, (resolution + 1) // 2),
+        "stem_left_out": lambda table, resolution: _sizes(table, _half(resolution)),
+        "image_listed": lambda table, resolution: [resolution, *map_sizes(table, resolution)],
+        "not_carried_on": lambda table, resolution: [
+            _half(resolution),
+            *(-(-_half(resolution) // s) for s, _ in table),
         ],
-        "not_carried_on": _sizes_from_the_input,
-        "all_halved": lambda table, resolution: [
-            (resolution + 1) // 2,
-            *_sizes([(2, 0)] * len(table), (resolution + 1) // 2),
-        ],
+        "all_halved": lambda table, resolution: map_sizes([(2, 0)] * len(table), resolution),
     },
     messages={
         "rounded_down": "You rounded down. With padding 1, the window still stops over the last pixel of an odd side, "
@@ -166,33 +150,25 @@ TABLE_MACS = Exercise(
     reference=table_macs,
     returns="whole number",
     cases=((((1, 64),), 224, 10), (_SHORT, 32, 10), (_V1_BEGIN, 224, 1000), (_V1_BEGIN, 75, 100)),
-    random_case=_random_macs,
+    random_case=lambda rng: (*_random_sizes(rng), rng.integers(2, 1001)),
     first_hint="Three kinds of terms: one for the stem, two for each pair, one for the classifier. Carry two numbers "
     "from pair to pair: the channels and the side of the feature map.",
     second_hint="In a pair, the stride is taken by the depthwise part, so both parts output the small feature map. The "
     "depthwise part has 9 MACs per input channel and position; the pointwise part has input channels × output channels "
     "per position. The classifier sees one number per channel.",
     mistakes={
-        "flops": lambda table, resolution, num_classes: 2 * _macs(table, resolution, num_classes),
-        "stem_forgotten": lambda table, resolution, num_classes: _macs(table, resolution, num_classes, stem=False),
-        "classifier_forgotten": lambda table, resolution, num_classes: _macs(table, resolution, 0),
+        "flops": lambda *numbers: 2 * table_macs(*numbers),
+        "stem_forgotten": partial(_macs, stem=False),
+        "classifier_forgotten": lambda table, resolution, num_classes: table_macs(table, resolution, 0),
         "classifier_on_the_map": lambda table, resolution, num_classes: (
-            _macs(table, resolution, 0) + table[-1][1] * num_classes * _sizes(table, (resolution + 1) // 2)[-1] ** 2
+            table_macs(table, resolution, 0) + table[-1][1] * num_classes * map_sizes(table, resolution)[-1] ** 2
         ),
-        "biases_counted": lambda table, resolution, num_classes: _macs(table, resolution, num_classes) + num_classes,
-        "depthwise_before_the_stride": lambda table, resolution, num_classes: _macs(
-            table, resolution, num_classes, depthwise_map="input"
-        ),
-        "pointwise_before_the_stride": lambda table, resolution, num_classes: _macs(
-            table, resolution, num_classes, depthwise_map="input", pointwise_map="input"
-        ),
-        "depthwise_over_output_channels": lambda table, resolution, num_classes: _macs(
-            table, resolution, num_classes, depthwise_channels="out"
-        ),
-        "standard_convolutions": lambda table, resolution, num_classes: _macs(
-            table, resolution, num_classes, standard=True
-        ),
-        "rounded_down": lambda table, resolution, num_classes: _macs(table, resolution, num_classes, up=False),
+        "biases_counted": lambda table, resolution, classes: table_macs(table, resolution, classes) + classes,
+        "depthwise_before_the_stride": partial(_macs, depthwise_map="input"),
+        "pointwise_before_the_stride": partial(_macs, depthwise_map="input", pointwise_map="input"),
+        "depthwise_over_output_channels": partial(_macs, depthwise_channels="out"),
+        "standard_convolutions": partial(_macs, standard=True),
+        "rounded_down": partial(_macs, up=False),
     },
     messages={
         "flops": "These are FLOPs, the question asks for MACs. A multiplication and its addition are one MAC.",
@@ -220,7 +196,7 @@ TABLE_PARAMS = Exercise(
     reference=table_params,
     returns="whole number",
     cases=((((1, 64),), 10), (_SHORT, 10), (_V1_BEGIN, 1000), (((2, 8), (1, 24)), 3)),
-    random_case=_random_params,
+    random_case=lambda rng: (_random_table(rng), rng.integers(2, 1001)),
     first_hint="The size of the image plays no part. Begin with the stem, whose 928 you have seen in the lesson, and "
     "go from pair to pair.",
     second_hint="A pair has two convolutions, and each is followed by a batch norm with two numbers for each of its "
@@ -228,14 +204,14 @@ TABLE_PARAMS = Exercise(
     "has.",
     mistakes={
         "weights_only": lambda table, num_classes: _params(table, num_classes, per_channel=0) - num_classes,
-        "norms_forgotten": lambda table, num_classes: _params(table, num_classes, per_channel=0),
-        "classifier_biases_forgotten": lambda table, num_classes: _params(table, num_classes) - num_classes,
-        "statistics_counted": lambda table, num_classes: _params(table, num_classes, per_channel=4),
-        "one_number_per_norm_channel": lambda table, num_classes: _params(table, num_classes, per_channel=1),
-        "convolution_biases_counted": lambda table, num_classes: _params(table, num_classes, per_channel=3),
-        "one_norm_per_pair": lambda table, num_classes: _params(table, num_classes, depthwise_norm=False),
-        "stem_forgotten": lambda table, num_classes: _params(table, num_classes) - 928,
-        "depthwise_over_all_pairs": lambda table, num_classes: _params(table, num_classes, full=True),
+        "norms_forgotten": partial(_params, per_channel=0),
+        "classifier_biases_forgotten": lambda table, num_classes: table_params(table, num_classes) - num_classes,
+        "statistics_counted": partial(_params, per_channel=4),
+        "one_number_per_norm_channel": partial(_params, per_channel=1),
+        "convolution_biases_counted": partial(_params, per_channel=3),
+        "one_norm_per_pair": partial(_params, depthwise_norm=False),
+        "stem_forgotten": lambda table, num_classes: table_params(table, num_classes) - 928,
+        "depthwise_over_all_pairs": partial(_params, full=True),
     },
     messages={
         "weights_only": "You counted the weights only, as the papers do. Batch norms and the classifier's biases are "

@@ -1,11 +1,9 @@
-"""Exercises of lesson 05: how many points ReLU loses, reading the others back, and the memory of a shortcut block.
-
-The functions at the top level are the reference solutions as learners see them, so they carry no types.
-"""
+"""Exercises of lesson 05: how many points ReLU loses, reading the others back, and the memory of a shortcut block."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -40,29 +38,24 @@ def _embedded(matrix: np.ndarray, point: np.ndarray) -> Arguments:
     return matrix, np.maximum(matrix @ point, 0)
 
 
-def _random_embedded(generator: np.random.Generator) -> Arguments:
+def _random_embedded(rng: np.random.Generator) -> Arguments:
     while True:
-        matrix = generator.normal(size=(int(generator.integers(3, 9)), 2))
-        case = _embedded(matrix, generator.normal(size=2))
+        matrix = rng.normal(size=(rng.integers(3, 9), 2))
+        case = _embedded(matrix, rng.normal(size=2))
         # Nearly parallel rows would make the right answer a matter of the last digits.
         active = matrix[case[1] > 0]
         if len(active) >= 2 and np.linalg.cond(active) < 20:
             return case
 
 
-def _random_channels(generator: np.random.Generator) -> Arguments:
-    return (int(generator.integers(4, 14)),)  # few enough to count all patterns one by one
+def _random_points(rng: np.random.Generator) -> Arguments:
+    original = rng.normal(size=(rng.integers(3, 9), 2))
+    return original, rng.uniform(0.2, 0.9) * original + 0.2 * rng.normal(size=original.shape)
 
 
-def _random_points(generator: np.random.Generator) -> Arguments:
-    original = generator.normal(size=(int(generator.integers(3, 9)), 2))
-    scale, noise = float(generator.uniform(0.2, 0.9)), generator.normal(size=original.shape)
-    return original, scale * original + 0.2 * noise
-
-
-def _random_maps(generator: np.random.Generator) -> Arguments:
-    end, inside, behind = (8 * int(number) for number in generator.integers(1, 50, size=3))
-    return [end, inside, behind, end], int(generator.integers(5, 60))
+def _random_maps(rng: np.random.Generator) -> Arguments:
+    end, inside, behind = 8 * rng.integers(1, 50, size=3)
+    return [end, inside, behind, end], rng.integers(5, 60)
 
 
 def _peak(channels: Sequence[int], size: int, *, kept_from: int = 1, released: int = 0, power: int = 2) -> int:
@@ -114,7 +107,7 @@ SHARE_LOST = Exercise(
     reference=share_lost,
     returns="number",
     cases=((2,), (3,), (5,), (10,)),
-    random_case=_random_channels,
+    random_case=lambda rng: (rng.integers(4, 14),),  # few enough to count all patterns one by one
     first_hint="Count patterns of on and off, as in the list for three channels. How many are there with n channels, "
     "and how many of them have no channel on, or exactly one?",
     second_hint="There are two possibilities for each channel, so the number of patterns doubles with each. One "
@@ -162,15 +155,13 @@ BEST_SCALE = Exercise(
     second_hint="The derivative by s has two terms: one with the products of original and recovered numbers, one with "
     "s and the squares of the recovered ones. Set it to zero and solve for s.",
     mistakes={
-        "ratio_of_sizes": lambda original, recovered: float(np.sqrt((original**2).sum() / (recovered**2).sum())),
-        "ratio_of_sums": lambda original, recovered: original.sum() / recovered.sum(),
-        "divided_by_the_original": lambda original, recovered: (original * recovered).sum() / (original**2).sum(),
-        "inverted": lambda original, recovered: (recovered**2).sum() / (original * recovered).sum(),
-        "mean_of_ratios": lambda original, recovered: (original / recovered).mean(),
-        "always_two": lambda original, recovered: 2.0,
-        "cosine": lambda original, recovered: float(
-            (original * recovered).sum() / np.sqrt((original**2).sum() * (recovered**2).sum())
-        ),
+        "ratio_of_sizes": lambda true, found: np.linalg.norm(true) / np.linalg.norm(found),
+        "ratio_of_sums": lambda true, found: true.sum() / found.sum(),
+        "divided_by_the_original": lambda true, found: best_scale(found, true),
+        "inverted": lambda true, found: 1 / best_scale(true, found),
+        "mean_of_ratios": lambda true, found: (true / found).mean(),
+        "always_two": lambda true, found: 2.0,
+        "cosine": lambda true, found: (true * found).sum() / np.linalg.norm(true) / np.linalg.norm(found),
     },
     messages={
         "ratio_of_sizes": "You made both sets of points equally large. Where the recovered points lie in a wrong "
@@ -209,15 +200,15 @@ PEAK_MEMORY = Exercise(
     "it once. For each later layer, three feature maps count. Take the layer that needs most, and do not forget the "
     "positions of the feature map.",
     mistakes={
-        "shortcut_forgotten": lambda channels, size: _peak(channels, size, kept_from=99),
-        "input_counted_twice": lambda channels, size: _peak(channels, size, kept_from=0),
-        "released_too_early": lambda channels, size: _peak(channels, size, released=1),
+        "shortcut_forgotten": partial(_peak, kept_from=99),
+        "input_counted_twice": partial(_peak, kept_from=0),
+        "released_too_early": partial(_peak, released=1),
         "largest_map": lambda channels, size: max(channels) * size**2,
         "three_largest": lambda channels, size: sum(sorted(channels)[-3:]) * size**2,
         "all_maps": lambda channels, size: sum(channels) * size**2,
         "ends_only": lambda channels, size: (channels[0] + channels[-1]) * size**2,
-        "size_not_squared": lambda channels, size: _peak(channels, size, power=1),
-        "channels_only": lambda channels, size: _peak(channels, size, power=0),
+        "size_not_squared": partial(_peak, power=1),
+        "channels_only": partial(_peak, power=0),
     },
     messages={
         "shortcut_forgotten": "You counted each layer's input and output. The block's own input must wait in memory "

@@ -1,12 +1,10 @@
-"""Exercises of lesson 06: the MACs of an inverted residual block, the shortcut rule, and the rounding of channels.
-
-The functions at the top level are the reference solutions as learners see them, so they carry no types.
-"""
+"""Exercises of lesson 06: the MACs of an inverted residual block, the shortcut rule, and the rounding of channels."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -42,28 +40,16 @@ def rounded_channels(channels):
     return nearest + 8 if nearest < 0.9 * channels else nearest
 
 
-def _random_block(generator: np.random.Generator) -> Arguments:
-    in_channels, out_channels = (8 * int(number) for number in generator.integers(1, 13, size=2))
-    size, stride = 2 * int(generator.integers(3, 57)) + 1, int(generator.integers(1, 3))
-    return in_channels, out_channels, size, stride, int(generator.integers(2, 7))
+def _random_block(rng: np.random.Generator) -> Arguments:
+    in_channels, out_channels = 8 * rng.integers(1, 13, size=2)
+    return in_channels, out_channels, 2 * rng.integers(3, 57) + 1, rng.integers(1, 3), rng.integers(2, 7)
 
 
-def _random_table(generator: np.random.Generator) -> Arguments:
-    stages = int(generator.integers(2, 6))
-    # Few different ones, so that stages of equal channels meet.
-    channels = generator.choice([16, 24, 32], size=stages)
-    return (
-        tuple(
-            (6, int(width), int(repeats), int(stride))
-            for width, repeats, stride in zip(
-                channels, generator.integers(1, 5, size=stages), generator.integers(1, 3, size=stages), strict=True
-            )
-        ),
-    )
-
-
-def _random_channels(generator: np.random.Generator) -> Arguments:
-    return (round(float(generator.uniform(1, 400)), 2),)
+def _random_table(rng: np.random.Generator) -> Arguments:
+    stages = rng.integers(2, 6)
+    channels = rng.choice([16, 24, 32], size=stages)  # few different ones, so that stages of equal channels meet
+    repeats, strides = rng.integers(1, 5, size=stages), rng.integers(1, 3, size=stages)
+    return (tuple((6, *stage) for stage in zip(channels, repeats, strides, strict=True)),)
 
 
 def _macs(
@@ -89,21 +75,29 @@ def _macs(
     return expand + last**2 * kernels * 9 + last**2 * {"hidden": hidden, "thin": in_channels}[projected] * out_channels
 
 
-def _blocks_where(table, joins: Callable[[int, bool, bool, int], bool], *, every: bool = False) -> list[int]:
-    """Numbers of the blocks for which `joins(stride, equal channels, first of its stage, t)` holds."""
-    found, number, in_channels = [], 0, 32
-    for expansion, out_channels, repeats, first_stride in table:
-        for repeat in range(repeats):
-            number += 1
-            stride = first_stride if repeat == 0 or every else 1
-            if joins(stride, in_channels == out_channels, repeat == 0, expansion):
-                found.append(number)
-            in_channels = out_channels
-    return found
+def _where(joins: Callable[[int, bool, bool, int], bool], *, every: bool = False) -> Callable[..., list[int]]:
+    """Of a table: the blocks for which `joins(stride, equal channels, first of its stage, t)` holds."""
+
+    def joined(table) -> list[int]:
+        found, number, in_channels = [], 0, 32
+        for expansion, out_channels, repeats, first_stride in table:
+            for repeat in range(repeats):
+                number += 1
+                stride = first_stride if repeat == 0 or every else 1
+                if joins(stride, in_channels == out_channels, repeat == 0, expansion):
+                    found.append(number)
+                in_channels = out_channels
+        return found
+
+    return joined
 
 
-def _stages_with_shortcuts(table) -> list[int]:
-    return [stage for stage, (_, _, repeats, _) in enumerate(table, start=1) if repeats > 1]
+def _nearest(channels: float) -> int:
+    return max(8, int(channels + 4) // 8 * 8)
+
+
+def _enough(channels: float, rounded: int, least: float = 0.9) -> int:
+    return rounded + 8 if rounded < least * channels else rounded
 
 
 _V2 = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -120,18 +114,18 @@ BOTTLENECK_MACS = Exercise(
     second_hint="The expand step outputs a feature map as large as the input; only then comes the stride, in the "
     "depthwise step. Between expand and project there are expansion × input channels.",
     mistakes={
-        "formula_as_printed": lambda *numbers: _macs(*numbers, maps="input", always_expand=True),
-        "formula_on_the_output_map": lambda *numbers: _macs(*numbers, maps="output", always_expand=True),
-        "all_on_the_input_map": lambda *numbers: _macs(*numbers, maps="input"),
-        "all_on_the_output_map": lambda *numbers: _macs(*numbers, maps="output"),
-        "expanded_at_1": lambda *numbers: _macs(*numbers, always_expand=True),
+        "formula_as_printed": partial(_macs, maps="input", always_expand=True),
+        "formula_on_the_output_map": partial(_macs, maps="output", always_expand=True),
+        "all_on_the_input_map": partial(_macs, maps="input"),
+        "all_on_the_output_map": partial(_macs, maps="output"),
+        "expanded_at_1": partial(_macs, always_expand=True),
         "never_expanded": lambda m, n, size, s, expansion: ((size + s - 1) // s) ** 2 * expansion * m * (9 + n),
-        "flops": lambda *numbers: 2 * _macs(*numbers),
-        "depthwise_over_all_pairs": lambda *numbers: _macs(*numbers, filtered="pairs"),
-        "filter_on_thin_channels": lambda *numbers: _macs(*numbers, filtered="thin"),
-        "projected_from_thin_channels": lambda *numbers: _macs(*numbers, projected="thin"),
-        "expansion_of_the_output": lambda *numbers: _macs(*numbers, hidden_from="out"),
-        "rounded_down": lambda *numbers: _macs(*numbers, up=False),
+        "flops": lambda *numbers: 2 * bottleneck_macs(*numbers),
+        "depthwise_over_all_pairs": partial(_macs, filtered="pairs"),
+        "filter_on_thin_channels": partial(_macs, filtered="thin"),
+        "projected_from_thin_channels": partial(_macs, projected="thin"),
+        "expansion_of_the_output": partial(_macs, hidden_from="out"),
+        "rounded_down": partial(_macs, up=False),
     },
     messages={
         "formula_as_printed": "This is the paper's formula as printed, on the input feature map. It holds at stride 1 "
@@ -177,17 +171,15 @@ SHORTCUT_BLOCKS = Exercise(
     second_hint="Walk through the stages with two numbers: the number of the block and the channels that the block "
     "before outputs (32 after the stem). A stage's stride holds for its first block only.",
     mistakes={
-        "stride_1_is_enough": lambda table: _blocks_where(table, lambda s, equal, first, t: s == 1),
-        "equal_channels_are_enough": lambda table: _blocks_where(table, lambda s, equal, first, t: equal),
-        "stride_in_every_repeat": lambda table: _blocks_where(
-            table, lambda s, equal, first, t: s == 1 and equal, every=True
-        ),
-        "all_repeats": lambda table: _blocks_where(table, lambda s, equal, first, t: not first),
-        "either_is_enough": lambda table: _blocks_where(table, lambda s, equal, first, t: s == 1 or equal),
-        "expansion_wanted": lambda table: _blocks_where(table, lambda s, equal, first, t: s == 1 and equal and t > 1),
+        "stride_1_is_enough": _where(lambda s, equal, first, t: s == 1),
+        "equal_channels_are_enough": _where(lambda s, equal, first, t: equal),
+        "stride_in_every_repeat": _where(lambda s, equal, first, t: s == 1 and equal, every=True),
+        "all_repeats": _where(lambda s, equal, first, t: not first),
+        "either_is_enough": _where(lambda s, equal, first, t: s == 1 or equal),
+        "expansion_wanted": _where(lambda s, equal, first, t: s == 1 and equal and t > 1),
         "counted_from_0": lambda table: [number - 1 for number in shortcut_blocks(table)],
-        "all_blocks": lambda table: list(range(1, sum(repeats for _, _, repeats, _ in table) + 1)),
-        "stages_counted": _stages_with_shortcuts,
+        "all_blocks": _where(lambda s, equal, first, t: True),
+        "stages_counted": lambda table: [stage for stage, (_, _, repeats, _) in enumerate(table, 1) if repeats > 1],
     },
     messages={
         "stride_1_is_enough": "You joined every block of stride 1. With 24 channels in and 32 out, eight channels "
@@ -217,22 +209,22 @@ ROUNDED_CHANNELS = Exercise(
     reference=rounded_channels,
     returns="whole number",
     cases=((33.6,), (8.4,), (11.2,), (3,), (52,), (24,), (18.9,), (44,), (17.2,), (17.9,), (51.6,)),
-    random_case=_random_channels,
+    random_case=lambda rng: (round(rng.uniform(1, 400), 2),),
     first_hint="Forget the 90 % first. How do you round to a whole number with `//`? The same works with 8: add the "
     "half, then cut off.",
     second_hint="Three steps: add 4 and cut down to a multiple of 8; take at least 8; compare with 0.9 · channels and "
     "add 8 where it is too small.",
     mistakes={
-        "no_90_percent": lambda channels: _nearest(channels),
+        "no_90_percent": _nearest,
         "nearest_only": lambda channels: int(channels + 4) // 8 * 8,
         "round_and_no_90_percent": lambda channels: max(8, round(channels / 8) * 8),
         "always_up": lambda channels: math.ceil(channels / 8) * 8,
         "always_down": lambda channels: max(8, int(channels) // 8 * 8),
-        "95_percent": lambda channels: _with_90_percent(channels, _nearest(channels), 0.95),
+        "95_percent": lambda channels: _enough(channels, _nearest(channels), 0.95),
         "rounded_first": lambda channels: rounded_channels(round(channels)),
         "cut_first": lambda channels: rounded_channels(int(channels)),
-        "middle_down": lambda channels: _with_90_percent(channels, max(8, math.ceil((channels - 4) / 8) * 8)),
-        "middle_to_even": lambda channels: _with_90_percent(channels, max(8, round(channels / 8) * 8)),
+        "middle_down": lambda channels: _enough(channels, max(8, math.ceil((channels - 4) / 8) * 8)),
+        "middle_to_even": lambda channels: _enough(channels, max(8, round(channels / 8) * 8)),
     },
     messages={
         "no_90_percent": "The 90 % rule is missing. Try 11.2 by hand: the nearest multiple is 8, and that is 71 % of "
@@ -253,14 +245,5 @@ ROUNDED_CHANNELS = Exercise(
         "`round(6.5)` is 6. The rule says up.",
     },
 )
-
-
-def _nearest(channels: float) -> int:
-    return max(8, int(channels + 4) // 8 * 8)
-
-
-def _with_90_percent(channels: float, nearest: int, least: float = 0.9) -> int:
-    return nearest + 8 if nearest < least * channels else nearest
-
 
 EXERCISES = (BOTTLENECK_MACS, SHORTCUT_BLOCKS, ROUNDED_CHANNELS)

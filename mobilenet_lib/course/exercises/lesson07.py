@@ -1,7 +1,4 @@
-"""Exercises of lesson 07: a summary of times, arithmetic intensity, and the roof above a layer.
-
-The functions at the top level are the reference solutions as learners see them, so they carry no types.
-"""
+"""Exercises of lesson 07: a summary of times, arithmetic intensity, and the roof above a layer."""
 
 from __future__ import annotations
 
@@ -30,24 +27,15 @@ def shortest_time(macs, bytes_moved, macs_per_second, bytes_per_second):
     return max(macs / macs_per_second, bytes_moved / bytes_per_second)
 
 
-def _random_times(generator: np.random.Generator) -> Arguments:
-    warm_up = int(generator.integers(1, 4))
-    later = 0.01 + generator.exponential(0.01, size=int(generator.integers(5, 10)))
-    return [0.1 * n for n in range(warm_up, 0, -1)] + [float(s) for s in later], warm_up
+def _random_times(rng: np.random.Generator) -> Arguments:
+    warm_up = int(rng.integers(1, 4))
+    later = 0.01 + rng.exponential(0.01, size=rng.integers(5, 10))
+    return [0.1 * n for n in range(warm_up, 0, -1)] + [*later], warm_up
 
 
-def _random_layer(generator: np.random.Generator) -> Arguments:
-    inputs, outputs, weights = (int(n) for n in generator.integers(10, 9000, size=3))
-    return (int(generator.integers(1000, 99_000)), inputs, outputs, weights, int(generator.integers(2, 33)))
-
-
-def _random_machine(generator: np.random.Generator) -> Arguments:
-    macs, moved = (float(n) for n in generator.uniform(1e6, 1e9, size=2))
-    return macs, moved, float(generator.uniform(1e10, 1e12)), float(generator.uniform(5e9, 1e11))
-
-
-def _kept_median(seconds, warm_up):
-    return float(1000 * np.median(seconds[warm_up:]))
+def _random_layer(rng: np.random.Generator) -> Arguments:
+    sizes = rng.integers(10, 9000, size=3)
+    return rng.integers(1000, 99_000), *sizes, rng.integers(2, 33)
 
 
 MEDIAN = Exercise(
@@ -68,14 +56,14 @@ MEDIAN = Exercise(
     "the median is the mean of the two in the middle. A second has 1000 milliseconds.",
     mistakes={
         "mean": lambda seconds, warm_up: float(1000 * np.mean(seconds[warm_up:])),
-        "warm_up_kept": lambda seconds, warm_up: float(1000 * np.median(seconds)),
-        "dropped_after_sorting": lambda seconds, warm_up: float(1000 * np.median(sorted(seconds)[warm_up:])),
-        "slowest_dropped": lambda seconds, warm_up: _kept_median(sorted(seconds, reverse=True), warm_up),
-        "dropped_at_the_end": lambda seconds, warm_up: float(1000 * np.median(seconds[: len(seconds) - warm_up])),
+        "warm_up_kept": lambda seconds, warm_up: median_ms(seconds, 0),
+        "dropped_after_sorting": lambda seconds, warm_up: median_ms(sorted(seconds), warm_up),
+        "slowest_dropped": lambda seconds, warm_up: median_ms(sorted(seconds)[::-1], warm_up),
+        "dropped_at_the_end": lambda seconds, warm_up: median_ms(seconds[::-1], warm_up),
         "not_sorted": lambda seconds, warm_up: 1000 * seconds[warm_up:][(len(seconds) - warm_up) // 2],
         "upper_middle": lambda seconds, warm_up: 1000 * sorted(seconds[warm_up:])[(len(seconds) - warm_up) // 2],
         "fastest": lambda seconds, warm_up: 1000 * min(seconds[warm_up:]),
-        "seconds": lambda seconds, warm_up: _kept_median(seconds, warm_up) / 1000,
+        "seconds": lambda seconds, warm_up: median_ms(seconds, warm_up) / 1000,
     },
     messages={
         "mean": "You took the mean. One call that was interrupted pulls it up; the median hardly moves.",
@@ -111,25 +99,15 @@ INTENSITY = Exercise(
     second_hint="Count numbers first: each image brings its own inputs and outputs, and all share the weights. Each "
     "number has 4 bytes. And the MACs are given for one image only.",
     mistakes={
-        "numbers_for_bytes": lambda macs, inputs, outputs, weights, batch_size: (
-            batch_size * macs / (batch_size * (inputs + outputs) + weights)
+        "numbers_for_bytes": lambda *numbers: 4 * arithmetic_intensity(*numbers),
+        "doubled": lambda *numbers: 2 * arithmetic_intensity(*numbers),
+        "weights_per_image": lambda macs, i, o, w, batch_size: arithmetic_intensity(macs, i, o, w, 1),
+        "macs_of_one_image": lambda macs, i, o, w, batch_size: arithmetic_intensity(
+            macs / batch_size, i, o, w, batch_size
         ),
-        "doubled": lambda macs, inputs, outputs, weights, batch_size: (
-            2 * batch_size * macs / (4 * (batch_size * (inputs + outputs) + weights))
-        ),
-        "weights_per_image": lambda macs, inputs, outputs, weights, batch_size: (
-            macs / (4 * (inputs + outputs + weights))
-        ),
-        "macs_of_one_image": lambda macs, inputs, outputs, weights, batch_size: (
-            macs / (4 * (batch_size * (inputs + outputs) + weights))
-        ),
-        "no_weights": lambda macs, inputs, outputs, weights, batch_size: macs / (4 * (inputs + outputs)),
-        "no_outputs": lambda macs, inputs, outputs, weights, batch_size: (
-            batch_size * macs / (4 * (batch_size * inputs + weights))
-        ),
-        "bytes_per_mac": lambda macs, inputs, outputs, weights, batch_size: (
-            4 * (batch_size * (inputs + outputs) + weights) / (batch_size * macs)
-        ),
+        "no_weights": lambda macs, i, o, w, batch_size: arithmetic_intensity(macs, i, o, 0, batch_size),
+        "no_outputs": lambda macs, i, o, w, batch_size: arithmetic_intensity(macs, i, 0, w, batch_size),
+        "bytes_per_mac": lambda *numbers: 1 / arithmetic_intensity(*numbers),
     },
     messages={
         "numbers_for_bytes": "This is MACs per *number*. A float32 number has 4 bytes.",
@@ -156,23 +134,17 @@ SHORTEST = Exercise(
         (1_806_336.0, 821_248.0, 40e9, 20e9),
         (51_380_224.0, 1_851_392.0, 40e9, 20e9),
     ),
-    random_case=_random_machine,
+    random_case=lambda rng: (*rng.uniform(1e6, 1e9, size=2), rng.uniform(1e10, 1e12), rng.uniform(5e9, 1e11)),
     first_hint="Compute two times, one for the arithmetic alone and one for the memory alone. Both go on side by side; "
     "when is the layer done?",
     second_hint="Divide each amount by its rate: that gives two times. The layer is done when the slower of the two "
     "is.",
     mistakes={
-        "one_after_the_other": lambda macs, bytes_moved, macs_per_second, bytes_per_second: (
-            macs / macs_per_second + bytes_moved / bytes_per_second
-        ),
-        "the_faster": lambda macs, bytes_moved, macs_per_second, bytes_per_second: min(
-            macs / macs_per_second, bytes_moved / bytes_per_second
-        ),
-        "macs_only": lambda macs, bytes_moved, macs_per_second, bytes_per_second: macs / macs_per_second,
-        "bytes_only": lambda macs, bytes_moved, macs_per_second, bytes_per_second: bytes_moved / bytes_per_second,
-        "rate_for_time": lambda macs, bytes_moved, macs_per_second, bytes_per_second: min(
-            macs_per_second, macs / bytes_moved * bytes_per_second
-        ),
+        "one_after_the_other": lambda macs, moved, compute, memory: macs / compute + moved / memory,
+        "the_faster": lambda macs, moved, compute, memory: min(macs / compute, moved / memory),
+        "macs_only": lambda macs, moved, compute, memory: macs / compute,
+        "bytes_only": lambda macs, moved, compute, memory: moved / memory,
+        "rate_for_time": lambda macs, moved, compute, memory: min(compute, macs / moved * memory),
     },
     messages={
         "one_after_the_other": "You added both times, as if the processor waited for all bytes before it began. The "

@@ -1,7 +1,4 @@
-"""Exercises of lesson 08: an accuracy from scores, whether a difference is chance, seeds, and the cost of a training.
-
-The functions at the top level are the reference solutions as learners see them, so they carry no types.
-"""
+"""Exercises of lesson 08: an accuracy from scores, chance or a difference, seeds, and the cost of a training."""
 
 from __future__ import annotations
 
@@ -51,14 +48,9 @@ def _scores(seed: int, images: int, classes: int) -> Arguments:
     return scores, labels
 
 
-def _random_scores(generator: np.random.Generator) -> Arguments:
-    return _scores(int(generator.integers(10**6)), int(generator.integers(20, 60)), int(generator.integers(3, 8)))
-
-
-def _random_counts(generator: np.random.Generator) -> Arguments:
-    total = int(generator.integers(200, 20_000))
-    first, second = (int(total * fraction) for fraction in generator.uniform(0.3, 0.9, 2))
-    return first, second, total
+def _random_counts(rng: np.random.Generator) -> Arguments:
+    total = rng.integers(200, 20_000)
+    return *(total * rng.uniform(0.3, 0.9, 2)).astype(int), total
 
 
 def _compared(seed: int, images: int, first: float, second: float) -> Arguments:
@@ -69,19 +61,14 @@ def _compared(seed: int, images: int, first: float, second: float) -> Arguments:
     return right_a, right_b
 
 
-def _random_compared(generator: np.random.Generator) -> Arguments:
-    first, second = generator.uniform(0.5, 0.7, 2)
-    return _compared(int(generator.integers(10**6)), int(generator.integers(300, 900)), first, second)
+def _random_compared(rng: np.random.Generator) -> Arguments:
+    first, second = rng.uniform(0.5, 0.7, 2)
+    return _compared(rng.integers(10**6), rng.integers(300, 900), first, second)
 
 
-def _random_seeds(generator: np.random.Generator) -> Arguments:
-    number = int(generator.integers(3, 8))
-    accuracies = generator.normal(0.7, 0.02, number).round(4).tolist()
-    return accuracies, round(statistics.student_t(number), 3)
-
-
-def _random_training(generator: np.random.Generator) -> Arguments:
-    return tuple(int(generator.integers(2, most)) for most in (10**8, 10**5, 50))
+def _random_seeds(rng: np.random.Generator) -> Arguments:
+    number = rng.integers(3, 8)
+    return rng.normal(0.7, 0.02, number).round(4).tolist(), round(statistics.student_t(number), 3)
 
 
 ACCURACY = Exercise(
@@ -89,7 +76,7 @@ ACCURACY = Exercise(
     reference=accuracy,
     returns="number",
     cases=(_scores(1, 12, 3), _scores(2, 40, 10)),
-    random_case=_random_scores,
+    random_case=lambda rng: _scores(rng.integers(10**6), rng.integers(20, 60), rng.integers(3, 8)),
     first_hint="Each row of `scores` is an image. Which column holds its highest score? numpy finds that for all rows "
     "at once.",
     second_hint="`argmax` along the classes gives one prediction per image. Compare the predictions with the labels; "
@@ -121,15 +108,11 @@ Z_SCORE = Exercise(
     second_hint="Three lines: p from both counts and 2 · total; the spread, a square root, as the text above has it; "
     "and the difference, first minus second, over the spread.",
     mistakes={
-        "no_square_root": lambda correct_a, correct_b, total: (
-            z_score(correct_a, correct_b, total) ** 2 / (correct_a - correct_b)
-        ),
-        "spread_of_one_network": lambda correct_a, correct_b, total: z_score(correct_a, correct_b, total) * 2**0.5,
-        "second_minus_first": lambda correct_a, correct_b, total: -z_score(correct_a, correct_b, total),
-        "fraction_of_first_only": lambda correct_a, correct_b, total: (
-            (correct_a - correct_b) / math.sqrt(2 * total * correct_a / total * (1 - correct_a / total))
-        ),
-        "difference_only": lambda correct_a, correct_b, total: (correct_a - correct_b) / total,
+        "no_square_root": lambda a, b, total: z_score(a, b, total) ** 2 / (a - b),
+        "spread_of_one_network": lambda a, b, total: z_score(a, b, total) * 2**0.5,
+        "second_minus_first": lambda a, b, total: z_score(b, a, total),
+        "fraction_of_first_only": lambda a, b, total: (a - b) / math.sqrt(2 * a * (1 - a / total)),
+        "difference_only": lambda a, b, total: (a - b) / total,
     },
     messages={
         "no_square_root": "You divided by the square of the spread. The spread itself is its root.",
@@ -154,15 +137,11 @@ PAIRED_Z = Exercise(
     second_hint="If there were no difference, each such image would be a toss of a coin between the two. With b tosses "
     "for the first and c for the second, chance spreads b − c by the root of b + c.",
     mistakes={
-        "as_if_other_images": lambda right_a, right_b: z_score(int(right_a.sum()), int(right_b.sum()), len(right_a)),
-        "all_images": lambda right_a, right_b: float((int(right_a.sum()) - int(right_b.sum())) / len(right_a) ** 0.5),
-        "no_square_root": lambda right_a, right_b: float(
-            (int(right_a.sum()) - int(right_b.sum())) / (right_a ^ right_b).sum()
-        ),
-        "second_minus_first": lambda right_a, right_b: -paired_z(right_a, right_b),
-        "agreement": lambda right_a, right_b: float(
-            (int(right_a.sum()) - int(right_b.sum())) / (right_a == right_b).sum() ** 0.5
-        ),
+        "as_if_other_images": lambda a, b: z_score(a.sum(), b.sum(), len(a)),
+        "all_images": lambda a, b: (a.sum() - b.sum()) / len(a) ** 0.5,
+        "no_square_root": lambda a, b: (a.sum() - b.sum()) / (a ^ b).sum(),
+        "second_minus_first": lambda a, b: paired_z(b, a),
+        "agreement": lambda a, b: (a.sum() - b.sum()) / (a == b).sum() ** 0.5,
     },
     messages={
         "as_if_other_images": "This is the z-score of two networks on different images. It throws away that the images "
@@ -213,7 +192,7 @@ TRAIN_COST = Exercise(
     reference=train_cost,
     returns="whole number",
     cases=((568_740_352, 50_000, 3), (1000, 10, 2), (3_331_072, 6000, 8)),
-    random_case=_random_training,
+    random_case=lambda rng: tuple(rng.integers(2, most) for most in (10**8, 10**5, 50)),
     first_hint="How many images pass through the network in all epochs together? And what does each of them cost, "
     "there and back?",
     second_hint="An image costs one forward pass, and backwards two: once for the gradient of the weights, once for "

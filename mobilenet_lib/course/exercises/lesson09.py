@@ -1,9 +1,9 @@
-"""Exercises of lesson 09: MACs over the width, the widest network of a budget, domination and the Pareto front.
-
-The functions at the top level are the reference solutions as learners see them, so they carry no types.
-"""
+"""Exercises of lesson 09: MACs over the width, the widest network of a budget, domination and the Pareto front."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -42,39 +42,31 @@ def front_indices(points):
     return indices
 
 
-def _random_network(generator: np.random.Generator) -> tuple[float, float]:
-    pointwise = 1000 * int(generator.integers(500, 50_000))
-    return pointwise, int(pointwise * generator.uniform(0.05, 0.3))
+def _random_network(rng: np.random.Generator) -> tuple[int, int]:
+    pointwise = 1000 * int(rng.integers(500, 50_000))
+    return pointwise, int(pointwise * rng.uniform(0.05, 0.3))
 
 
-def _random_width(generator: np.random.Generator) -> Arguments:
-    return *_random_network(generator), round(float(generator.uniform(0.1, 1.5)), 2)
+def _random_budget(rng: np.random.Generator) -> Arguments:
+    pointwise, rest = _random_network(rng)
+    return pointwise, rest, int(rng.uniform(0.05, 2) * pointwise)
 
 
-def _random_budget(generator: np.random.Generator) -> Arguments:
-    pointwise, rest = _random_network(generator)
-    return pointwise, rest, int(generator.uniform(0.05, 2) * pointwise)
-
-
-def _points(generator: np.random.Generator, count: int) -> list[tuple[int, float]]:
+def _points(rng: np.random.Generator, count: int) -> list[tuple[int, float]]:
     """Points of different costs and different accuracies."""
-    costs = generator.permutation(40)[:count] + 1
-    accuracies = generator.permutation(60)[:count] + 30
-    return [(int(cost), float(accuracy)) for cost, accuracy in zip(costs, accuracies, strict=True)]
+    costs, accuracies = rng.permutation(40)[:count] + 1, rng.permutation(60)[:count] + 30.0
+    return [*zip(costs, accuracies, strict=True)]
 
 
-def _random_point(generator: np.random.Generator) -> Arguments:
-    point, *others = _points(generator, 9)
+def _random_point(rng: np.random.Generator) -> Arguments:
+    point, *others = _points(rng, 9)
     same_cost, same_accuracy = (point[0], point[1] + 1.0), (point[0] + 2, point[1])
     return point, [*others, point, same_cost, same_accuracy]
 
 
-def _random_points(generator: np.random.Generator) -> Arguments:
-    return (_points(generator, int(generator.integers(6, 12))),)
-
-
-def _dominating(point, others, better) -> int:
-    return sum(bool(better(*other, *point)) for other in others)
+def _counted(better: Callable[[float, float, float, float], bool]) -> Callable[..., int]:
+    """How many of the others are `better(cost, accuracy, cost of the point, accuracy of the point)`."""
+    return lambda point, others: sum(better(*other, *point) for other in others)
 
 
 def _record_breakers(points, order) -> list[int]:
@@ -96,7 +88,7 @@ MACS_AT_WIDTH = Exercise(
     reference=macs_at_width,
     returns="number",
     cases=((540_000_000, 28_000_000, 0.5), (1000, 100, 0.25), (1000, 100, 1.4), (500, 500, 0.75)),
-    random_case=_random_width,
+    random_case=lambda rng: (*_random_network(rng), round(rng.uniform(0.1, 1.5), 2)),
     first_hint="A 1×1 layer costs input channels times output channels at every position. How many of the two does α "
     "change? And in a depthwise layer, where each channel meets only itself?",
     second_hint="The 1×1 layers shrink with α · α, everything else with α. Add the two parts.",
@@ -163,18 +155,12 @@ DOMINATING = Exercise(
     "the same cost and a higher accuracy?",
     second_hint="Allow equality in both comparisons, then leave out the design that is equal in both.",
     mistakes={
-        "strictly_better_in_both": lambda point, others: _dominating(
-            point, others, lambda c, a, c0, a0: c < c0 and a > a0
-        ),
-        "itself_too": lambda point, others: _dominating(point, others, lambda c, a, c0, a0: c <= c0 and a >= a0),
+        "strictly_better_in_both": _counted(lambda c, a, c0, a0: c < c0 and a > a0),
+        "itself_too": _counted(lambda c, a, c0, a0: c <= c0 and a >= a0),
         "alike_counted_once": lambda point, others: dominating(point, set(others)),
-        "one_is_enough": lambda point, others: _dominating(
-            point, others, lambda c, a, c0, a0: (c <= c0 or a >= a0) and (c, a) != (c0, a0)
-        ),
-        "more_accurate_only": lambda point, others: _dominating(point, others, lambda c, a, c0, a0: a > a0),
-        "wrong_way_round": lambda point, others: _dominating(
-            point, others, lambda c, a, c0, a0: c >= c0 and a <= a0 and (c, a) != (c0, a0)
-        ),
+        "one_is_enough": _counted(lambda c, a, c0, a0: (c <= c0 or a >= a0) and (c, a) != (c0, a0)),
+        "more_accurate_only": _counted(lambda c, a, c0, a0: a > a0),
+        "wrong_way_round": _counted(lambda c, a, c0, a0: c >= c0 and a <= a0 and (c, a) != (c0, a0)),
     },
     messages={
         "strictly_better_in_both": "You ask for better in both. A design of the same cost and a higher accuracy "
@@ -200,7 +186,7 @@ FRONT_INDICES = Exercise(
         ([(3, 50.0), (1, 60.0), (2, 70.0)],),
         ([(5, 90.0), (4, 80.0), (3, 85.0), (2, 10.0), (1, 20.0)],),
     ),
-    random_case=_random_points,
+    random_case=lambda rng: (_points(rng, rng.integers(6, 12)),),
     first_hint="You could compare every design with every other one. Or walk from the cheapest to the most expensive: "
     "what must a more expensive design have to be worth its cost?",
     second_hint="Sort the indices by cost. Keep a design only if it is better than the best so far, and remember that "
@@ -210,8 +196,8 @@ FRONT_INDICES = Exercise(
         "not_sorted_first": lambda points: _record_breakers(points, range(len(points))),
         "better_than_the_one_before": lambda points: [
             index
-            for number, index in enumerate(_by_cost(points))
-            if number == 0 or points[index][1] > points[_by_cost(points)[number - 1]][1]
+            for before, index in pairwise([None, *_by_cost(points)])
+            if before is None or points[index][1] > points[before][1]
         ],
         "sorted_by_cost": _by_cost,
         "expensive_first": lambda points: front_indices(points)[::-1],

@@ -1,7 +1,4 @@
-"""Exercises of lesson 10: bytes on disk, what a network is given, what its scores mean, gradients of several processes.
-
-The functions at the top level are the reference solutions as learners see them, so they carry no types.
-"""
+"""Exercises of lesson 10: bytes on disk, a network's input, what its scores mean, gradients of several processes."""
 
 from __future__ import annotations
 
@@ -34,24 +31,15 @@ def joined_gradient(gradients, counts):
     return (gradients * counts[:, np.newaxis]).sum(axis=0) / counts.sum()
 
 
-def _random_network(generator: np.random.Generator) -> Arguments:
-    weights, biases, channels = (8 * int(n) for n in generator.integers(10, 5000, size=3))
-    return weights, biases, channels, int(generator.choice([8, 16, 32, 64]))
+def _random_image(rng: np.random.Generator) -> Arguments:
+    height, width = rng.integers(2, 9, size=2)
+    return (rng.integers(0, 256, (height, width + 9, 3), dtype=np.uint8),)
 
 
-def _random_image(generator: np.random.Generator) -> Arguments:
-    height, width = generator.integers(2, 9, size=2)
-    return (generator.integers(0, 256, (height, width + 9, 3), dtype=np.uint8),)
-
-
-def _random_scores(generator: np.random.Generator) -> Arguments:
-    return (generator.normal(scale=3, size=(int(generator.integers(2, 5)), 10)),)
-
-
-def _random_gradients(generator: np.random.Generator) -> Arguments:
-    processes = int(generator.integers(2, 5))
-    counts = generator.choice(np.arange(3, 40), processes, replace=False)
-    return generator.normal(size=(processes, 6)), counts
+def _random_gradients(rng: np.random.Generator) -> Arguments:
+    processes = rng.integers(2, 5)
+    counts = rng.choice(np.arange(3, 40), processes, replace=False)
+    return rng.normal(size=(processes, 6)), counts
 
 
 def _unit(image: np.ndarray) -> np.ndarray:
@@ -77,24 +65,18 @@ STORED_BYTES = Exercise(
     reference=stored_bytes,
     returns="whole number",
     cases=((210_160, 10, 2_736, 32), (4_209_088, 1_000, 10_944, 32), (1_000, 8, 16, 8)),
-    random_case=_random_network,
+    random_case=lambda rng: (*(8 * rng.integers(10, 5000, size=3)), rng.choice([8, 16, 32, 64])),
     first_hint="First count numbers, then turn numbers into bytes. Which numbers does a batch norm need when the "
     "network is only used?",
     second_hint="A batch norm has scale and shift, which are learned, and running mean and variance: so four for each "
     "channel. A byte has 8 bits.",
     mistakes={
-        "bits_taken_for_bytes": lambda weights, biases, norm_channels, bits: (
-            (weights + biases + 4 * norm_channels) * bits
-        ),
-        "norms_forgotten": lambda weights, biases, norm_channels, bits: (weights + biases) * bits // 8,
-        "only_what_is_learned": lambda weights, biases, norm_channels, bits: (
-            (weights + biases + 2 * norm_channels) * bits // 8
-        ),
-        "one_number_a_channel": lambda weights, biases, norm_channels, bits: (
-            (weights + biases + norm_channels) * bits // 8
-        ),
-        "always_32_bits": lambda weights, biases, norm_channels, bits: (weights + biases + 4 * norm_channels) * 4,
-        "weights_only": lambda weights, biases, norm_channels, bits: weights * bits // 8,
+        "bits_taken_for_bytes": lambda weights, biases, channels, bits: (weights + biases + 4 * channels) * bits,
+        "norms_forgotten": lambda weights, biases, channels, bits: (weights + biases) * bits // 8,
+        "only_what_is_learned": lambda weights, biases, channels, bits: (weights + biases + 2 * channels) * bits // 8,
+        "one_number_a_channel": lambda weights, biases, channels, bits: (weights + biases + channels) * bits // 8,
+        "always_32_bits": lambda weights, biases, channels, bits: (weights + biases + 4 * channels) * 4,
+        "weights_only": lambda weights, biases, channels, bits: weights * bits // 8,
     },
     messages={
         "bits_taken_for_bytes": "These are bits. A file is measured in bytes, of 8 bits each.",
@@ -159,7 +141,7 @@ PROBABILITIES = Exercise(
         (np.array([[0.0, 3.0, -2.0, 1.0]]),),
         (np.array([[2000.0, 0.0, -1000.0, 5.0]]),),
     ),
-    random_case=_random_scores,
+    random_case=lambda rng: (rng.normal(scale=3, size=(rng.integers(2, 5), 10)),),
     first_hint="Make every score positive with the exponential function, then divide by the sum of its row. What is e "
     "to the power of 1000? And does the result change when you take the same number away from all scores of a row?",
     second_hint="Take the largest score of a row away from all of its scores first: the largest power is then 1. "

@@ -8,15 +8,6 @@ from mobilenet_lib.course.questions._question import Question
 ARTICLE_LAYER = {"in_channels": 3, "out_channels": 256, "kernel_size": 5, "input_size": 12, "padding": "valid"}
 
 
-def _stride_two() -> str:
-    full, strided = (cost.conv2d(16, 32, 3, 32, stride=stride).macs for stride in (1, 2))
-    return {1: "the same", 2: "half", 4: "a quarter"}[full // strided]
-
-
-def _doubled_channels() -> int:
-    return cost.conv2d(32, 64, 3, 28).macs // cost.conv2d(16, 32, 3, 28).macs
-
-
 def _outputs_per_weight() -> float:
     first = cost.conv2d(3, 64, 3, 224)
     return first.activations / first.params
@@ -47,7 +38,9 @@ QUESTIONS = (
     Question(
         "01.stride_two",
         'With "same" padding, the stride of a layer goes from 1 to 2. What is left of its MACs?',
-        _stride_two,
+        lambda: {1: "the same", 2: "half", 4: "a quarter"}[
+            cost.conv2d(16, 32, 3, 32).macs // cost.conv2d(16, 32, 3, 32, stride=2).macs
+        ],
         default="half",
         choices=("half", "a quarter", "the same"),
         why="The kernel now stops at every second row and at every second column, so both sides of the output halve.",
@@ -55,7 +48,7 @@ QUESTIONS = (
     Question(
         "01.double_channels",
         "A layer gets twice as many input channels and twice as many output channels. Its MACs grow by which factor?",
-        _doubled_channels,
+        lambda: cost.conv2d(32, 64, 3, 28).macs // cost.conv2d(16, 32, 3, 28).macs,
         default=2,
         unit="times",
         why="Every output channel sees every input channel, so the two channel counts multiply.",

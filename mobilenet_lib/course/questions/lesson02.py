@@ -8,17 +8,6 @@ from mobilenet_lib import cost
 from mobilenet_lib.course.questions._question import Question
 from mobilenet_lib.course.questions.lesson01 import ARTICLE_LAYER
 
-_ARTICLE_LAYER = {"in_channels": 64, "out_channels": 128, "kernel_size": 3, "input_size": 112}
-
-
-def _article_times_fewer() -> float:
-    return cost.conv2d(**ARTICLE_LAYER).macs / cost.depthwise_separable(**ARTICLE_LAYER).macs
-
-
-def _article_ratio() -> float:
-    return cost.depthwise_separable(**_ARTICLE_LAYER).macs / cost.conv2d(**_ARTICLE_LAYER).macs
-
-
 _SETTINGS = {
     "3×3, from 256 to 1 channel": (256, 1, 3),
     "3×3, from 256 to 512 channels": (256, 512, 3),
@@ -33,11 +22,6 @@ def _costs_more_when_separable() -> str:
         if cost.depthwise_separable(*layer, input_size=14).macs > cost.conv2d(*layer, input_size=14).macs
     )
     return setting
-
-
-def _grouped_shape() -> str:
-    weights = cost.conv2d(6, 12, 3, 8, groups=3).params
-    return f"[12, {weights // (12 * 3 * 3)}, 3, 3]"
 
 
 def _pointwise_fraction() -> float:
@@ -64,7 +48,7 @@ QUESTIONS = (
         "02.separable_total",
         "Now the 1×1 convolution to 256 channels is added. How many times fewer MACs does the pair take than 256 "
         "standard kernels of 5×5×3?",
-        _article_times_fewer,
+        lambda: cost.conv2d(**ARTICLE_LAYER).macs / cost.depthwise_separable(**ARTICLE_LAYER).macs,
         default=9,
         unit="times fewer",
         why="The ratio of the two costs is 1/256 + 1/25, and almost all of it is the kernel's 1/25.",
@@ -73,7 +57,7 @@ QUESTIONS = (
         "02.article_layer_ratio",
         "A 3×3 layer takes a 112×112 feature map from 64 to 128 channels. Which fraction of the standard layer's MACs "
         "does the separable layer need? (A number below 1.)",
-        _article_ratio,
+        lambda: cost.depthwise_separable(64, 128, 3, 112).macs / cost.conv2d(64, 128, 3, 112).macs,
         default=0.5,
         unit="of the standard MACs",
         why="The fraction is 1/N + 1/k², here with N = 128 output channels and k = 3.",
@@ -90,7 +74,7 @@ QUESTIONS = (
     Question(
         "02.grouped_shape",
         "What is the shape of the weights of `Conv2D(6, 12, kernel_size=3, groups=3)`?",
-        _grouped_shape,
+        lambda: f"[12, {cost.conv2d(6, 12, 3, 8, groups=3).params // (12 * 3 * 3)}, 3, 3]",
         default="[12, 6, 3, 3]",
         choices=("[12, 6, 3, 3]", "[12, 2, 3, 3]", "[4, 2, 3, 3]"),
         why="There is still one kernel for each of the 12 outputs, but it sees only its group's third of the inputs.",

@@ -14,25 +14,6 @@ _LITTLE, _SOME, _MUCH = "less than 1 point", "1 to 10 points", "more than 10 poi
 _SEEDS = ("none", "one", "two", "all three")
 
 
-def _norm_parameters() -> int:
-    rows = architectures.mobilenet_v1().rows
-    return sum(2 * row.output_shape[0] for row in rows if row.batch_norm)
-
-
-def _running_mean() -> str:
-    # Paddle: new = momentum · old + (1 − momentum) · mean of the batch, with momentum 0.9, from 0.
-    return f"{0.9 * 0 + (1 - 0.9) * np.mean([1, 1, 5, 5]):.1f}"
-
-
-def _step_of_four_bits() -> float:
-    levels = np.unique(quantise(np.linspace(0, 6, 1000), bits=4, largest=6.0))
-    return float(np.diff(levels).mean())
-
-
-def _bits_of_a_wide_range() -> float:
-    return float(np.log2(24.0 / 6.0))
-
-
 def _lost_at_eight_bits() -> str:
     """By the seed that loses most, of either activation."""
     total = rounding_sweep.record()["rows"][0]["total"]
@@ -79,7 +60,7 @@ QUESTIONS = (
         "03.norm_parameters",
         "MobileNet V1 has 4,209,088 weights. How many parameters do its 27 batch norms learn besides, a scale and a "
         "shift for each channel?",
-        _norm_parameters,
+        lambda: sum(2 * row.output_shape[0] for row in architectures.mobilenet_v1().rows if row.batch_norm),
         default=200_000,
         unit="parameters",
         why="The convolutions have 10,944 output channels in all, and each of them has two numbers.",
@@ -88,7 +69,7 @@ QUESTIONS = (
         "03.running_mean",
         "The running mean of a new batch norm is 0. After it has seen one batch with the mean 3 in train mode, what is "
         "it?",
-        _running_mean,
+        lambda: f"{0.9 * 0 + (1 - 0.9) * np.mean([1, 1, 5, 5]):.1f}",  # Paddle: 0.9 · old + 0.1 · mean of the batch
         default="3.0",
         choices=("0.0", "0.3", "3.0"),
         why="Paddle keeps nine tenths of the old value and takes one tenth of the new one, so that a single odd batch "
@@ -98,7 +79,7 @@ QUESTIONS = (
         "03.step_of_four_bits",
         "With 4 bits, 16 numbers can be written. They are spread evenly from 0 to 6, both ends included. How far apart "
         "are two neighbours?",
-        _step_of_four_bits,
+        lambda: float(np.diff(np.unique(quantise(np.linspace(0, 6, 1000), bits=4, largest=6.0))).mean()),
         default=0.375,
         unit="from one to the next",
         why="16 levels have 15 gaps between them, and 6/15 is 0.4.",
@@ -107,7 +88,7 @@ QUESTIONS = (
         "03.bits_of_a_wide_range",
         "A range from 0 to 24 is four times as wide as one from 0 to 6. How many more bits does it need for (nearly) "
         "the same step?",
-        _bits_of_a_wide_range,
+        lambda: float(np.log2(24.0 / 6.0)),
         default=4,
         unit="bits",
         why="Each bit doubles the number of levels, and 2 × 2 = 4.",

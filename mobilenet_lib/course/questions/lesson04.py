@@ -10,7 +10,7 @@ from mobilenet_lib.course.questions._question import Question
 
 
 def _printed_last_map() -> int:
-    """Side of the last map of V1 with the stride 2 that Table 1 prints in its last depthwise row."""
+    """Side of the last feature map of V1 with the stride 2 that Table 1 prints in its last depthwise row."""
     before = architectures.mobilenet_v1().blocks[-3].input_size
     return cost.conv2d(1024, 1024, 3, before, stride=2, groups=1024).output_shape[1]
 
@@ -41,22 +41,9 @@ def _misprinted_pair() -> str:
     return wrong
 
 
-def _fully_connected_fraction() -> float:
-    return float(architectures.mobilenet_v1().by_kind().loc["linear", "params_percent"])
-
-
-def _fraction_at_half_width() -> float:
-    return 100 * architectures.mobilenet_v1(0.5).macs / architectures.mobilenet_v1().macs
-
-
 def _params_at_128() -> str:
     large, small = architectures.mobilenet_v1(), architectures.mobilenet_v1(resolution=128)
     return {1: "all", 2: "about a half", 3: "about a third"}[round(large.params / small.params)]
-
-
-def _last_receptive_field() -> int:
-    """Of V1's last convolution; the pool and the classifier follow it."""
-    return architectures.mobilenet_v1().receptive_fields[-3]
 
 
 # The choices, and up to which fraction each holds; from the smallest on.
@@ -99,7 +86,7 @@ QUESTIONS = (
     Question(
         "04.fully_connected_params",
         "The classifier of V1 takes 0.18 % of the MACs. Which fraction of the weights does it hold?",
-        _fully_connected_fraction,
+        lambda: float(architectures.mobilenet_v1().by_kind().loc["linear", "params_percent"]),
         default=0.18,
         unit="%",
         why="It has 1024 · 1000 of 4.2 million weights, and uses each once; a convolution uses it at every position.",
@@ -107,7 +94,7 @@ QUESTIONS = (
     Question(
         "04.half_width",
         "Every layer of V1 gets half of its channels (α = 0.5). What is left of the MACs?",
-        _fraction_at_half_width,
+        lambda: 100 * architectures.mobilenet_v1(0.5).macs / architectures.mobilenet_v1().macs,
         default=50,
         unit="%",
         why="In the 1×1 layers, which hold 95 % of the MACs, half of the inputs meet half of the outputs: a quarter.",
@@ -125,7 +112,9 @@ QUESTIONS = (
         "04.receptive_field",
         "How wide is the square of the 224×224 image on which one number of V1's last 7×7 feature map, before the "
         "pool, can depend?",
-        _last_receptive_field,
+        lambda: architectures.mobilenet_v1().receptive_fields[
+            -3
+        ],  # of the last convolution; pool and classifier follow
         default=224,
         unit="pixels",
         why="Each 3×3 window adds two steps, and a step is as long as all strides before it multiplied: 2 pixels after "

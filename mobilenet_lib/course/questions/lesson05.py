@@ -11,13 +11,9 @@ from mobilenet_lib import architectures, cost, runs, statistics
 from mobilenet_lib.course.questions._question import Question
 from mobilenet_lib.experiments import manifold
 
-# Channels of the maps of one block on a 56×56 map; the two designs take nearly the same MACs.
+# Channels of the feature maps of one block at 56×56; the two designs take nearly the same MACs.
 RESNET_BLOCK = (256, 64, 64, 256)
 V2_BLOCK = (74, 444, 444, 74)
-
-
-def _channels_for_one_percent() -> int:
-    return next(n for n in range(2, 100) if manifold.fraction_lost(n) < 0.01)
 
 
 def _raw_error_of_many_channels() -> str:
@@ -89,7 +85,7 @@ QUESTIONS = (
     Question(
         "05.channels_needed",
         "How many channels are needed so that fewer than 1 % of the points are lost?",
-        _channels_for_one_percent,
+        lambda: next(n for n in range(2, 100) if manifold.fraction_lost(n) < 0.01),
         default=100,
         unit="channels",
         why="Each further channel nearly halves the fraction: 11 of 1024 points are lost with 10 channels, 12 of 2048 "

@@ -6,10 +6,6 @@ from mobilenet_lib import architectures, baselines, cost
 from mobilenet_lib.course.questions._question import Question
 
 
-def _macs_at_one_position() -> int:
-    return sum(row.macs for row in architectures.mobilenet_v2().blocks[3].rows) // 56**2
-
-
 def _bottlenecks(shortcut: tuple[str, ...] = ("none", "identity")) -> int:
     blocks = architectures.mobilenet_v2().blocks
     return sum(block.kind == "bottleneck" and block.shortcut in shortcut for block in blocks)
@@ -26,16 +22,12 @@ def _higher_peak() -> str:
     return max(peaks, key=lambda name: peaks[name].peak_activations)
 
 
-def _article_times() -> float:
-    return baselines.article_mobilenet_v2().macs / architectures.mobilenet_v2(num_classes=10).macs
-
-
 QUESTIONS = (
     Question(
         "06.macs_at_one_position",
         "A block of V2 at stride 1: expand from 24 to 144 channels, filter 3×3 depthwise, project back to 24. How many "
         "MACs are that at one position of the feature map?",
-        _macs_at_one_position,
+        lambda: sum(row.macs for row in architectures.mobilenet_v2().blocks[3].rows) // 56**2,
         default=3456,
         unit="MACs",
         why="24 · 144 to expand, 9 · 144 to filter, 144 · 24 to project.",
@@ -88,7 +80,7 @@ QUESTIONS = (
     Question(
         "06.article_times",
         "How many times the MACs of the paper's V2 does the article's V2 take? (10 classes, 224×224 pixels.)",
-        _article_times,
+        lambda: baselines.article_mobilenet_v2().macs / architectures.mobilenet_v2(num_classes=10).macs,
         default=1.1,
         unit="times",
         why="Every feature map of the network is twice as large on both sides, which alone makes four times the MACs; "

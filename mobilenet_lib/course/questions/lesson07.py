@@ -5,11 +5,7 @@ from __future__ import annotations
 from mobilenet_lib import architectures, papers
 from mobilenet_lib.course.questions._question import Question
 from mobilenet_lib.experiments.speed import measured, roofline
-
-
-def _v1_to_v2() -> float:
-    v1, v2 = (measured.milliseconds(f"mobilenet_v{n}", "dynamic") for n in (1, 2))
-    return v1 / v2
+from mobilenet_lib.experiments.speed.measured import milliseconds
 
 
 def _fastest_of_the_article() -> str:
@@ -18,18 +14,9 @@ def _fastest_of_the_article() -> str:
     return names[min(names, key=lambda name: seconds[name])]
 
 
-def _depthwise_bytes() -> float:
-    return roofline.by_kind(architectures.mobilenet_v2()).loc["depthwise convolution", "bytes_percent"]
-
-
 def _kernels() -> int:
     rows = measured.record()["networks"]
     return next(sum(row["launches"].values()) for row in rows if row["network"] == "mobilenet_v2")
-
-
-def _gain_of_runtime() -> float:
-    dynamic, runtime = (measured.milliseconds("mobilenet_v2", name) for name in ("dynamic", "paddle.inference"))
-    return dynamic / runtime
 
 
 QUESTIONS = (
@@ -46,7 +33,7 @@ QUESTIONS = (
         "07.v1_to_v2",
         "V1 has 1.89 times as many MACs as V2. In our recorded run on a CPU (dynamic graph, 2 threads): how many times "
         "as long did V1 take?",
-        _v1_to_v2,
+        lambda: milliseconds("mobilenet_v1", "dynamic") / milliseconds("mobilenet_v2", "dynamic"),
         default=1.89,
         unit="times",
         why="This is a measurement on one machine, and no formula says it. What follows in this lesson says where the "
@@ -56,7 +43,7 @@ QUESTIONS = (
         "07.depthwise_bytes",
         "V2's depthwise layers perform 7 % of its MACs. Which fraction of all bytes do they move, when each layer "
         "reads its input and weights and writes its output once?",
-        _depthwise_bytes,
+        lambda: roofline.by_kind(architectures.mobilenet_v2()).loc["depthwise convolution", "bytes_percent"],
         default=7,
         unit="%",
         why="They read and write the wide feature maps in the middle of the blocks, and do only 9 MACs for each number "
@@ -76,7 +63,7 @@ QUESTIONS = (
         "07.inference_runtime",
         "The same V2 with the same weights in an inference runtime that sees the whole network beforehand "
         "(paddle.inference with oneDNN). How many times faster than the dynamic graph was it in our recorded run?",
-        _gain_of_runtime,
+        lambda: milliseconds("mobilenet_v2", "dynamic") / milliseconds("mobilenet_v2", "paddle.inference"),
         default=1.2,
         unit="times",
         why="The MACs stayed the same. The runtime folds batch norms away, fuses activations, and chooses other "

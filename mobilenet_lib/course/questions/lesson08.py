@@ -23,12 +23,6 @@ def _images_apart() -> int:
     return round(10_000 * (accuracy["mobilenet_v1"] - accuracy["mobilenet_v2"]) / 100)
 
 
-def _largest_rate() -> str:
-    """A step on the loss w² makes (1 − 2 · rate) · w of w, which grows where that factor is below −1."""
-    gradient_of_one = 2
-    return f"{2 / gradient_of_one:g}"
-
-
 def _few_images_gap() -> float:
     run = runs.recorded("article_mobilenet_v1_seed0")
     return 100 * (run.test["train"]["accuracy"] - run.test["accuracy"])
@@ -110,7 +104,7 @@ QUESTIONS = (
     Question(
         "08.largest_rate",
         "The loss is w², a step makes w − rate · 2w of w. Beyond which learning rate does w grow instead of shrinking?",
-        _largest_rate,
+        lambda: f"{2 / 2:g}",  # a step makes (1 − 2 · rate) · w of w, which grows where that factor is below −1
         default="2",
         choices=("0.5", "1", "2"),
         why="At rate 1 a step turns w into −w: as far from the minimum as before. Any more, and it lands further away.",

@@ -8,30 +8,12 @@ from mobilenet_lib.course.questions._question import Question
 from mobilenet_lib.experiments import design
 from mobilenet_lib.experiments.design import Design
 
-
-def _fraction_at_half_width() -> float:
-    return 100 * Design("v1", 0.25).table.macs / Design("v1", 0.5).table.macs
-
-
 _CHEAPER = ("the stem of stride 2", "the 16×16 image", "both cost the same")
 
 
 def _cheaper_small_map() -> str:
     stem, image = Design(stem_stride=2).table.macs, Design(resolution=16).table.macs
     return _CHEAPER[2 if stem == image else 0 if stem < image else 1]
-
-
-def _fraction_of_weights_at_half_expansion() -> float:
-    return 100 * Design("v2", expansion=3).table.params / Design("v2").table.params
-
-
-def _designs_on_the_front() -> int:
-    return len(design.front(design.recorded("longer")))
-
-
-def _points_between_seeds() -> float:
-    by_seed = design.recorded("longer")["by_seed"]
-    return 100 * fmean(abs(first - second) for first, second in by_seed)
 
 
 def _also_on_the_front_of_weights() -> int:
@@ -43,7 +25,7 @@ QUESTIONS = (
     Question(
         "09.half_width",
         "V1 with α = 0.5 for 32×32 images is made half as wide, α = 0.25. Which fraction of the MACs is left?",
-        _fraction_at_half_width,
+        lambda: 100 * Design("v1", 0.25).table.macs / Design("v1", 0.5).table.macs,
         default=50,
         unit="%",
         why="The 1×1 layers keep a quarter, the depthwise layers, the stem and the classifier a half.",
@@ -61,7 +43,7 @@ QUESTIONS = (
     Question(
         "09.half_expansion_weights",
         "V2 with α = 0.25 gets t = 3 instead of 6. Which fraction of its weights is left?",
-        _fraction_of_weights_at_half_expansion,
+        lambda: 100 * Design("v2", expansion=3).table.params / Design("v2").table.params,
         default=50,
         unit="%",
         why="The blocks halve, but most weights of so thin a network stand in its last 1×1 layer to 1280 channels and "
@@ -70,7 +52,7 @@ QUESTIONS = (
     Question(
         "09.front_size",
         "Fifteen designs were trained. How many of them does no other one beat, in MACs and accuracy?",
-        _designs_on_the_front,
+        lambda: len(design.front(design.recorded("longer"))),
         default=15,
         unit="designs",
         why="This is what the recorded runs gave on these images; no formula says it.",
@@ -79,7 +61,7 @@ QUESTIONS = (
         "09.between_seeds",
         "Each design was trained twice, with seeds 0 and 1 and all else equal. How many percentage points do the two "
         "differ by, on average over the fifteen?",
-        _points_between_seeds,
+        lambda: 100 * fmean(abs(first - second) for first, second in design.recorded("longer")["by_seed"]),
         default=0.1,
         unit="percentage points",
         why="First weights, order and shifts of the images all come from the seed. This is what the recorded runs "

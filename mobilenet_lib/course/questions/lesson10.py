@@ -42,11 +42,6 @@ def _sure_of_noise() -> str:
     return _SURE if fraction > 0.9 else _HALF if fraction > 0.3 else _UNSURE
 
 
-def _megabytes_of_gradients() -> float:
-    trained = architectures.mobilenet_v1().trainable_params
-    return trained * _BYTES / 1e6
-
-
 QUESTIONS = (
     Question(
         "10.weights_file",
@@ -101,7 +96,7 @@ QUESTIONS = (
         "10.gradient_megabytes",
         "Two processes train the full MobileNet V1 (1000 classes). After each step one must hear the other's gradient, "
         "a number of 4 bytes for each of 4,231,976 trained parameters. How many MB is that?",
-        _megabytes_of_gradients,
+        lambda: architectures.mobilenet_v1().trainable_params * _BYTES / 1e6,
         default=4.2,
         unit="MB",
         why="As many bytes as the weights themselves, at every step, however small the batch is.",
