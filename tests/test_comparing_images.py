@@ -123,7 +123,7 @@ def test_a_run_is_red_for_a_changed_number_and_a_changed_image(tmp_path):
     command += ["--rootdir", str(TESTS.parent), "--nbval-sanitize-with", str(TESTS / "sanitize.cfg")]
     command += ["-p", "comparing_images", "-p", "no:cacheprovider", "--numprocesses=0", str(lesson)]
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     outcomes = dict(zip(cells, re.findall(r"::Cell \d+ (\w+)", done.stdout), strict=False))
     assert outcomes == {
         "the stored number": "PASSED",

@@ -112,9 +112,7 @@ def test_a_cell_that_was_left_out_is_named_and_the_error_stays(kernel):
     assert "Run All Above Selected Cell" in said
     # What no cell makes, and what is missing in another module, is an error like any other.
     assert [output["kind"] for output in kernel.run("nothing_makes_this")] == ["error"]
-    inside = (
-        "import types\nother = types.ModuleType('other')\nexec('def f(): return depthwise', other.__dict__)\nother.f()"
-    )
+    inside = "import types\nother = types.ModuleType('m')\nexec('def f(): return depthwise', other.__dict__)\nother.f()"
     assert [output["kind"] for output in kernel.run(inside)] == ["error"]
     # The lesson goes on as soon as the cells above have run.
     for source in cells[:output_of]:
@@ -279,10 +277,10 @@ def test_a_read_only_folder_loses_nothing_and_says_so(monkeypatch):
             progress.export(folder / "me.csv")
         with pytest.raises(PermissionError):
             run.save(folder / "run.json")
-        begin = time.monotonic()
-        with pytest.raises(OSError, match="could not be written"):
+        failed = pytest.raises(OSError, match="could not be written")
+        with failed, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(data, "augment", lambda *_, **__: pytest.fail("it must fail before the first epoch"))
             training.fit(model, some, epochs=100, step="dynamic", checkpoint=folder / "v1.npz")
-        assert time.monotonic() - begin < 20, "it must fail before the first epoch, not after it"
         assert list(folder.iterdir()) == []
 
 
@@ -306,13 +304,9 @@ except OSError as problem:
 @needs_unix
 def test_a_full_disk_keeps_the_older_progress_and_the_older_export(tmp_path, monkeypatch):
     file, export = tmp_path / "progress.sqlite", tmp_path / "me.csv"
-    child = subprocess.run(
-        [sys.executable, "-c", FULL, str(export), QUESTION],
-        env={**os.environ, "MOBILENET_PROGRESS": str(file)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = [sys.executable, "-c", FULL, str(export), QUESTION]
+    environment = {**os.environ, "MOBILENET_PROGRESS": str(file)}
+    child = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     said = child.stdout.splitlines()
     assert said[0].startswith("18 Your progress cannot be written")
     assert said[1].startswith("export refused:")
@@ -342,28 +336,18 @@ for number in (16, 1234.5):
 records.record_guess(next(iter(QUESTIONS)), 1234.5)
 entry = records.guess(next(iter(QUESTIONS)))
 age = time.time() - datetime.fromisoformat(entry["first_time"]).timestamp()
-print(entry["first_time"].endswith("+00:00"), abs(age) < 5)
+print(entry["first_time"].endswith("+00:00"), abs(age) < 600)
 progress.show()
 """
 
 
 def test_language_and_time_zone_change_nothing(tmp_path):
-    said, warned = {}, "EncodingWarning"
+    said, strict = {}, ["-X", "warn_default_encoding", "-W", "error::EncodingWarning:mobilenet_lib"]
     for language, zone in (("C", "UTC"), ("tr_TR.UTF-8", "Asia/Kathmandu"), ("de_DE", "America/St_Johns")):
-        settings = {
-            "LC_ALL": language,
-            "LANG": language,
-            "TZ": zone,
-            "PYTHONUTF8": "0",
-            "MOBILENET_PROGRESS": str(tmp_path / zone[:3] / "progress.sqlite"),
-            "PYTHONIOENCODING": "utf-8",
-        }
-        child = subprocess.run(
-            [sys.executable, "-X", "warn_default_encoding", "-W", f"error::{warned}:mobilenet_lib", "-c", EVERYWHERE],
-            env={**os.environ, **settings},
-            capture_output=True,
-            check=False,
-        )
+        settings = {"LC_ALL": language, "LANG": language, "TZ": zone, "PYTHONUTF8": "0", "PYTHONIOENCODING": "utf-8"}
+        settings["MOBILENET_PROGRESS"] = str(tmp_path / zone[:3] / "progress.sqlite")
+        command = [sys.executable, *strict, "-c", EVERYWHERE]
+        child = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, check=False)
         assert child.returncode == 0, child.stderr.decode()
         said[zone] = child.stdout
     assert len(set(said.values())) == 1, said
@@ -433,10 +417,8 @@ def test_a_network_larger_than_memory_is_priced_but_not_built(name):
     from mobilenet_lib import models
 
     assert getattr(architectures, name)(1000).params > models.MOST_PARAMS
-    begin = time.monotonic()
     with pytest.raises(ValueError, match="choose a smaller width"):
         models.build(name, width_multiplier=1000)
-    assert time.monotonic() - begin < 5
 
 
 @pytest.mark.parametrize("wrong", [(1, 2, 3), [(1, 16, 1)], [(1, 16, 1, 0)], 5, [("t", 16, 1, 1)]])

@@ -15,16 +15,9 @@ from mobilenet_lib.runs import Run
 
 
 def epoch(number: int, accuracy: float = 0.6, seconds: float = 2.0) -> dict:
-    return {
-        "epoch": number,
-        "train_loss": 1.25,
-        "train_accuracy": 0.5,
-        "validation_loss": 1.5,
-        "validation_accuracy": accuracy,
-        "seconds": seconds,
-        "images_per_second": 90 / seconds,
-        "learning_rate": 0.1,
-    }
+    train, validation = {"train_loss": 1.25, "train_accuracy": 0.5}, {"validation_loss": 1.5}
+    speed = {"seconds": seconds, "images_per_second": 90 / seconds, "learning_rate": 0.1}
+    return {"epoch": number, **train, **validation, "validation_accuracy": accuracy, **speed}
 
 
 DATA = {"name": "toy", "source": "made here", "train_size": 90, "validation_size": 10}
@@ -133,18 +126,15 @@ def test_nan_never_reaches_a_file(tmp_path, bad):
     before = path.read_bytes()
     with pytest.raises(ValueError, match="'train_loss' should be a finite number"):
         run(epochs=[epoch(1) | {"train_loss": bad}]).save(path)
-    with pytest.raises(ValueError, match="JSON has no form for"):
-        run(settings={"learning_rate": bad}).save(path)
-    with pytest.raises(ValueError, match="JSON has no form for"):
-        run(settings={"learning_rate": object()}).save(path)
+    for setting in (bad, object()):
+        with pytest.raises(ValueError, match="JSON has no form for"):
+            run(settings={"learning_rate": setting}).save(path)
     assert path.read_bytes() == before
 
 
-def test_a_home_folder_is_found(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+def test_a_home_folder_is_found(home):
     run().save("~/kept/run.json")
-    assert (tmp_path / "kept" / "run.json").exists()
+    assert (home / "kept" / "run.json").exists()
     assert Run.load("~/kept/run.json").name == "v1"
 
 

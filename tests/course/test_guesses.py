@@ -26,19 +26,6 @@ def progress_file(tmp_path, monkeypatch):
     return path
 
 
-@pytest.fixture
-def live(monkeypatch):
-    monkeypatch.setenv("MOBILENET_INTERACTIVE", "1")
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """What was given to IPython's display."""
-    found = []
-    monkeypatch.setattr("IPython.display.display", lambda *things, **_: found.extend(things))
-    return found
-
-
 def form(question_id: str) -> GuessForm:
     return GuessForm(question(question_id))
 
@@ -119,14 +106,16 @@ def test_unknown_question_names_those_of_its_lesson():
 
 
 def test_verdict_says_how_far_off_and_in_which_direction():
-    asked = question("01.macs_of_4x4")
-    assert asked.verdict(36) == "exactly right"
-    assert asked.verdict(36.1) == "right, to within 0.5 %"
-    assert asked.verdict(10) == "3.6 times too low"
-    assert asked.verdict(72) == "2 times too high"
-    assert asked.verdict(36_000_000_000) == "over a million times too high"
-    assert question("01.stride_two").verdict("half") == "not right"
-    assert question("01.stride_two").verdict("a quarter") == "exactly right"
+    for guess, verdict in {
+        36: "exactly right",
+        36.1: "right, to within 0.5 %",
+        10: "3.6 times too low",
+        72: "2 times too high",
+        36_000_000_000: "over a million times too high",
+    }.items():
+        assert question("01.macs_of_4x4").verdict(guess) == verdict
+    for guess, verdict in {"half": "not right", "a quarter": "exactly right"}.items():
+        assert question("01.stride_two").verdict(guess) == verdict
 
 
 @given(st.floats(min_value=1e-9, max_value=1e9))
@@ -145,25 +134,12 @@ def test_number_text_is_close_to_the_number(value):
 @pytest.mark.parametrize(
     ("typed", "number"),
     [
-        ("36", 36),
-        (" 36 ", 36),
-        ("1.2e6", 1_200_000),
-        ("1,228,800", 1_228_800),
-        ("1 228 800", 1_228_800),
-        ("1_228_800", 1_228_800),
-        ("1.2M", 1_200_000),
-        ("1.1M", 1_100_000),
-        ("1.2 k", 1_200),
-        ("3G", 3_000_000_000),
-        ("36 MACs", 36),
-        ("36 macs", 36),
-        (".5", 0.5),
-        ("0.1189", 0.1189),
-        ("1/8", 0.125),
-        ("1 / 8", 0.125),
-        ("12%", 0.12),
-        ("2.5E-1", 0.25),
-        ("1,200.5", 1200.5),
+        *((typed, 36) for typed in ("36", " 36 ", "36 MACs", "36 macs")),
+        *((typed, 1_228_800) for typed in ("1,228,800", "1 228 800", "1_228_800")),
+        *((typed, 1_200_000) for typed in ("1.2e6", "1.2M")),
+        *((typed, 0.125) for typed in ("1/8", "1 / 8")),
+        *(("1.1M", 1_100_000), ("1.2 k", 1_200), ("3G", 3_000_000_000), ("1,200.5", 1200.5)),
+        *((".5", 0.5), ("0.1189", 0.1189), ("12%", 0.12), ("2.5E-1", 0.25)),
     ],
 )
 def test_number_is_read(typed, number):
@@ -179,31 +155,10 @@ def test_per_cent_is_not_divided_where_it_is_the_unit():
 @pytest.mark.parametrize(
     "typed",
     [
-        "",
-        "   ",
-        "abc",
-        "-5",
-        "nan",
-        "inf",
-        "0",
-        "0.0",
-        "1e999",
-        "1/0",
-        "1e-320",
-        "1e-300/1e300",
-        "1e300/1e-300",
-        "0/1",
-        "1/2/3",
-        "/",
-        "12,34",
-        "0,119",
-        "1..2",
-        "e5",
-        "3 6",
-        "MACs",
-        "1e",
-        "²",
-        "x" * 10_000,
+        *("", "   ", "abc", "MACs", "²", "x" * 10_000),  # no number
+        *("12,34", "0,119", "1..2", "e5", "1e", "3 6", "1/2/3", "/"),  # written in no known way
+        *("-5", "0", "0.0", "0/1", "nan", "inf", "1/0"),  # cannot be the answer
+        *("1e999", "1e-320", "1e-300/1e300", "1e300/1e-300"),  # too large or too small
     ],
 )
 def test_what_is_no_number_above_zero_is_refused_kindly(typed):
@@ -240,9 +195,7 @@ def test_page_folds_the_truth_and_text_says_all(asked: Question, shown, progress
     folded = re.search(r"<details.*</details>", page, re.DOTALL).group(0)
     unfolded = page.replace(folded, "")
     assert "Truth:" in folded
-    assert "Truth:" not in unfolded
-    assert "Why:" not in unfolded
-    assert asked.verdict(asked.default) not in unfolded
+    assert not [said for said in ("Truth:", "Why:", asked.verdict(asked.default)) if said in unfolded]
     for part in (asked.prompt, asked.written(asked.default), asked.written(asked.truth()), asked.why):
         assert part in data["text/plain"]
     assert not progress_file.exists(), "nobody guessed"
@@ -262,8 +215,7 @@ def test_truth_is_nowhere_in_the_form_before_a_guess(asked: Question):
     page = on_page(made)
     assert made.asking
     assert html.escape(asked.prompt[:20]) in page
-    assert "Truth" not in page
-    assert asked.why not in page
+    assert not [said for said in ("Truth", asked.why) if said in page]
     if not asked.choices:
         assert asked.written(asked.truth()) not in page
     assert asked.id not in made._esm

@@ -161,14 +161,14 @@ def test_augment_repeats_with_the_same_generator_state():
 
 
 def test_load_names_what_it_knows():
-    with pytest.raises(ValueError, match=r"no data set 'cifar'.*'cifar10', 'fashion_mnist', 'folder'"):
-        data.load("cifar")
-    with pytest.raises(ValueError, match="no split 'validation'"):
-        data.load("fashion_mnist", "validation")
-    with pytest.raises(ValueError, match="needs `path`"):
-        data.load("folder")
-    with pytest.raises(ValueError, match="takes no `path`"):
-        data.load("fashion_mnist", path="somewhere")
+    for (*names, path), said in {
+        ("cifar", None): r"no data set 'cifar'.*'cifar10', 'fashion_mnist', 'folder'",
+        ("fashion_mnist", "validation", None): "no split 'validation'",
+        ("folder", None): "needs `path`",
+        ("fashion_mnist", "somewhere"): "takes no `path`",
+    }.items():
+        with pytest.raises(ValueError, match=said):
+            data.load(*names, path=path)
 
 
 def test_only_the_archive_of_cifar10_imports_paddle(tmp_path):
@@ -190,8 +190,7 @@ def test_only_the_archive_of_cifar10_imports_paddle(tmp_path):
 @pytest.mark.parametrize(("split", "per_class"), [("train", 600), ("test", 200)])
 def test_bundled_images_are_balanced_grey_and_framed_in_black(split, per_class):
     images = data.load("fashion_mnist", split)
-    assert images.images.shape == (10 * per_class, 3, 32, 32)
-    assert images.images.dtype == np.uint8
+    assert (images.images.shape, images.images.dtype) == ((10 * per_class, 3, 32, 32), np.uint8)
     assert images.labels.dtype == np.int64
     assert np.bincount(images.labels).tolist() == [per_class] * 10
     assert len(images.classes) == 10

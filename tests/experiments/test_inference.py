@@ -22,15 +22,9 @@ def model():
     """A small network with everything that differs between the modes, and one layer frozen in eval mode."""
     paddle.seed(0)
     made = nn.Sequential(
-        nn.Conv2D(3, 8, 3, padding=1),
-        nn.BatchNorm2D(8),
-        nn.ReLU6(),
-        nn.Conv2D(8, 8, 3, padding=1, groups=8),
-        nn.BatchNorm2D(8),
-        nn.AdaptiveAvgPool2D(1),
-        nn.Flatten(),
-        nn.Dropout(0.5),
-        nn.Linear(8, 5),
+        *(nn.Conv2D(3, 8, 3, padding=1), nn.BatchNorm2D(8), nn.ReLU6()),
+        *(nn.Conv2D(8, 8, 3, padding=1, groups=8), nn.BatchNorm2D(8)),
+        *(nn.AdaptiveAvgPool2D(1), nn.Flatten(), nn.Dropout(0.5), nn.Linear(8, 5)),
     )
     made(paddle.to_tensor(IMAGES))  # so that the running statistics are not 0 and 1
     made[4].eval()
@@ -118,11 +112,9 @@ def test_a_network_with_several_outputs_or_inputs_is_refused(network, words, use
 
 
 @pytest.mark.parametrize("write", [inference.save, pytest.param(inference.export_onnx, marks=needs_onnx)])
-def test_a_path_may_begin_with_the_home_folder(model, write, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+def test_a_path_may_begin_with_the_home_folder(model, write, home):
     written = write(model, SHAPE, "~/nets/model")
-    assert written.parent == tmp_path / "nets"
+    assert written.parent == home / "nets"
     assert written.is_file()
 
 

@@ -110,21 +110,9 @@ def test_recording_saves_a_labelled_run(tmp_path, monkeypatch, checkpoint):
     few = data.ImageSet("cifar10", "train", images, np.arange(40) % 10, classes, "elsewhere")
     monkeypatch.setattr(data, "load", lambda name, split, path: dataclasses.replace(few, part=split))
     monkeypatch.setattr(files, "RECORDED", tmp_path / "recorded")
-    monkeypatch.setitem(
-        record.RUNS,
-        "tiny",
-        record._plan(
-            "tiny",
-            "cifar10",
-            {"name": "mobilenet_v1", "width_multiplier": 0.1},
-            epochs=1,
-            seed=0,
-            images=30,
-            test_images=20,
-            keep_weights=True,
-            keep_checkpoint=checkpoint,
-        ),
-    )
+    network = {"name": "mobilenet_v1", "width_multiplier": 0.1}
+    how = {"epochs": 1, "seed": 0, "images": 30, "test_images": 20, "keep_weights": True, "keep_checkpoint": checkpoint}
+    monkeypatch.setitem(record.RUNS, "tiny", record._plan("tiny", "cifar10", network, **how))
     (tmp_path / "recorded").mkdir()
     monkeypatch.chdir(tmp_path)
     record.record("tiny", label="CIFAR-10 (ours)")

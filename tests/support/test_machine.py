@@ -19,7 +19,7 @@ nn = paddle.nn
 
 def in_another_process(program: str, **variables: str | None) -> subprocess.CompletedProcess:
     settings = {name: value for name, value in {**os.environ, **variables}.items() if value is not None}
-    return subprocess.run([sys.executable, "-c", program], env=settings, capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, "-c", program], env=settings, capture_output=True, text=True, timeout=600)
 
 
 # Threads and cores

@@ -90,14 +90,11 @@ def test_a_command_that_fails_leaves_no_folder(command, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
+def test_a_tilde_is_the_home_folder(home):
     assert main(["handout", "~/new", "--lessons", "0"]) == 0
     assert main(["open", "~/new"]) == 0
     assert main(["report", "~/report", "~/nobody.csv"]) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    assert [path.name for path in home.iterdir()] == ["new"]
 
 
 @pytest.mark.parametrize(("number", "text"), [(0.4, "0 minutes"), (1.2, "1 minute"), (2, "2 minutes")])
@@ -141,7 +138,7 @@ def test_copy_of_lesson_00_runs_and_is_right(tmp_path):
     node = _copies.with_answers(lesson)
     # The look at the machine takes most of the time, and test_readiness.py tests it.
     node.cells = [cell for cell in node.cells if cell.id != "readiness"]
-    NotebookClient(node, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(node, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [cell.outputs[0].data["text/plain"] for cell in node.cells if cell.id.endswith("-solution")]
     assert len(shown) == 3
     assert all("✓" in text for text in shown)
@@ -189,13 +186,11 @@ def test_only_the_teacher_opens_the_solutions(lessons, tmp_path, monkeypatch, ca
 
     closed = shown()
     assert "Closed for now" in closed
-    assert solved not in closed
-    assert "36 MACs" not in closed
+    assert not [answer for answer in (solved, "36 MACs") if answer in closed]
 
     assert main(["open", str(tmp_path)]) == 0
     opened = shown()
-    assert solved in opened
-    assert "36 MACs" in opened
+    assert [answer for answer in (solved, "36 MACs") if answer in opened] == [solved, "36 MACs"]
     # The answers to the closing questions come back too, of these lessons only.
     page = words((folder / _copies.ANSWERS_PAGE).read_text(encoding="utf-8"))
     assert all(said(one.question) in page and said(one.answer) in page for one in lessons[2].answers)
@@ -217,14 +212,12 @@ def test_a_damaged_or_missing_setting_is_closed_and_says_so(tmp_path, monkeypatc
     assert "missing or damaged" in capsys.readouterr().out
 
 
-def test_one_file_opens_a_whole_room(student_set, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+def test_one_file_opens_a_whole_room(student_set, home, monkeypatch):
     monkeypatch.chdir(student_set)
-    handout.write(tmp_path, handout.OPEN)
+    handout.write(home, handout.OPEN)
     monkeypatch.setenv("MOBILENET_LOCK", f"~/{handout.SETTING}")
     assert not handout.locked()
-    handout.write(tmp_path, handout.CLOSED)
+    handout.write(home, handout.CLOSED)
     assert handout.locked()
 
 
@@ -276,11 +269,11 @@ def test_report_counts_what_was_done(export, tmp_path):
     export("ben.csv", ben)
     found = _report.read([tmp_path / "exports"])
     assert found.messages == ()
-    students = found.students().set_index("student")
-    assert list(students.index) == ["Ada", "ben"]
-    assert students["guesses"].tolist() == [2, 2]
-    assert students["points"].tolist() == [EXERCISES["conv_macs"].points, EXERCISES["conv_macs"].points // 2]
-    assert students["median_off"].tolist() == [2, 2]
+    points, students = EXERCISES["conv_macs"].points, found.students()
+    assert students[["student", "guesses", "points", "median_off"]].to_numpy().tolist() == [
+        ["Ada", 2, points, 2],
+        ["ben", 2, points // 2, 2],
+    ]
     of_lesson = sum(one.lesson == "01" for one in (*QUESTIONS.values(), *EXERCISES.values()))
     assert students["lesson 01"].tolist() == pytest.approx([3 / of_lesson] * 2)
     assert found.misconceptions()[["misconception", "students", "times"]].to_numpy().tolist() == [
@@ -417,13 +410,9 @@ def test_a_lesson_without_cut_points_gives_up_its_last_sections(lessons, monkeyp
 
 
 def test_measured_times_are_those_of_the_cells(tmp_path, monkeypatch):
-    node = nbformat.v4.new_notebook(
-        cells=[
-            nbformat.v4.new_code_cell("import time; time.sleep(0.3)", id="waits"),
-            nbformat.v4.new_markdown_cell("text", id="text"),
-            nbformat.v4.new_code_cell("1", id="quick"),
-        ]
-    )
+    code = {"waits": "import time; time.sleep(0.3)", "quick": "1"}
+    cells = [nbformat.v4.new_code_cell(source, id=name) for name, source in code.items()]
+    node = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_markdown_cell("text", id="text")])
     lesson = course.Lesson("98_timed", "Timed", "How long?", minutes=1)
     nbformat.write(node, tmp_path / lesson.file_name)
     monkeypatch.setattr(_notebooks, "path", lambda one: tmp_path / one.file_name)

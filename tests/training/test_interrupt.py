@@ -46,12 +46,12 @@ def run_cell(client, code: str, at=None) -> list[tuple[str, str]]:
         elif message["msg_type"] == "error":
             printed.append(("error", "\n".join(message["content"]["traceback"])))
 
-    client.execute_interactive(code, timeout=120, output_hook=hear)
+    client.execute_interactive(code, timeout=600, output_hook=hear)
     return printed
 
 
 def test_the_stop_button_leaves_a_usable_history_and_model(tmp_path):
-    manager, client = start_new_kernel(cwd=str(tmp_path), startup_timeout=120)
+    manager, client = start_new_kernel(cwd=str(tmp_path), startup_timeout=600)
     pressed = []
 
     def press(text: str) -> None:
@@ -68,7 +68,7 @@ def test_the_stop_button_leaves_a_usable_history_and_model(tmp_path):
         assert "The model has the weights from the end of epoch " in last[0]
         assert last[0].endswith("Run the same call again to continue.")
         assert last[1] == "interrupted: True"
-        assert time.monotonic() - pressed[0] < 30
+        assert time.monotonic() - pressed[0] < 120
         assert run_cell(client, LOOK) == [("stdout", "True True\nTrue True False\n")]
     finally:
         client.stop_channels()
