@@ -14,6 +14,8 @@ import threading
 import time
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -55,15 +57,10 @@ def main(numbers: Sequence[str]) -> None:
             with Watch(process) as total:
                 rows = [_run(server, number, folder / "jupyter-runtime") for number in numbers]
             server_after = process.memory_info().rss
-    made = {
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "conditions": CONDITIONS,
-        "server_mb": {"started": _mb(alone), "at_the_end": _mb(server_after)},
-        "lessons": rows,
-        "all_open_mb": _mb(total.peak),
-        "versions": environment.versions(),
-        "machine": environment.machine(),
-    }
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    server_mb, all_open_mb = {"started": _mb(alone), "at_the_end": _mb(server_after)}, _mb(total.peak)
+    here = environment.versions(), environment.machine()
+    made = asdict(_room.Room(started, CONDITIONS, server_mb, rows, all_open_mb, *here))
     write_json(_room.PATH, made)
     print(json.dumps(made, indent=1))
 
@@ -85,21 +82,9 @@ class Watch:
 
     def _look(self) -> None:
         while not self._stop.wait(SECONDS_BETWEEN_LOOKS):
-            self.peak = max(self.peak, sum(map(_resident, _family(self._process))))
-
-
-def _family(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return process.memory_info().rss
-    except psutil.NoSuchProcess:  # it ended meanwhile
-        return 0
+            with suppress(psutil.NoSuchProcess):  # one ended meanwhile
+                family = [self._process, *self._process.children(recursive=True)]
+                self.peak = max(self.peak, sum(process.memory_info().rss for process in family))
 
 
 def _run(server: servers.Server, number: str, runtime: Path) -> dict[str, Any]:
@@ -128,7 +113,7 @@ def _run(server: servers.Server, number: str, runtime: Path) -> dict[str, Any]:
                     if reply["content"]["status"] != "ok":
                         raise RuntimeError(f"{lesson.stem}, cell {cell.id}: {reply['content']}")
             times = process.cpu_times()
-            left = _resident(process)
+            left = process.memory_info().rss
     finally:
         client.stop_channels()
     return {

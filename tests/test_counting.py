@@ -36,8 +36,6 @@ def tensor(*shape):
 
 
 # --- convolutions: loops that compute the convolution itself, and count each multiply-accumulate on the way
-
-
 def convolve(image, weight, stride, padding, dilation, groups):
     """Convolution of image [C, H, W] with weight [out, in / groups, k, k]; padding (top, bottom, left, right)."""
     top, bottom, left, right = padding
@@ -234,8 +232,6 @@ def test_multi_head_attention():
 
 
 # --- whose costs they are
-
-
 def test_a_layer_used_twice_costs_twice_and_weighs_once():
     linear = nn.Linear(4, 4)
     counted = count(Function(lambda x, layer: layer(layer(x)), linear), (1, 4))
@@ -383,8 +379,6 @@ def test_networks_of_paddle_vision(name, classes, macs, params):
 
 
 # --- what it cannot count
-
-
 def test_uncounted_operations_are_listed_with_their_calls():
     def odd(x, lstm, upsample):
         paddle.fft.fft(x)
@@ -442,8 +436,6 @@ def test_to_static_is_counted_as_the_python_it_came_from(capfd):
 
 
 # --- it leaves no trace
-
-
 class Troubled(nn.Layer):
     """Everything a count could disturb: frozen layers, statistics, buffers, hooks, random numbers, a way to fail."""
 
@@ -553,8 +545,6 @@ def test_it_prints_nothing(capfd):
 
 
 # --- the faults of paddle.flops
-
-
 class Own(nn.Conv2D):
     """A subclass, which paddle.flops takes for free; so it does functional calls."""
 
@@ -586,8 +576,6 @@ def test_no_buffers_stay_and_results_are_plain_ints():
 
 
 # --- errors
-
-
 @pytest.mark.parametrize("shape", [(3, 0, 8), (3, -1, 8), (3, 8.0, 8), (None, 3, 8, 8), (), "3", 3, (True, 8, 8)])
 def test_a_wrong_shape_is_named(shape):
     with pytest.raises(ValueError, match="input_shape"):
@@ -611,8 +599,6 @@ def test_an_error_names_the_layer_and_keeps_the_original():
 
 
 # --- launched kernels
-
-
 def test_launches_of_a_network_are_those_of_its_table():
     model = models.build("mobilenet_v2", width_multiplier=0.25, resolution=32)
     rows = architectures.mobilenet_v2(0.25, 32, 10, stem_stride=1).rows

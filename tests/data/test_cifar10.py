@@ -81,8 +81,6 @@ def check_loaded(batches, **where):
 
 
 # --- the official archive --------------------------------------------------------------------------------------
-
-
 def test_the_official_archive_gives_back_what_was_stored(official, batches):
     assert check_loaded(batches, path=official) == "CIFAR-10"
 
@@ -114,8 +112,6 @@ def test_a_named_file_that_is_not_there(tmp_path, home, monkeypatch):
 
 
 # --- other archives run nothing --------------------------------------------------------------------------------
-
-
 class Runs:
     """Unpickled, this makes a folder."""
 
@@ -188,8 +184,6 @@ def test_nothing_is_unpacked(official, tmp_path):
 
 
 # --- a .npz of arrays ------------------------------------------------------------------------------------------
-
-
 def arrays(split="test", images=None, labels=None, **others):
     """What such a file holds of one split."""
     images = np.arange(4 * 3072).astype(np.uint8).reshape(4, 3, 32, 32) if images is None else images
@@ -300,8 +294,6 @@ def test_an_array_that_claims_to_be_huge_is_refused(npz):
 
 
 # --- the command that makes one --------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def small(monkeypatch):
     monkeypatch.setattr(command, "COUNTS", {"train": 20, "test": 4})
@@ -393,8 +385,6 @@ def test_a_full_disk_leaves_an_older_file_as_it_was(official, small, tmp_path, m
 
 
 # --- Paddle's cache and download -----------------------------------------------------------------------------
-
-
 @pytest.fixture
 def server(tmp_path, monkeypatch, batches):
     """A server on this machine in the place of Paddle's, and an empty cache."""

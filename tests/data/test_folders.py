@@ -12,6 +12,8 @@ from PIL import Image
 from mobilenet_lib import data
 from mobilenet_lib.data import folders
 
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"
+
 
 def save(path, image, **settings):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -161,8 +163,6 @@ def test_exif_orientation_turns_the_image_upright(tmp_path):
 
 
 # --- folders that are refused ------------------------------------------------------------------------------------
-
-
 def folder_refused(root, *parts, kind=data.FolderError):
     with pytest.raises(kind) as caught:
         data.load("folder", path=root)
@@ -195,9 +195,7 @@ def test_a_folder_with_another_layout_is_named(tmp_path, files, said):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is not an image that can be read here"),
-        (b"not an image", "is not an image that can be read here"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not an image that can be read here"),
+        *((content, "is not an image that can be read here") for content in (b"", b"not an image", POSTSCRIPT)),
         (b"\xff\xd8\xff\xe0 cut", "is damaged or unusual"),
     ],
 )

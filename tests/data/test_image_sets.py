@@ -32,7 +32,6 @@ def numbers(images):
 
 
 # --- ImageSet ----------------------------------------------------------------------------------------------------
-
 label_lists = st.lists(st.integers(0, 3), min_size=2, max_size=60)
 
 
@@ -117,8 +116,6 @@ def test_resize_refuses_sizes_that_cannot_be_meant():
 
 
 # --- what the networks are fed -----------------------------------------------------------------------------------
-
-
 def test_normalise_maps_black_to_minus_one_and_white_to_one():
     values = data.normalise(np.array([0, 51, 255], np.uint8).reshape(1, 3, 1, 1))
     assert values.dtype == np.float32
@@ -158,8 +155,6 @@ def test_augment_repeats_with_the_same_generator_state():
 
 
 # --- load --------------------------------------------------------------------------------------------------------
-
-
 def test_load_names_what_it_knows():
     for (*names, path), said in {
         ("cifar", None): r"no data set 'cifar'.*'cifar10', 'fashion_mnist', 'folder'",
@@ -185,8 +180,6 @@ def test_only_the_archive_of_cifar10_imports_paddle(tmp_path):
 
 
 # --- the bundled part of Fashion-MNIST ---------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("split", "per_class"), [("train", 600), ("test", 200)])
 def test_bundled_images_are_balanced_grey_and_framed_in_black(split, per_class):
     images = data.load("fashion_mnist", split)

@@ -44,10 +44,7 @@ def test_a_record_without_a_field_is_refused(record, tmp_path, path):
     [
         (lambda r: r.update(started="yesterday"), "ISO date"),
         (lambda r: r.update(timings=[]), "timings: .* should be non-empty"),
-        (
-            lambda r: r["versions"].update(onnxruntime="not installed"),
-            "versions.onnxruntime: 'not installed' should not be",
-        ),
+        (lambda r: r["versions"].update(onnxruntime="not installed"), "onnxruntime: 'not installed' should not be"),
         (lambda r: r["machine"].update(processor=""), "machine.processor: '' should be non-empty"),
         (lambda r: r["machine"].update(cores=True), "machine.cores: True is not of type 'integer'"),
         (lambda r: r["timings"][0].update(seconds=[0.1, 0.1]), r"timings\[0\].seconds: .* is too short"),

@@ -47,8 +47,6 @@ def no_setting_of_the_room(monkeypatch):
 
 
 # Reading the lessons
-
-
 def test_minutes_of_the_sections_are_those_of_the_lesson(lessons):
     for lesson in lessons:
         assert sum(one.minutes for one in lesson.sections) == pytest.approx(lesson.lesson.minutes)
@@ -103,8 +101,6 @@ def test_one_is_said_as_one(number, text):
 
 
 # The instructor's copy
-
-
 def test_copy_holds_every_answer(lessons, tmp_path):
     *_, page = _copies.write_copy(tmp_path, lessons)
     page = page.read_text(encoding="utf-8")
@@ -145,8 +141,6 @@ def test_copy_of_lesson_00_runs_and_is_right(tmp_path):
 
 
 # The hand-out
-
-
 def test_handout_holds_no_answer(lessons, student_set):
     for lesson in lessons:
         text = (student_set / lesson.lesson.file_name).read_text(encoding="utf-8")
@@ -232,8 +226,6 @@ def test_outside_a_handout_nothing_is_locked(tmp_path, monkeypatch, capsys, unse
 
 
 # The class report
-
-
 @pytest.fixture
 def export(tmp_path, monkeypatch):
     """Makes the export of a student who did what a function does."""
@@ -369,8 +361,6 @@ def test_report_leaves_out_rows_of_another_version(export):
 
 
 # Timing and guide
-
-
 def test_cut_points_are_sections_of_their_lessons(lessons):
     by_number = {lesson.lesson.number: lesson for lesson in lessons}
     for number, cuts in course.CUTS.items():
@@ -451,8 +441,6 @@ def test_recorded_times_say_where_they_come_from():
 
 
 # A room
-
-
 def test_students_per_machine_are_a_division():
     lessons = [{"kernel_peak_mb": 380}, {"kernel_peak_mb": 300}]
     room = _room.Room("2026-01-01", "", {"started": 100, "at_the_end": 120}, lessons, 900, {}, {})
@@ -485,8 +473,6 @@ def test_readme_says_what_was_measured():
 
 
 # Slides
-
-
 def test_slides_need_no_network_and_give_no_answer(lessons):
     for lesson in lessons:
         page = _slides.slides(lesson)

@@ -138,9 +138,6 @@ def _wait_for_epoch(checkpoint: Path, job: subprocess.Popen) -> None:
         time.sleep(0.1)
 
 
-# --- one process
-
-
 def test_without_the_launcher_there_is_one_process_and_nothing_to_share():
     assert (parallel.processes(), parallel.place(), parallel.is_first()) == (1, 0, True)
     assert parallel.part(7) == slice(0, 7)
