@@ -165,10 +165,9 @@ def test_a_pickle_in_another_archive_is_never_loaded(attack, tmp_path):
     assert not output.exists()
 
 
-@pytest.mark.usefixtures("nothing_is_unpickled")
 @pytest.mark.parametrize("place", [0, 0.1, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("damage", ["changed", "cut"])
-def test_damage_is_noticed_before_anything_is_unpickled(official, place, damage):
+def test_damage_is_noticed_before_anything_is_unpickled(official, nothing_is_unpickled, place, damage):
     content = official.read_bytes()
     at = int(place * len(content))
     rest = bytes([content[at] ^ 64]) + content[at + 1 :] if damage == "changed" else b""
