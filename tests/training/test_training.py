@@ -659,19 +659,20 @@ def test_models_that_do_not_fit_are_refused():
 
 def test_a_model_with_several_outputs_is_refused():
     class Two(nn.Layer):
-        always = True
+        def __init__(self, train_only: bool) -> None:
+            super().__init__()
+            self.net, self.train_only = small_net(), train_only
 
         def forward(self, images):
-            return (images, images) if self.always or self.training else small_net()(images)
+            logits = self.net(images)
+            return logits if self.train_only and not self.training else (logits, logits)
 
-    in_training = Two()
-    in_training.always = False
-    for model in (Two(), in_training):
+    for model in (Two(False), Two(True)):
         with pytest.raises(ValueError, match=r"Two must give one tensor \[N, classes\], and gave a tuple"):
             fit(model)
     for measure in (training.evaluate, training.scores):
         with pytest.raises(ValueError, match="Two must give one tensor"):
-            measure(Two(), stripes(8))
+            measure(Two(False), stripes(8))
 
 
 def test_a_batch_beyond_memory_is_refused_before_it_is_made(monkeypatch):
