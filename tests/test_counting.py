@@ -90,7 +90,7 @@ def convolutions(draw):
     }, (draw(st.integers(smallest, smallest + 4)), draw(st.integers(smallest, smallest + 4)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(convolutions(), st.booleans())
 def test_conv2d_equals_the_loops_and_the_closed_form(arguments_and_size, bias):
     arguments, size = arguments_and_size
@@ -114,7 +114,7 @@ def test_conv2d_equals_the_loops_and_the_closed_form(arguments_and_size, bias):
             assert counted.activations == expected.activations
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(convolutions())
 def test_transposed_conv2d_equals_the_loops(arguments_and_size):
     arguments, (height, width) = arguments_and_size

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilenet_lib import architectures, cost
@@ -192,7 +192,6 @@ def test_no_hint_and_no_message_holds_a_part_of_the_solution(task: Exercise):
 
 
 @each_exercise
-@settings(deadline=None)  # a thread for each example, on a machine that may be busy
 @given(data=st.data())
 def test_a_wrong_value_in_one_case_fails(task: Exercise, data):
     place = data.draw(st.integers(0, len(task.all_cases) - 1))
@@ -212,7 +211,6 @@ def test_a_wrong_value_in_one_case_fails(task: Exercise, data):
 
 
 @each_exercise
-@settings(deadline=None)  # a thread for each example, on a machine that may be busy
 @given(constant=st.integers(-(10**6), 10**6) | st.floats() | st.lists(st.integers(1, 9), min_size=4, max_size=4))
 def test_a_constant_fails(task: Exercise, constant):
     assert examine(task, lambda *_: constant).outcome in {"wrong", "type", "misconception"}

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilenet_lib import architectures
@@ -45,7 +45,6 @@ def test_fractions_are_those_of_random_matrices(channels, dimensions):
         assert abs(fraction - expected) < 5 * (expected * (1 - expected) / trials) ** 0.5
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(3, 12))
 def test_a_point_is_computed_exactly_where_two_channels_are_active_and_only_there(seed, channels):
     rng = np.random.default_rng(seed)
@@ -93,7 +92,6 @@ def test_read_back_the_spiral_is_half_as_large_and_at_its_best_scale_it_is_nearl
     assert manifold.relative_error(spiral, scaled) < 0.05
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**6), st.floats(-3, 3))
 def test_no_other_scale_is_better(seed, other):
     rng = np.random.default_rng(seed)

@@ -60,14 +60,14 @@ def convolved(layer, inputs, weights):
 
 
 # --- Numbers ---
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(stepper_sizes())
 def test_stepper_standard_is_the_convolution_of_plain_loops(sizes):
     (layer,) = passes("standard", made(**sizes))
     assert np.array_equal(layer.outputs, convolved(sizes, layer.inputs, layer.weights))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(stepper_sizes())
 def test_stepper_two_passes_amount_to_one_convolution_with_the_product_of_their_kernels(sizes):
     depthwise, pointwise = passes("depthwise separable", made(**sizes))
@@ -80,7 +80,7 @@ def test_stepper_two_passes_amount_to_one_convolution_with_the_product_of_their_
     assert np.array_equal(row.outputs, convolved(sizes, column.inputs, kernels))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(stepper_sizes(), st.sampled_from(KINDS))
 def test_stepper_frame_counts_what_the_loops_count(sizes, kind):
     layers = passes(kind, made(**sizes))
