@@ -200,7 +200,7 @@ def test_numpy_numbers_are_taken():
         (partial(widgets.architecture_explorer, strides=[1] * 13), {"family": "v2"}, "7 numbers for v2"),
         (widgets.architecture_explorer, {"resolution": 10_000}, "at most 512"),
         (widgets.manifold_explorer, {"channels": 99}, "at most 30"),
-        (widgets.manifold_explorer, {"scaled": "yes"}, ""),
+        (widgets.manifold_explorer, {"scaled": "yes"}, "scaled"),
     ],
 )
 def test_an_impossible_change_is_refused_and_leaves_the_explorer_as_it_was(make, change, said):
