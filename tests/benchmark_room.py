@@ -14,6 +14,8 @@ import threading
 import time
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -85,21 +87,9 @@ class Watch:
 
     def _look(self) -> None:
         while not self._stop.wait(SECONDS_BETWEEN_LOOKS):
-            self.peak = max(self.peak, sum(map(_resident, _family(self._process))))
-
-
-def _family(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return process.memory_info().rss
-    except psutil.NoSuchProcess:  # it ended meanwhile
-        return 0
+            with suppress(psutil.NoSuchProcess):  # one ended meanwhile
+                family = [self._process, *self._process.children(recursive=True)]
+                self.peak = max(self.peak, sum(process.memory_info().rss for process in family))
 
 
 def _run(server: servers.Server, number: str, runtime: Path) -> dict[str, Any]:
@@ -128,7 +118,7 @@ def _run(server: servers.Server, number: str, runtime: Path) -> dict[str, Any]:
                     if reply["content"]["status"] != "ok":
                         raise RuntimeError(f"{lesson.stem}, cell {cell.id}: {reply['content']}")
             times = process.cpu_times()
-            left = _resident(process)
+            left = process.memory_info().rss
     finally:
         client.stop_channels()
     return {

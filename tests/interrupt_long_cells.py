@@ -1,4 +1,4 @@
-"""Interrupt every cell that runs for a second, run it again, and go on: `uv run python tests/interrupt_long_cells.py [00 01 …]`.
+"""Interrupt every cell that runs for a second, run it again, go on: `uv run python tests/interrupt_long_cells.py [00]`.
 
 A row per interrupted cell: how it ended, how long that took, and whether it shows what is stored when it is run again.
 As long as the lessons themselves, so it is no part of the tests; HARD_USE.md has what came of it.

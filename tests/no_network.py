@@ -1,6 +1,7 @@
 """Refuse every connection beyond this machine, in the tests and in the kernels that run the lessons.
 
-`kernel_startup.py` calls it in each kernel before the first cell, `conftest.py` in the process of the tests. An audit hook sees all of Python's connections, whatever library makes them, and cannot be taken off.
+`kernel_startup.py` calls it in each kernel before the first cell, `conftest.py` in the process of the tests. An audit
+hook sees all of Python's connections, whatever library makes them, and cannot be taken off.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What every lesson must be, as small rules: each takes a lesson and returns what is wrong and what to do about it.
+"""What every lesson must be, as small rules: each takes a lesson and yields what is wrong and what to do about it.
 
 `test_notebooks.py` applies them to every lesson, and each to a lesson that breaks it.
 """
@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from statistics import median
 from urllib.parse import unquote
@@ -78,10 +79,15 @@ Rule = Callable[[Lesson], list[str]]
 RULES: list[Rule] = []
 
 
-def rule(function: Rule) -> Rule:
-    """Add a function to RULES."""
-    RULES.append(function)
-    return function
+def rule(function: Callable[[Lesson], Iterator[str]]) -> Rule:
+    """Add to RULES what lists all that a function finds."""
+
+    @wraps(function)
+    def listed(lesson: Lesson) -> list[str]:
+        return list(function(lesson))
+
+    RULES.append(listed)
+    return listed
 
 
 def read(path: Path) -> Lesson:
@@ -90,324 +96,254 @@ def read(path: Path) -> Lesson:
 
 
 @rule
-def executed_in_order(lesson: Lesson) -> list[str]:
+def executed_in_order(lesson: Lesson) -> Iterator[str]:
     counts = [cell.execution_count for _, cell in lesson.cells("code")]
-    if counts == list(range(1, len(counts) + 1)):
-        return []
-    return [f"execution counts are {counts}: nbval compares nothing in an unexecuted cell; {_refresh(lesson)}"]
+    if counts != list(range(1, len(counts) + 1)):
+        yield f"execution counts are {counts}: nbval compares nothing in an unexecuted cell; {_refresh(lesson)}"
 
 
 @rule
-def empty_cells(lesson: Lesson) -> list[str]:
-    return [
-        f"cell {place} is empty: remove it"
-        for place, cell in enumerate(lesson.notebook.cells)
-        if not cell.source.strip()
-    ]
+def empty_cells(lesson: Lesson) -> Iterator[str]:
+    for place, cell in enumerate(lesson.notebook.cells):
+        if not cell.source.strip():
+            yield f"cell {place} is empty: remove it"
 
 
 @rule
-def cell_ids(lesson: Lesson) -> list[str]:
-    seen, problems = set(), []
+def cell_ids(lesson: Lesson) -> Iterator[str]:
+    seen = set()
     for place, cell in enumerate(lesson.notebook.cells):
         identity = cell.get("id")
         if not identity:
-            problems.append(f"cell {place} has no id: give it a short one that stays, such as 'macs-by-hand'")
+            yield f"cell {place} has no id: give it a short one that stays, such as 'macs-by-hand'"
         elif identity in seen:
-            problems.append(f"cell {place} repeats the id {identity!r}: give it one of its own")
+            yield f"cell {place} repeats the id {identity!r}: give it one of its own"
         seen.add(identity)
-    return problems
 
 
 @rule
-def clean_output(lesson: Lesson) -> list[str]:
-    problems = []
+def clean_output(lesson: Lesson) -> Iterator[str]:
     for place, cell, output in lesson.outputs():
         if output.output_type == "stream" and output.name == "stderr":
-            problems.append(
-                f"cell {place} wrote to stderr ({_short(output.text)}): mend what it warns of, then {_refresh(lesson)}"
-            )
+            yield f"cell {place} wrote to stderr ({_short(output.text)}): mend what it warns of; {_refresh(lesson)}"
         if output.output_type == "error" and "raises-exception" not in _tags(cell):
-            problems.append(
-                f"cell {place} ended in {output.ename}: mend it, or tag it raises-exception where the error is "
-                "the lesson"
-            )
-    return problems
+            yield f"cell {place} ended in {output.ename}: mend it, or tag it raises-exception where it is the lesson"
 
 
 @rule
-def plain_python(lesson: Lesson) -> list[str]:
-    problems = []
+def plain_python(lesson: Lesson) -> Iterator[str]:
     for place, cell in lesson.cells("code"):
         if re.search(r"^\s*[!%]", cell.source, re.MULTILINE) or "get_ipython(" in cell.source:
-            problems.append(f"cell {place} uses a `!` or `%` command: it works in IPython only; write it in Python")
+            yield f"cell {place} uses a `!` or `%` command: it works in IPython only; write it in Python"
             continue
         try:
             ast.parse(cell.source)
         except SyntaxError as problem:
-            problems.append(f"cell {place} is not plain Python: {problem.msg} in line {problem.lineno}")
-    return problems
+            yield f"cell {place} is not plain Python: {problem.msg} in line {problem.lineno}"
 
 
 @rule
-def paddle_by_its_own_name(lesson: Lesson) -> list[str]:
+def paddle_by_its_own_name(lesson: Lesson) -> Iterator[str]:
     """`mobilenet_lib.course` prepares its import, so it must have come before; no other module hands Paddle on."""
     sources = [(place, cell.source) for place, cell in lesson.cells("code")]
-    problems = [
-        f"cell {place} takes paddle from mobilenet_lib: write `import paddle`"
-        for place, source in sources
-        if re.search(r"^from mobilenet_lib.* import .*\bpaddle\b", source, re.MULTILINE)
-    ]
+    for place, source in sources:
+        if re.search(r"^from mobilenet_lib.* import .*\bpaddle\b", source, re.MULTILINE):
+            yield f"cell {place} takes paddle from mobilenet_lib: write `import paddle`"
     imports = [place for place, source in sources if re.search(r"^(import|from) paddle\b", source, re.MULTILINE)]
     before = [place for place, source in sources if "from mobilenet_lib.course import" in source]
     if imports and min(before, default=imports[0]) >= imports[0]:
-        problems.append(
+        yield (
             f"cell {imports[0]} imports paddle before `mobilenet_lib.course` has prepared it: do so in a later cell, "
             "or it takes one thread and writes to stderr"
         )
-    return problems
+
+
+_ABSOLUTE_PATH = re.compile(r"(?:(?<=^)|(?<=[\s'\"`(=]))/(?:[\w.-]+/)+[\w.-]*|\b[A-Za-z]:\\\w+", re.MULTILINE)
 
 
 @rule
-def no_absolute_paths(lesson: Lesson) -> list[str]:
+def no_absolute_paths(lesson: Lesson) -> Iterator[str]:
     texts = [(place, cell.source) for place, cell in enumerate(lesson.notebook.cells)]
     texts += [(place, text) for place, _, output in lesson.outputs() for text in _texts(output)]
-    return [
-        f"cell {place} holds the absolute path {found.group(0)!r}: it exists on one machine; use a relative path or "
-        "its name"
-        for place, text in texts
-        for found in [
-            re.search(r"(?:(?<=^)|(?<=[\s'\"`(=]))/(?:[\w.-]+/)+[\w.-]*|\b[A-Za-z]:\\\w+", text, re.MULTILINE)
-        ]
-        if found
-    ]
+    for place, text in texts:
+        if found := _ABSOLUTE_PATH.search(text):
+            yield f"cell {place} holds the absolute path {found[0]!r}: it exists on one machine; use a relative one"
 
 
 @rule
-def no_widget_state(lesson: Lesson) -> list[str]:
-    problems = []
+def no_widget_state(lesson: Lesson) -> Iterator[str]:
     if "widgets" in lesson.notebook.metadata:
-        problems.append(f"the notebook carries saved widget state: {_refresh(lesson)}")
-    problems += [
-        f"cell {place} stored a live widget, which is only text on a page: show a static figure where interactive() is "
-        "False"
-        for place, _, output in lesson.outputs()
-        if "application/vnd.jupyter.widget-view+json" in output.get("data", {})
-    ]
-    return problems
+        yield f"the notebook carries saved widget state: {_refresh(lesson)}"
+    for place, _, output in lesson.outputs():
+        if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+            yield f"cell {place} stored a live widget, only text on a page: where nobody learns, show a static figure"
 
 
 @rule
-def normal_metadata(lesson: Lesson) -> list[str]:
-    problems = []
+def normal_metadata(lesson: Lesson) -> Iterator[str]:
     if lesson.notebook.metadata != NOTEBOOK_METADATA:
-        problems.append(f"the notebook's metadata names one machine's kernel or versions: {_refresh(lesson)}")
+        yield f"the notebook's metadata names one machine's kernel or versions: {_refresh(lesson)}"
     if (lesson.notebook.nbformat, lesson.notebook.nbformat_minor) != (4, 5):
-        problems.append(f"the notebook is not in format 4.5, the one with cell ids: {_refresh(lesson)}")
+        yield f"the notebook is not in format 4.5, the one with cell ids: {_refresh(lesson)}"
     for place, cell in enumerate(lesson.notebook.cells):
-        extra = sorted(cell.metadata.keys() - CELL_METADATA)
-        if extra:
-            problems.append(f"cell {place} carries the metadata {', '.join(extra)}: {_refresh(lesson)}")
-    return problems
+        if extra := sorted(cell.metadata.keys() - CELL_METADATA):
+            yield f"cell {place} carries the metadata {', '.join(extra)}: {_refresh(lesson)}"
 
 
 @rule
-def short_cells(lesson: Lesson) -> list[str]:
-    lengths = [
-        (place, sum(bool(line.strip()) for line in cell.source.splitlines())) for place, cell in lesson.cells("code")
-    ]
-    problems = [
-        f"cell {place} has {length} lines, more than {LONGEST_CELL}: move what is longer into the library"
-        for place, length in lengths
-        if length > LONGEST_CELL
-    ]
-    middle = median(length for _, length in lengths) if lengths else 0
-    if middle >= MEDIAN_CELL:
-        problems.append(
-            f"the median code cell has {middle:g} lines, not less than {MEDIAN_CELL}: split cells, one idea each"
-        )
-    return problems
+def short_cells(lesson: Lesson) -> Iterator[str]:
+    lengths = []
+    for place, cell in lesson.cells("code"):
+        lengths.append(sum(bool(line.strip()) for line in cell.source.splitlines()))
+        if lengths[-1] > LONGEST_CELL:
+            yield f"cell {place} has {lengths[-1]} lines, more than {LONGEST_CELL}: move the rest into the library"
+    if lengths and median(lengths) >= MEDIAN_CELL:
+        yield f"the median code cell has {median(lengths):g} lines, not below {MEDIAN_CELL}: split cells, one idea each"
 
 
 @rule
-def compared_by_nbval(lesson: Lesson) -> list[str]:
-    problems, ignored = [], 0
+def compared_by_nbval(lesson: Lesson) -> Iterator[str]:
+    ignored, allowed = 0, IGNORED_OUTPUTS.get(lesson.number, 0)
     for place, cell in lesson.cells("code"):
         tags = _tags(cell)
         ignored += "nbval-ignore-output" in tags
         if {"nbval-skip", "skip-execution"} & tags:
-            problems.append(f"cell {place} is skipped by the tests: a lesson's every cell must run")
+            yield f"cell {place} is skipped by the tests: a lesson's every cell must run"
         if re.search(r"#\s*(?:NBVAL|PYTEST_VALIDATE)_", cell.source):
-            problems.append(f"cell {place} steers nbval by a comment, which learners see: use a tag")
-    allowed = IGNORED_OUTPUTS.get(lesson.number, 0)
+            yield f"cell {place} steers nbval by a comment, which learners see: use a tag"
     if ignored != allowed:
-        problems.append(
+        yield (
             f"{ignored} cells are tagged nbval-ignore-output, {allowed} are expected: print facts where you can; if "
             "not, change IGNORED_OUTPUTS in tests/notebook_rules.py and say why in the commit"
         )
-    return problems
 
 
 @rule
-def images_are_compared(lesson: Lesson) -> list[str]:
-    tagged = [place for place, cell in lesson.cells("code") if LIVE in _tags(cell)]
+def images_are_compared(lesson: Lesson) -> Iterator[str]:
+    tagged = {place for place, cell in lesson.cells("code") if LIVE in _tags(cell)}
     drawing = {place for place, _, output in lesson.outputs() if "image/png" in output.get("data", {})}
-    problems = [
-        f"cell {place} is tagged {LIVE}, but stores no image: remove the tag"
-        for place in tagged
-        if place not in drawing
-    ]
+    for place in sorted(tagged - drawing):
+        yield f"cell {place} is tagged {LIVE}, but stores no image: remove the tag"
     allowed = LIVE_IMAGES.get(lesson.number, 0)
     if len(tagged) != allowed:
-        problems.append(
+        yield (
             f"{len(tagged)} cells are tagged {LIVE}, {allowed} are expected: draw recorded results where you can; if "
             "not, change LIVE_IMAGES in tests/notebook_rules.py and say why in the commit"
         )
-    return problems
 
 
 @rule
-def figures_have_words(lesson: Lesson) -> list[str]:
-    problems = []
+def figures_have_words(lesson: Lesson) -> Iterator[str]:
     for place, _, output in lesson.outputs():
         data = output.get("data", {})
         for kind in (key for key in data if key.startswith("image/")):
             alt = output.metadata.get(kind, {}).get("alt", "")
             if len(alt) < SHORTEST_ALT:
-                problems.append(f"cell {place} shows a figure without alternative text: use plots.show(fig, alt=…)")
+                yield f"cell {place} shows a figure without alternative text: use plots.show(fig, alt=…)"
             elif data.get("text/plain") != alt:
-                problems.append(
-                    f"cell {place} shows a figure whose plain text is not its alternative text: use plots.show"
-                )
+                yield f"cell {place} shows a figure whose plain text is not its alternative text: use plots.show"
         if any(not _alt(image) for image in re.findall(r"<img\b[^>]*>", data.get("text/html", ""))):
-            problems.append(f"cell {place} shows an <img> without alt: say in words what it shows")
+            yield f"cell {place} shows an <img> without alt: say in words what it shows"
     for place, cell in lesson.cells("markdown"):
         images = re.findall(r"<img\b[^>]*>", cell.source)
         if any(not _alt(image) for image in images) or re.search(r"!\[\s*\]\(", cell.source):
-            problems.append(f"cell {place} holds an image without alternative text: say in words what it shows")
-    return problems
+            yield f"cell {place} holds an image without alternative text: say in words what it shows"
 
 
 @rule
-def slides(lesson: Lesson) -> list[str]:
+def slides(lesson: Lesson) -> Iterator[str]:
     kinds = [cell.metadata.get("slideshow", {}).get("slide_type", "-") for cell in lesson.notebook.cells]
-    problems = [
-        f"cell {place} has the unknown slide type {kind!r}: use one of {', '.join(sorted(SLIDE_TYPES))}"
-        for place, kind in enumerate(kinds)
-        if kind not in SLIDE_TYPES
-    ]
+    for place, kind in enumerate(kinds):
+        if kind not in SLIDE_TYPES:
+            yield f"cell {place} has the unknown slide type {kind!r}: use one of {', '.join(sorted(SLIDE_TYPES))}"
     if kinds[:1] != ["slide"]:
-        problems.append("the first cell does not begin a slide: set its slide type to slide")
+        yield "the first cell does not begin a slide: set its slide type to slide"
     if "notes" not in kinds:
-        problems.append("no cell has the slide type notes: add speaker notes (pacing, what to ask, where to stop)")
-    return problems
+        yield "no cell has the slide type notes: add speaker notes (pacing, what to ask, where to stop)"
 
 
 @rule
-def opening(lesson: Lesson) -> list[str]:
-    """Title, question, objectives, minutes and prerequisites stand before the first code, as course.py has them."""
+def opening(lesson: Lesson) -> Iterator[str]:
+    """Title, question, objectives, minutes and prerequisites stand before the first code, as lessons.py has them."""
     text = "\n".join(cell.source for cell in _before_code(lesson))
     try:
         planned = course.lesson(lesson.number)
     except ValueError:
-        return [
-            "the lesson is not in mobilenet_lib/course/lessons.py: add it there, with its title, question and minutes"
-        ]
-    problems = []
+        yield "the lesson is not in mobilenet_lib/course/lessons.py: add it there, with its title, question and minutes"
+        return
     if text.split("\n")[0] != f"# {lesson.number} · {planned.title}":
-        problems.append(f"the first line is not the title that course.py has: # {lesson.number} · {planned.title}")
+        yield f"the first line is not the title that lessons.py has: # {lesson.number} · {planned.title}"
     if _plain(planned.question) not in _plain(text):
-        problems.append(f"the opening lacks the question that course.py has: {planned.question}")
+        yield f"the opening lacks the question that lessons.py has: {planned.question}"
     if not re.search(r"(?i)able to do|objectives", text):
-        problems.append("the opening lacks the objectives: what you will be able to do")
+        yield "the opening lacks the objectives: what you will be able to do"
     if not re.search(rf"(?i)\b{planned.minutes} minutes|minutes:\** {planned.minutes}\b", text):
-        problems.append(f"the opening lacks the time that course.py has: {planned.minutes} minutes")
+        yield f"the opening lacks the time that lessons.py has: {planned.minutes} minutes"
     if not re.search(r"(?i)prerequisites|before this", text):
-        problems.append("the opening lacks the prerequisites: say what is needed, or that nothing is")
-    problems += [
-        f"the opening links to no lesson {number}, which course.py has as a prerequisite"
-        for number in planned.prerequisites
-        if f"]({course.lesson(number).file_name})" not in text
-    ]
-    return problems
+        yield "the opening lacks the prerequisites: say what is needed, or that nothing is"
+    for number in planned.prerequisites:
+        if f"]({course.lesson(number).file_name})" not in text:
+            yield f"the opening links to no lesson {number}, which lessons.py has as a prerequisite"
 
 
 @rule
-def closing(lesson: Lesson) -> list[str]:
+def closing(lesson: Lesson) -> Iterator[str]:
     """After the last code come a recap, three questions with folded answers, and references, each with a heading."""
     last_code = max((place for place, _ in lesson.cells("code")), default=-1)
     text = "\n".join(cell.source for place, cell in lesson.cells("markdown") if place > last_code)
     headings = [heading.lower() for heading in re.findall(r"^##+ (.+)$", text, re.MULTILINE)]
-    problems = [
-        f"the end lacks a heading that says {wanted!r}"
-        for wanted in ("what you have learned", "questions", "references")
-        if not any(wanted in heading for heading in headings)
-    ]
+    for wanted in ("what you have learned", "questions", "references"):
+        if not any(wanted in heading for heading in headings):
+            yield f"the end lacks a heading that says {wanted!r}"
     if not 3 <= text.count("<details>") == text.count("</details>"):
-        problems.append(
-            "the end lacks three questions with folded answers: <details><summary>Answer</summary>…</details>"
-        )
-    return problems
+        yield "the end lacks three questions with folded answers: <details><summary>Answer</summary>…</details>"
 
 
 @rule
-def file_size(lesson: Lesson) -> list[str]:
+def file_size(lesson: Lesson) -> Iterator[str]:
     size = len(nbformat.writes(lesson.notebook).encode())
-    if size < LARGEST_FILE:
-        return []
-    return [f"{size / 1e6:.1f} MB is more than {LARGEST_FILE / 1e6:.1f} MB: show fewer or smaller figures"]
+    if size >= LARGEST_FILE:
+        yield f"{size / 1e6:.1f} MB is more than {LARGEST_FILE / 1e6:.1f} MB: show fewer or smaller figures"
 
 
 @rule
-def links_lead_somewhere(lesson: Lesson) -> list[str]:
-    problems = []
+def links_lead_somewhere(lesson: Lesson) -> Iterator[str]:
     for place, cell in lesson.cells("markdown"):
-        links = re.findall(r"\]\(([^)\s]+)[^)]*\)", cell.source) + re.findall(
-            r"(?:href|src)=[\"']([^\"']+)", cell.source
-        )
+        links = re.findall(r"\]\(([^)\s]+)[^)]*\)", cell.source)
+        links += re.findall(r"(?:href|src)=[\"']([^\"']+)", cell.source)
         for link in links:
             target = unquote(link.split("#")[0])
-            if not target or re.match(r"[a-z]+:", target):
-                continue
-            if not (lesson.path.parent / target).exists():
-                problems.append(f"cell {place} links to {link!r}, which does not exist beside the lessons")
-    return problems
+            elsewhere = not target or re.match(r"[a-z]+:", target)
+            if not elsewhere and not (lesson.path.parent / target).exists():
+                yield f"cell {place} links to {link!r}, which does not exist beside the lessons"
 
 
 @rule
-def asks_its_questions(lesson: Lesson) -> list[str]:
+def asks_its_questions(lesson: Lesson) -> Iterator[str]:
     """Each question of this lesson is asked once, and no other."""
     asked = _names_given(lesson, "predict")
     known = [name for name, question in QUESTIONS.items() if question.lesson == lesson.number]
-    problems = [
-        f"predict({name!r}) is no question of lesson {lesson.number}: add it to "
-        f"mobilenet_lib/course/questions/lesson{lesson.number}.py"
-        for name in asked
-        if name not in known
-    ]
-    problems += [
-        f"question {name!r} is asked {asked.count(name)} times, not once" for name in known if asked.count(name) != 1
-    ]
-    return problems
+    for name in asked:
+        if name not in known:
+            yield f"predict({name!r}) is no question of lesson {lesson.number}: add it to course/questions"
+    for name in known:
+        if asked.count(name) != 1:
+            yield f"question {name!r} is asked {asked.count(name)} times, not once"
 
 
 @rule
-def sets_its_exercises(lesson: Lesson) -> list[str]:
+def sets_its_exercises(lesson: Lesson) -> Iterator[str]:
     """Each exercise of this lesson has its untouched stub and a check; nothing is named that does not exist."""
     known = {name: exercise for name, exercise in EXERCISES.items() if exercise.lesson == lesson.number}
-    problems = [
-        f"{function}({name}) names no exercise of lesson {lesson.number}: add it to mobilenet_lib/course/exercises"
-        for function in ("check", "hint", "solution")
-        for name in _names_given(lesson, function)
-        if name not in known
-    ]
+    for function, names in ((one, _names_given(lesson, one)) for one in ("check", "hint", "solution")):
+        for name in (name for name in names if name not in known):
+            yield f"{function}({name}) names no exercise of lesson {lesson.number}: add it to course/exercises"
     stubs = {node.name: ast.unparse(node) for node in _nodes(lesson, ast.FunctionDef)}
     for name, exercise in known.items():
         if stubs.get(name) != ast.unparse(ast.parse(exercise.starter)):
-            problems.append(f"the stub of {name} is missing or changed; it reads\n{exercise.starter}")
+            yield f"the stub of {name} is missing or changed; it reads\n{exercise.starter}"
         if name not in _names_given(lesson, "check"):
-            problems.append(f"nothing checks the exercise {name}: add check({name}) below its stub")
-    return problems
+            yield f"nothing checks the exercise {name}: add check({name}) below its stub"
 
 
 def _names_given(lesson: Lesson, function: str) -> list[str]:

@@ -21,21 +21,17 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from mobilenet_lib._support.files import atomic_write
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+_DECK = "body[data-jp-deck-mode='presenting'] &"
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
     # Slides are read from the back of a room; explorers, which are tall, must still fit.
     "@deathbeds/jupyterlab-fonts": {
-        "styles": {
-            "": {
-                "body[data-jp-deck-mode='presenting'] & .jp-Cell": {"zoom": "130%"},
-                "body[data-jp-deck-mode='presenting'] & .mnx": {"zoom": "75%"},
-            }
-        }
+        "styles": {"": {f"{_DECK} .jp-Cell": {"zoom": "130%"}, f"{_DECK} .mnx": {"zoom": "75%"}}}
     },
 }
 CELL_METADATA = frozenset({"jupyter", "slideshow", "tags"})
-SECONDS_PER_CELL = 120  # as in pyproject.toml, so that a lesson too slow to test cannot be stored
+SECONDS_PER_CELL = 120  # below that of the tests (pyproject.toml), which must pass on a loaded machine too
 
 
 def lessons(names: list[str] | None = None) -> list[Path]:
@@ -48,25 +44,17 @@ def lessons(names: list[str] | None = None) -> list[Path]:
         return found
     for name in names:
         if not any(path.name.startswith(name) for path in found):
-            raise ValueError(
-                f"no lesson begins with {name!r}; there are {', '.join(path.stem for path in found) or 'none'}"
-            )
+            known = ", ".join(path.stem for path in found) or "none"
+            raise ValueError(f"no lesson begins with {name!r}; there are {known}")
     return [path for path in found if path.name.startswith(tuple(names))]
 
 
 def run(path: Path) -> nbformat.NotebookNode:
     """The lesson with the outputs of a new kernel, nothing written. Raises nbclient's errors."""
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook,
-        kernel_name="python3",
-        timeout=SECONDS_PER_CELL,
-        record_timing=False,
-        coalesce_streams=True,
-        extra_arguments=["--log-level=ERROR"],
-        resources={"metadata": {"path": str(path.parent)}},
-    )
-    client.execute()
+    how = {"timeout": SECONDS_PER_CELL, "record_timing": False, "coalesce_streams": True}
+    how |= {"extra_arguments": ["--log-level=ERROR"], "resources": {"metadata": {"path": str(path.parent)}}}
+    NotebookClient(notebook, kernel_name="python3", **how).execute()
     return normalise(notebook)
 
 

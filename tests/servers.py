@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-SECONDS_TO_START = 60
-SECONDS_TO_STOP = 60
+# Nothing waits for them where all is well; a busy machine may need them.
+SECONDS_TO_START = 300
+SECONDS_TO_STOP = 300
 
 _ADDRESS = re.compile(r"(http://[\w.:]+)(/\S*)\?token=(\w+)")
 
@@ -35,14 +36,12 @@ def running(command: list[str], folder: Path, **environment: str) -> Iterator[Se
     """Start `command`, which prints an address with a token, and stop it at the end.
 
     folder: for its log and as working directory. environment: variables besides those of this process.
-    Raises RuntimeError, with what the command printed, where it ends or stays silent for a minute.
+    Raises RuntimeError, with what the command printed, where it ends or stays silent for minutes.
     """
     log = folder / "server.log"
     with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(command, cwd=folder, env={**os.environ, **environment}, **streams)
     try:
         url, first_page, token = _await_address(process, log)
         yield Server(url, first_page, token, process, log)

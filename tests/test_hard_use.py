@@ -29,8 +29,6 @@ QUESTION = next(iter(QUESTIONS))
 
 
 # --- a real kernel ---------------------------------------------------------------------------------------------
-
-
 class Kernel:
     """A kernel as JupyterLab starts it for a lesson, and what its cells show."""
 
@@ -112,9 +110,7 @@ def test_a_cell_that_was_left_out_is_named_and_the_error_stays(kernel):
     assert "Run All Above Selected Cell" in said
     # What no cell makes, and what is missing in another module, is an error like any other.
     assert [output["kind"] for output in kernel.run("nothing_makes_this")] == ["error"]
-    inside = (
-        "import types\nother = types.ModuleType('other')\nexec('def f(): return depthwise', other.__dict__)\nother.f()"
-    )
+    inside = "import types\nother = types.ModuleType('m')\nexec('def f(): return depthwise', other.__dict__)\nother.f()"
     assert [output["kind"] for output in kernel.run(inside)] == ["error"]
     # The lesson goes on as soon as the cells above have run.
     for source in cells[:output_of]:
@@ -154,23 +150,35 @@ def test_a_restart_in_the_middle_then_run_all_shows_what_is_stored(kernel):
 
 
 TRAINING = """
-from mobilenet_lib import data, models, training
+from mobilenet_lib import data, models, runs, training
 some = data.load("fashion_mnist").sample(128)
 v1 = models.build("mobilenet_v1", num_classes=10, width_multiplier=0.25, resolution=32)
+report = lambda run: print("finished", len(run.epochs), flush=True)
 run = training.fit(
-    v1, some, epochs=500, batch_size=64, step="dynamic",
-    options=training.Options(run_name="V1", on_epoch_end=lambda history: print("an epoch", flush=True)),
+    v1, some, validation=0.25, epochs=500, batch_size=64, step="dynamic", checkpoint={checkpoint!r},
+    options=training.Options(run_name="V1", on_epoch_end=report),
 )
+"""
+LOOK = """
+measured, last = training.evaluate(v1, some.split(0.25, seed=0)[1], batch_size=64), run.epochs[-1]
+print(measured.accuracy == last["validation_accuracy"], measured.loss == last["validation_loss"], v1.training)
+run.save({path!r})
+print(runs.Run.load({path!r}).interrupted, 2 <= len(run.epochs) < 500)
 """
 
 
-def test_an_interrupted_training_cell_says_so_and_the_kernel_goes_on(kernel):
-    request = kernel.begin(TRAINING)
-    kernel.outputs(request, until="an epoch")
+@pytest.mark.skipif(os.name == "nt", reason="Windows interrupts kernels in another way")
+def test_an_interrupted_training_cell_leaves_a_usable_run_and_model(kernel, tmp_path):
+    request = kernel.begin(TRAINING.format(checkpoint=str(tmp_path / "c")))
+    kernel.outputs(request, until="finished 2")
     kernel.manager.interrupt_kernel()
-    assert "Interrupted in epoch" in texts(kernel.outputs(request))
-    (printed,) = kernel.run("print(run.interrupted, 1 <= len(run.epochs) < 500, v1.training)")
-    assert printed["text"] == "True True False\n"
+    found = kernel.outputs(request, seconds=120)
+    assert {output.get("name") for output in found} == {"stdout"}, found  # no traceback
+    last = texts(found).splitlines()[-1]
+    assert last.startswith("Interrupted in epoch ")
+    assert "The model has the weights from the end of epoch " in last
+    assert last.endswith("Run the same call again to continue.")
+    assert texts(kernel.run(LOOK.format(path=str(tmp_path / "run.json")))) == "True True False\nTrue True\n"
 
 
 @pytest.mark.parametrize(
@@ -216,8 +224,6 @@ def test_an_interrupt_inside_an_import_is_named(kernel, tmp_path):
 
 
 # --- no network ------------------------------------------------------------------------------------------------
-
-
 def test_the_tests_refuse_a_connection_to_another_machine():
     with socket.socket() as outside, pytest.raises(ConnectionRefusedError, match=r"192\.0\.2\.1"):
         outside.connect(("192.0.2.1", 80))
@@ -236,8 +242,6 @@ def test_every_lesson_runs_in_a_kernel_that_refuses_it_too():
 
 
 # --- folders that cannot be written, full disks ----------------------------------------------------------------
-
-
 @contextmanager
 def read_only_folder():
     """A folder that this process may read only, for root too, who otherwise may do everything."""
@@ -279,10 +283,10 @@ def test_a_read_only_folder_loses_nothing_and_says_so(monkeypatch):
             progress.export(folder / "me.csv")
         with pytest.raises(PermissionError):
             run.save(folder / "run.json")
-        begin = time.monotonic()
-        with pytest.raises(OSError, match="could not be written"):
+        failed = pytest.raises(OSError, match="could not be written")
+        with failed, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(data, "augment", lambda *_, **__: pytest.fail("it must fail before the first epoch"))
             training.fit(model, some, epochs=100, step="dynamic", checkpoint=folder / "v1.npz")
-        assert time.monotonic() - begin < 20, "it must fail before the first epoch, not after it"
         assert list(folder.iterdir()) == []
 
 
@@ -306,13 +310,9 @@ except OSError as problem:
 @needs_unix
 def test_a_full_disk_keeps_the_older_progress_and_the_older_export(tmp_path, monkeypatch):
     file, export = tmp_path / "progress.sqlite", tmp_path / "me.csv"
-    child = subprocess.run(
-        [sys.executable, "-c", FULL, str(export), QUESTION],
-        env={**os.environ, "MOBILENET_PROGRESS": str(file)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = [sys.executable, "-c", FULL, str(export), QUESTION]
+    environment = {**os.environ, "MOBILENET_PROGRESS": str(file)}
+    child = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     said = child.stdout.splitlines()
     assert said[0].startswith("18 Your progress cannot be written")
     assert said[1].startswith("export refused:")
@@ -324,7 +324,6 @@ def test_a_full_disk_keeps_the_older_progress_and_the_older_export(tmp_path, mon
 
 
 # --- other languages, clocks, systems --------------------------------------------------------------------------
-
 EVERYWHERE = """
 import locale, time
 from datetime import datetime
@@ -342,28 +341,18 @@ for number in (16, 1234.5):
 records.record_guess(next(iter(QUESTIONS)), 1234.5)
 entry = records.guess(next(iter(QUESTIONS)))
 age = time.time() - datetime.fromisoformat(entry["first_time"]).timestamp()
-print(entry["first_time"].endswith("+00:00"), abs(age) < 5)
+print(entry["first_time"].endswith("+00:00"), abs(age) < 600)
 progress.show()
 """
 
 
 def test_language_and_time_zone_change_nothing(tmp_path):
-    said, warned = {}, "EncodingWarning"
+    said, strict = {}, ["-X", "warn_default_encoding", "-W", "error::EncodingWarning:mobilenet_lib"]
     for language, zone in (("C", "UTC"), ("tr_TR.UTF-8", "Asia/Kathmandu"), ("de_DE", "America/St_Johns")):
-        settings = {
-            "LC_ALL": language,
-            "LANG": language,
-            "TZ": zone,
-            "PYTHONUTF8": "0",
-            "MOBILENET_PROGRESS": str(tmp_path / zone[:3] / "progress.sqlite"),
-            "PYTHONIOENCODING": "utf-8",
-        }
-        child = subprocess.run(
-            [sys.executable, "-X", "warn_default_encoding", "-W", f"error::{warned}:mobilenet_lib", "-c", EVERYWHERE],
-            env={**os.environ, **settings},
-            capture_output=True,
-            check=False,
-        )
+        settings = {"LC_ALL": language, "LANG": language, "TZ": zone, "PYTHONUTF8": "0", "PYTHONIOENCODING": "utf-8"}
+        settings["MOBILENET_PROGRESS"] = str(tmp_path / zone[:3] / "progress.sqlite")
+        command = [sys.executable, *strict, "-c", EVERYWHERE]
+        child = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, check=False)
         assert child.returncode == 0, child.stderr.decode()
         said[zone] = child.stdout
     assert len(set(said.values())) == 1, said
@@ -426,17 +415,13 @@ def test_a_windows_path_on_another_system_is_named_as_it_was_given(monkeypatch):
 
 
 # --- numbers that cannot be meant ------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2"])
 def test_a_network_larger_than_memory_is_priced_but_not_built(name):
     from mobilenet_lib import models
 
     assert getattr(architectures, name)(1000).params > models.MOST_PARAMS
-    begin = time.monotonic()
     with pytest.raises(ValueError, match="choose a smaller width"):
         models.build(name, width_multiplier=1000)
-    assert time.monotonic() - begin < 5
 
 
 @pytest.mark.parametrize("wrong", [(1, 2, 3), [(1, 16, 1)], [(1, 16, 1, 0)], 5, [("t", 16, 1, 1)]])

@@ -17,13 +17,11 @@ def _state(model):
     return {name: value.numpy() for name, value in model.state_dict().items()}
 
 
-def test_another_model_gives_the_same_outputs_after_loading(tmp_path, monkeypatch):
+def test_another_model_gives_the_same_outputs_after_loading(home):
     first, second = _model(0), _model(1)
     images = data.normalise(data.load("fashion_mnist", "test").images[:4])
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
     weights.save(first, "~/first.npz")
-    assert (tmp_path / "first.npz").exists()
+    assert (home / "first.npz").exists()
     weights.load(second, "~/first.npz")
     first.eval()
     x = models.paddle.to_tensor(images)

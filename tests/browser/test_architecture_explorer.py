@@ -60,9 +60,8 @@ def _as_javascript(table: architectures.Table) -> list[dict]:
 def test_javascript_counts_whole_networks_exactly_as_python(mount, page):
     mount(widgets.architecture_explorer())
     networks = _random_networks(NETWORKS)
-    counted = page.evaluate(
-        "(all) => all.map((settings) => window.module.layers(settings))", [one.settings for one in networks]
-    )
+    settings = [one.settings for one in networks]
+    counted = page.evaluate("(all) => all.map((settings) => window.module.layers(settings))", settings)
     for one, rows in zip(networks, counted, strict=True):
         assert rows == _as_javascript(one.table), one
 
@@ -80,9 +79,8 @@ def test_the_tables_and_the_papers_points_are_those_of_python(mount, page):
 
 def test_a_kind_of_layer_is_told_by_its_pattern_and_by_name(mount):
     view = mount(widgets.architecture_explorer())
-    looks = view.locator(".mnx-legend .mnx-bar").evaluate_all(
-        "(all) => all.map((bar) => getComputedStyle(bar).backgroundImage)"
-    )
+    look = "(all) => all.map((bar) => getComputedStyle(bar).backgroundImage)"
+    looks = view.locator(".mnx-legend .mnx-bar").evaluate_all(look)
     assert len(set(looks)) == len(looks) == 5
     expect(view.locator(".mnx-legend")).to_contain_text("depthwise")
 
@@ -111,9 +109,8 @@ def test_the_misprinted_stride_can_be_set_and_taken_back(mount, page):
     page.keyboard.press("Enter")
     assert page.evaluate("() => window.model.get('strides')") == []  # the paper's again
     view.get_by_role("button", name="stride of the stem: 2").click()
-    expect(view.locator(".mnx-verdict")).to_contain_text(
-        f"{architectures.mobilenet_v1(stem_stride=1).macs / 1e6:,.1f} M MACs"
-    )
+    macs = architectures.mobilenet_v1(stem_stride=1).macs
+    expect(view.locator(".mnx-verdict")).to_contain_text(f"{macs / 1e6:,.1f} M MACs")
     view.get_by_role("button", name="Back to the paper's").click()
     expect(view.locator(".mnx-verdict")).to_contain_text("568.7 M MACs")
 
@@ -167,10 +164,8 @@ def test_a_map_of_one_pixel_is_pointed_out(mount):
 
 
 def test_python_and_the_controls_keep_the_same_settings(notebooks: Path, open_lesson, page):
-    nbformat.write(
-        _notebook("from mobilenet_lib import widgets\nexplorer = widgets.architecture_explorer()\nexplorer"),
-        notebooks / "architecture.ipynb",
-    )
+    source = "from mobilenet_lib import widgets\nexplorer = widgets.architecture_explorer()\nexplorer"
+    nbformat.write(_notebook(source), notebooks / "architecture.ipynb")
     open_lesson("architecture").run_all()
     view = page.locator(".mnx")
     view.get_by_role("button", name=_PAIR_13).click()

@@ -15,7 +15,7 @@ async ([last, most]) => {
   const mode = () => document.body.dataset.jpDeckMode;
   const moment = () => new Promise((done) => setTimeout(done, 10));
   const until = async (met, what) => {
-    const end = Date.now() + 20000;
+    const end = Date.now() + 300000;
     while (!met()) {
       if (Date.now() > end) throw new Error("waited in vain: " + what);
       await moment();

@@ -16,11 +16,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, Route, expect
 
 from browser.test_widgets import _LOWEST_CONTRAST
@@ -28,46 +28,28 @@ from mobilenet_lib import course, widgets
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-# What a browser fetches by itself, by tag: the attributes that name it. A link that a reader may click is no such.
-_FETCHED = {
-    **dict.fromkeys(("script", "iframe", "audio", "embed"), ("src",)),
-    **dict.fromkeys(("link", "image", "use"), ("href",)),
-    **dict.fromkeys(("img", "source"), ("src", "srcset")),
-    "video": ("src", "poster"),
-    "object": ("data",),
-}
+# What a browser fetches by itself: the attributes that name it, and of which tags. A link that a reader may click is
+# no such.
+_FETCHED = {"src": "script iframe audio embed img source video", "href": "link image use", "srcset": "img source"}
+_FETCHED |= {"poster": "video", "data": "object"}
 _ELSEWHERE = re.compile(r"^(https?:)?//")
 _IN_STYLES = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//""")
 _IN_SCRIPTS = re.compile(r"""(?:\bimport\b|\bfrom\b|import\(|fetch\(|importScripts\()\s*["'`](?:https?:)?//""")
 
 
-class Parsed(HTMLParser):
+class Parsed:
     """What of a page the tests ask for."""
 
     def __init__(self, text: str) -> None:
-        super().__init__()
-        self.ids: set[str] = set()
-        self.links: list[str] = []
-        self.fetched: list[str] = []
-        self.images: list[dict[str, str | None]] = []
-        self.folded: list[bool] = []  # for each <details>: is it closed at first?
-        self.formulas = 0
-        self.explorers: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.ids.add(found.get("id") or "")
-        self.formulas += tag == "math"
-        if tag == "a" and found.get("href"):
-            self.links.append(found["href"])
-        if tag == "img":
-            self.images.append(found)
-        if tag == "details":
-            self.folded.append("open" not in found)
-        if "data-explorer" in found:
-            self.explorers.append(found["data-explorer"])
-        self.fetched += [found[name] for name in _FETCHED.get(tag, ()) if found.get(name)]
+        page = BeautifulSoup(text, "html.parser")
+        self.ids = {tag["id"] for tag in page.select("[id]")}
+        self.links = [tag["href"] for tag in page.select("a[href]")]
+        found = [(tag, name) for name, tags in _FETCHED.items() for tag in page(tags.split())]
+        self.fetched = [tag[name] for tag, name in found if tag.get(name)]
+        self.images = [tag.attrs for tag in page("img")]
+        self.folded = ["open" not in tag.attrs for tag in page("details")]  # is it closed at first?
+        self.formulas = len(page("math"))
+        self.explorers = [tag["data-explorer"] for tag in page.select("[data-explorer]")]
 
 
 @pytest.fixture(scope="module")
@@ -124,12 +106,8 @@ def test_every_lesson_is_a_page_with_its_figures_formulas_and_folded_answers(sit
 
 
 def test_every_image_has_words(pages):
-    assert not [
-        (path.name, image.get("src", "")[:80])
-        for path, page in pages.items()
-        for image in page.images
-        if not (image.get("alt") or "").strip()
-    ]
+    images = [(path.name, image) for path, page in pages.items() for image in page.images]
+    assert not [(name, image.get("src", "")[:80]) for name, image in images if not image.get("alt", "").strip()]
 
 
 def test_every_link_within_the_site_leads_somewhere(pages):
@@ -159,9 +137,7 @@ def test_the_checks_see_what_they_look_for(tmp_path):
 
 
 def test_explorers_stand_in_their_lessons_and_on_one_page(site, pages):
-    first, second = (
-        pages[site / "notebooks" / f"{course.lesson(number).stem}.html"].explorers for number in ("01", "02")
-    )
+    first, second = (pages[site / f"{_lesson(number)}.html"].explorers for number in ("01", "02"))
     assert first == ["convolution_stepper", "cost_explorer"]
     assert {"convolution_stepper", "cost_explorer", "groups_explorer"} == set(second)
     in_lessons = {name for path, page in pages.items() if path.parent.name == "notebooks" for name in page.explorers}
@@ -188,7 +164,6 @@ def test_launch_buttons_need_the_address_of_the_repository(repository, monkeypat
 
 
 # --- In a real browser ---
-
 _WIDTHS = {"phone": 390, "desk": 1280}
 _OUTLINE = """
 () => Array.from(document.querySelectorAll("h1, h2, h3, h4, h5, h6")).filter((one) => one.checkVisibility())

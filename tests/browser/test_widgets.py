@@ -21,7 +21,7 @@ from mobilenet_lib.widgets._passes import KINDS, passes
 VIEWS: dict[str, Callable[[], Explorer]] = {
     "stepper": widgets.convolution_stepper,
     "stepper, wide": partial(
-        widgets.convolution_stepper, "spatially separable", 8, 4, 6, 5, padding=2, beside="standard"
+        widgets.convolution_stepper, "spatially separable", 8, 4, 6, 5, padding=2, beside=KINDS[0]
     ),
     "stepper, padded": partial(widgets.convolution_stepper, "depthwise", padding=1, position=30),
     "costs": widgets.cost_explorer,
@@ -67,8 +67,6 @@ def mount(page: Page) -> Iterator[Callable[..., Locator]]:
 
 
 # --- Arithmetic ---
-
-
 def _random_layers(count: int) -> list[dict]:
     """Arguments of cost.conv2d, legal, from a fixed seed."""
     rng = random.Random(0)
@@ -154,8 +152,6 @@ def test_the_stepper_offers_what_python_allows(mount, page):
 
 
 # --- Controls ---
-
-
 _NAMES = """
 (all) => all.filter((one) => one.offsetParent && !one.disabled)
   .map((one) => one.getAttribute("aria-label") ?? one.textContent)
@@ -312,8 +308,6 @@ def test_an_impossible_number_of_groups_says_why(mount, page):
 
 
 # --- With Python ---
-
-
 def _notebook(*cells: str) -> nbformat.NotebookNode:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
@@ -321,13 +315,9 @@ def _notebook(*cells: str) -> nbformat.NotebookNode:
 
 
 def test_sliders_and_python_keep_the_same_settings(notebooks: Path, open_lesson, page):
-    nbformat.write(
-        _notebook(
-            "from mobilenet_lib import widgets\nexplorer = widgets.cost_explorer()\nexplorer",
-            "stepper = widgets.convolution_stepper()\nstepper",
-        ),
-        notebooks / "explorers.ipynb",
-    )
+    first = "from mobilenet_lib import widgets\nexplorer = widgets.cost_explorer()\nexplorer"
+    made = _notebook(first, "stepper = widgets.convolution_stepper()\nstepper")
+    nbformat.write(made, notebooks / "explorers.ipynb")
     foreign = []
     page.on("request", lambda request: foreign.append(request.url) if "//127.0.0.1" not in request.url else None)
     lesson = open_lesson("explorers")
@@ -366,10 +356,5 @@ def _run_until(page: Page, code: str, slider: Locator, value: str) -> None:
 
 def _run(page: Page, code: str) -> None:
     """Run Python in the open notebook's kernel, without a cell."""
-    page.evaluate(
-        """async (code) => {
-          const session = window.jupyterapp.shell.currentWidget.context.sessionContext.session;
-          await session.kernel.requestExecute({ code }).done;
-        }""",
-        code,
-    )
+    session = "window.jupyterapp.shell.currentWidget.context.sessionContext.session"
+    page.evaluate(f"async (code) => {{ await {session}.kernel.requestExecute({{ code }}).done; }}", code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import inspect
 import itertools
@@ -15,7 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilenet_lib import architectures, cost
@@ -27,6 +28,7 @@ from mobilenet_lib.course.exercises._values import same
 from mobilenet_lib.experiments.speed import roofline, timing
 
 OUTPUT_SIZE = EXERCISES["output_size"]
+NAMES = "input_size, kernel_size, stride, padding"
 MISTAKES = [
     pytest.param(task, known, id=f"{task.name}-{known.name}")
     for task in EXERCISES.values()
@@ -46,9 +48,22 @@ def cell(source: str, name: str = "output_size"):
     return namespace[name]
 
 
-def answer(body: str):
-    """The learner's `output_size` with this body."""
-    return cell("def output_size(input_size, kernel_size, stride, padding):\n" + textwrap.indent(body, "    "))
+def answer(body: str, name: str = "output_size"):
+    """The learner's function of that name with this body."""
+    parameters = ", ".join(EXERCISES[name].parameters)
+    return cell(f"def {name}({parameters}):\n{textwrap.indent(body, '    ')}", name)
+
+
+def judged(body: str, name: str = "output_size"):
+    """What the check makes of `answer`."""
+    return examine(EXERCISES[name], answer(body, name))
+
+
+def told(outcome: str, body: str) -> str:
+    """What is said of an `output_size`; its outcome must be the one named."""
+    report = judged(body)
+    assert report.outcome == outcome
+    return report.message.text
 
 
 @pytest.fixture
@@ -60,6 +75,8 @@ def short_limit(monkeypatch):
 def progress_file(tmp_path, monkeypatch):
     path = tmp_path / "progress.sqlite"
     monkeypatch.setenv("MOBILENET_PROGRESS", str(path))
+    monkeypatch.setattr(_checking, "TIME_LIMIT", 600)  # room for a machine that has other work to do
+    monkeypatch.setattr(_checking, "_PATIENCE", 60)
     monkeypatch.setattr(exercises, "_last_checked", None)
     monkeypatch.setattr(exercises, "_hints_given", {})
     return path
@@ -72,8 +89,6 @@ def said(capsys):
 
 
 # The exercises themselves
-
-
 @each_exercise
 def test_exercise_is_complete(task: Exercise):
     assert task.lesson in {lesson.number for lesson in LESSONS}
@@ -84,14 +99,6 @@ def test_exercise_is_complete(task: Exercise):
     assert len({known.name for known in task.misconceptions}) == len(task.misconceptions)
     assert task.points % 2 == 0, "half of them must be a whole number"
     assert inspect.getdoc(task.reference).count("\n") == 0, "the starter's docstring is one line"
-
-
-@each_exercise
-def test_reference_passes(task: Exercise):
-    report = examine(task, task.reference)
-    assert report.outcome == "correct"
-    cases = len(task.all_cases)
-    assert f"Correct: {cases} of {cases} cases" in report.message.title
 
 
 @given(st.integers(1, 90), st.integers(1, 9), st.integers(1, 5), st.integers(0, 6))
@@ -118,10 +125,8 @@ def test_intensity_is_that_of_the_library(channels_in, channels_out, kernel, siz
     price = cost.conv2d(channels_in, channels_out, kernel, size)
     row = architectures.Row("layer", "conv", (channels_in, size, size), 1, price)
     inputs = channels_in * size * size
-    solution = EXERCISES["arithmetic_intensity"].reference
-    assert solution(price.macs, inputs, price.activations, price.params, batch_size) == pytest.approx(
-        roofline.intensity(row, batch_size)
-    )
+    found = EXERCISES["arithmetic_intensity"].reference(price.macs, inputs, price.activations, price.params, batch_size)
+    assert found == pytest.approx(roofline.intensity(row, batch_size))
 
 
 @given(st.lists(st.floats(1e-4, 1.0), min_size=1, max_size=9), st.integers(0, 2))
@@ -171,21 +176,11 @@ def test_mistake_triggers_its_own_message(task: Exercise, known):
     assert not any(other in report.message.text for other in others)
 
 
-@each_exercise
-def test_no_two_mistakes_look_the_same(task: Exercise):
-    functions = [known.function for known in task.misconceptions]
-    for one, other in itertools.combinations(functions, 2):
-        assert not all(same(one(*case), other(*case)) for case in task.all_cases)
-
-
 def formulas(task: Exercise) -> set[str]:
     """The reference's calculations and comparisons, whole and in parts, without blanks."""
-    nodes = ast.walk(ast.parse(task.solution))
-    return {
-        ast.unparse(node).replace(" ", "")
-        for node in nodes
-        if isinstance(node, (ast.BinOp, ast.Compare, ast.Subscript))
-    }
+    kinds = (ast.BinOp, ast.Compare, ast.Subscript)
+    parts = [node for node in ast.walk(ast.parse(task.solution)) if isinstance(node, kinds)]
+    return {ast.unparse(part).replace(" ", "") for part in parts}
 
 
 @each_exercise
@@ -197,7 +192,6 @@ def test_no_hint_and_no_message_holds_a_part_of_the_solution(task: Exercise):
 
 
 @each_exercise
-@settings(deadline=None)  # a thread for each example, on a machine that may be busy
 @given(data=st.data())
 def test_a_wrong_value_in_one_case_fails(task: Exercise, data):
     place = data.draw(st.integers(0, len(task.all_cases) - 1))
@@ -217,22 +211,20 @@ def test_a_wrong_value_in_one_case_fails(task: Exercise, data):
 
 
 @each_exercise
-@settings(deadline=None)  # a thread for each example, on a machine that may be busy
-@given(
-    constant=st.one_of(st.integers(-(10**6), 10**6), st.floats(), st.lists(st.integers(1, 9), min_size=4, max_size=4))
-)
+@given(constant=st.integers(-(10**6), 10**6) | st.floats() | st.lists(st.integers(1, 9), min_size=4, max_size=4))
 def test_a_constant_fails(task: Exercise, constant):
     assert examine(task, lambda *_: constant).outcome in {"wrong", "type", "misconception"}
 
 
 @each_exercise
 def test_shown_solution_runs_alone_and_passes(task: Exercise):
-    assert examine(task, cell(task.solution, task.name)).outcome == "correct"
+    report = examine(task, cell(task.solution, task.name))
+    assert report.outcome == "correct"
+    cases = len(task.all_cases)
+    assert f"Correct: {cases} of {cases} cases" in report.message.title
 
 
 # Stubs
-
-
 @each_exercise
 def test_starter_is_not_attempted(task: Exercise):
     report = examine(task, cell(task.starter, task.name))
@@ -244,54 +236,42 @@ def test_starter_is_not_attempted(task: Exercise):
 @pytest.mark.parametrize(
     "body",
     [
-        "...",
-        "pass",
-        '"""Docstring."""',
-        "# a comment\n...",
-        "raise NotImplementedError",
-        'raise NotImplementedError("later")',
-        '"""Docstring."""\npass',
+        *("...", "pass", "# a comment\n...", '"""Docstring."""', '"""Docstring."""\npass'),
+        *("raise NotImplementedError", "raise NotImplementedError('no')", "if stride:\n    raise NotImplementedError"),
     ],
 )
 def test_empty_bodies_are_not_attempted(body):
-    assert examine(OUTPUT_SIZE, answer(body)).outcome == "not attempted"
-
-
-def test_a_begun_function_that_raises_not_implemented_is_not_attempted():
-    assert examine(OUTPUT_SIZE, answer("if stride:\n    raise NotImplementedError")).outcome == "not attempted"
+    told("not attempted", body)
 
 
 # Functions that misbehave
-
-
 def test_error_is_shown_with_its_line_and_without_traceback():
-    report = examine(OUTPUT_SIZE, answer("padded = input_size + padding\nreturn padded / (stride - stride)"))
-    assert report.outcome == "raised"
-    assert "ZeroDivisionError" in report.message.text
-    assert "line 3" in report.message.text
-    assert "return padded / (stride - stride)" in report.message.text
-    assert "Traceback" not in report.message.text
-    assert "threading" not in report.message.text
-    assert len(report.message.text.splitlines()) < 10
+    text = told("raised", "padded = input_size + padding\nreturn padded / (stride - stride)")
+    for part in ("ZeroDivisionError", "line 3", "return padded / (stride - stride)"):
+        assert part in text
+    assert "Traceback" not in text
+    assert "threading" not in text
+    assert len(text.splitlines()) < 10
 
 
-def test_error_in_a_function_called_by_the_learners_names_the_learners_line():
-    report = examine(OUTPUT_SIZE, answer("return np.zeros(3)[input_size]"))
-    assert "IndexError" in report.message.text
-    assert "return np.zeros(3)[input_size]" in report.message.text
-    # Also where the error arises in Python code of a library.
-    report = examine(OUTPUT_SIZE, answer("import statistics\nreturn statistics.mean([])"))
-    assert "StatisticsError" in report.message.text
-    assert "line 3 of its cell:\n    return statistics.mean([])" in report.message.text
+@pytest.mark.parametrize(
+    ("before", "line", "error"),
+    [
+        ("pass", "return np.zeros(3)[input_size]", "IndexError"),
+        ("import statistics", "return statistics.mean([])", "StatisticsError"),  # in Python code of a library
+    ],
+)
+def test_error_in_a_function_called_by_the_learners_names_the_learners_line(before, line, error):
+    text = told("raised", f"{before}\n{line}")
+    assert error in text
+    assert f"line 3 of its cell:\n    {line}" in text
 
 
 @pytest.mark.parametrize(
     "body", ["raise SystemExit", "raise KeyboardInterrupt", "exit()", "return output_size(1, 1, 1, 1)", "1 / 0"]
 )
 def test_every_exception_is_caught(body):
-    report = examine(OUTPUT_SIZE, answer(body))
-    assert report.outcome == "raised"
-    assert len(report.message.text) < 600
+    assert len(told("raised", body)) < 600
 
 
 def test_exception_with_a_broken_text_is_reported():
@@ -321,18 +301,16 @@ def test_exception_with_a_broken_text_is_reported():
 def test_endless_loop_is_stopped(body):
     before = threading.active_count(), sys.stdout, sys.stderr
     begin = time.monotonic()
-    report = examine(OUTPUT_SIZE, answer(body))
-    assert report.outcome == "stopped"
-    assert "never ends" in report.message.text
-    assert time.monotonic() - begin < 5
+    text = told("stopped", body)
+    assert "never ends" in text
+    assert time.monotonic() - begin < 60  # of 0.3 s, on a machine that may be busy
     assert (threading.active_count(), sys.stdout, sys.stderr) == before
-    assert len(report.message.text) < 2500
+    assert len(text) < 2500
 
 
 @pytest.mark.usefixtures("short_limit")
 def test_loop_in_a_later_case_names_that_case():
-    report = examine(OUTPUT_SIZE, answer("while stride == 2: pass\nreturn 3"))
-    assert "stride=2" in report.message.text
+    assert "stride=2" in told("stopped", "while stride == 2: pass\nreturn 3")
 
 
 @pytest.mark.usefixtures("short_limit")
@@ -365,7 +343,7 @@ def test_loop_that_cannot_be_stopped_is_left_behind_and_silent(monkeypatch, caps
     stubborn.__globals__["ended"].append(True)
     for thread in threading.enumerate():
         if isinstance(thread, _checking._Runner):
-            thread.join(10)  # before the streams it prints to are taken away
+            thread.join(120)  # before the streams it prints to are taken away
 
 
 def test_interrupting_the_check_stops_the_function(monkeypatch):
@@ -376,22 +354,20 @@ def test_interrupting_the_check_stops_the_function(monkeypatch):
     before = threading.active_count(), sys.stdout
     monkeypatch.setattr(_checking._Runner, "join", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        examine(OUTPUT_SIZE, answer("while True: pass"))
+        judged("while True: pass")
     assert (threading.active_count(), sys.stdout) == before
 
 
 def test_prints_are_shown_up_to_a_length_and_only_the_functions():
-    report = examine(OUTPUT_SIZE, answer("print('x' * 100000)\nreturn 3"))
-    assert "Your function printed:" in report.message.text
-    assert "(cut)" in report.message.text
-    assert len(report.message.text) < 2000
-    assert "printed" not in examine(OUTPUT_SIZE, answer("return 3")).message.text
-    report = examine(OUTPUT_SIZE, answer("print('y')\nreturn 3"))  # once for each case
-    assert report.message.text.count("\n    y") == len(OUTPUT_SIZE.all_cases)
-    assert "(cut)" not in report.message.text
-    report = examine(OUTPUT_SIZE, answer("print('z\\n' * 8 + 'z')\nreturn 3"))
-    assert report.message.text.count("\n    z") == 12
-    assert "(cut)" in report.message.text
+    text = told("wrong", "print('x' * 100000)\nreturn 3")
+    assert "Your function printed:" in text
+    assert "(cut)" in text
+    assert len(text) < 2000
+    assert "printed" not in told("wrong", "return 3")
+    text = told("wrong", "print('y')\nreturn 3")  # once for each case
+    assert (text.count("\n    y"), "(cut)" in text) == (len(OUTPUT_SIZE.all_cases), False)
+    text = told("wrong", "print('z\\n' * 8 + 'z')\nreturn 3")
+    assert (text.count("\n    z"), "(cut)" in text) == (12, True)
 
 
 def test_a_function_without_a_source_is_judged_by_its_values():
@@ -415,9 +391,7 @@ def test_a_function_without_a_source_is_judged_by_its_values():
     ],
 )
 def test_wrong_type_is_explained(body, words):
-    report = examine(OUTPUT_SIZE, answer(body))
-    assert report.outcome == "type"
-    assert words in report.message.text
+    assert words in told("type", body)
 
 
 @pytest.mark.parametrize(
@@ -425,38 +399,30 @@ def test_wrong_type_is_explained(body, words):
 )
 def test_numbers_of_other_types_count(kind):
     body = f"size = (input_size + 2 * padding - kernel_size) // stride + 1\nreturn {kind}"
-    report = examine(OUTPUT_SIZE, answer(body))
-    assert report.outcome == "correct"
-    assert ("floats" in report.message.text) == ("float" in kind or "floor" in kind)
+    assert ("floats" in told("correct", body)) == ("float" in kind or "floor" in kind)
 
 
 @pytest.mark.parametrize("returned", ["shape", "tuple(shape)", "np.array(shape)"])
 def test_shapes_of_other_types_count(returned):
-    source = "def grouped_weight_shape(in_channels, out_channels, kernel_size, groups):\n"
-    source += "    shape = [out_channels, in_channels // groups, kernel_size, kernel_size]\n"
-    function = cell(source + f"    return {returned}", "grouped_weight_shape")
-    assert examine(EXERCISES["grouped_weight_shape"], function).outcome == "correct"
+    body = f"shape = [out_channels, in_channels // groups, kernel_size, kernel_size]\nreturn {returned}"
+    assert judged(body, "grouped_weight_shape").outcome == "correct"
 
 
 @pytest.mark.parametrize("value", ["float('nan')", "float('inf')", "10**5000", "-(10**400)", "1e308 * 10"])
 def test_extreme_numbers_are_only_wrong(value):
-    assert examine(OUTPUT_SIZE, answer(f"return {value}")).outcome == "wrong"
+    told("wrong", f"return {value}")
+
+
+SHAPES = ["[]", "[1, 2]", "['a', 'b', 'c', 'd']", "[None] * 4", "12", "{1, 2, 3, 4}", "'abcd'", "np.array(12)"]
+ARRAYS = ["depthwise", "[[1.0]]", "np.array(['a'])", "np.array(None)", "np.zeros(0)", "pointwise * np.nan"]
 
 
 @pytest.mark.parametrize(
-    "value", ["[]", "[1, 2]", "['a', 'b', 'c', 'd']", "[None] * 4", "12", "{1, 2, 3, 4}", "'abcd'", "np.array(12)"]
+    ("name", "value"),
+    [*(("grouped_weight_shape", value) for value in SHAPES), *(("separable_kernel", value) for value in ARRAYS)],
 )
-def test_wrong_shapes_are_only_wrong(value):
-    function = cell(f"def grouped_weight_shape(*_): return {value}", "grouped_weight_shape")
-    assert examine(EXERCISES["grouped_weight_shape"], function).outcome in {"wrong", "type"}
-
-
-@pytest.mark.parametrize(
-    "value", ["depthwise", "[[1.0]]", "np.array(['a'])", "np.array(None)", "np.zeros(0)", "pointwise * np.nan"]
-)
-def test_wrong_arrays_are_only_wrong(value):
-    function = cell(f"def separable_kernel(depthwise, pointwise): return {value}", "separable_kernel")
-    assert examine(EXERCISES["separable_kernel"], function).outcome in {"wrong", "type"}
+def test_wrong_shapes_and_arrays_are_only_wrong(name, value):
+    assert judged(f"return {value}", name).outcome in {"wrong", "type"}
 
 
 def test_an_array_is_compared_with_a_list_or_a_number():
@@ -485,9 +451,7 @@ def test_counts_are_the_same_when_each_one_is():
 
 @pytest.mark.parametrize("edit", ["depthwise *= 2", "pointwise[:] = 0", "depthwise.sort()"])
 def test_editing_an_argument_is_explained(edit):
-    source = f"def separable_kernel(depthwise, pointwise):\n    {edit}\n    return pointwise * depthwise[:, 0]"
-    report = examine(EXERCISES["separable_kernel"], cell(source, "separable_kernel"))
-    assert report.outcome == "edited"
+    assert judged(f"{edit}\nreturn pointwise * depthwise[:, 0]", "separable_kernel").outcome == "edited"
 
 
 @pytest.mark.parametrize("edit", ["table.append('x')", "table[0] = None", "table.clear()", "table[0] = 'same'"])
@@ -496,17 +460,8 @@ def test_editing_a_list_is_explained_whatever_it_becomes(edit):
         """The first number."""
         return table[0]
 
-    task = Exercise(
-        prompt="",
-        reference=first,
-        returns="whole number",
-        cases=(([1, 2.5, "same"],),),
-        random_case=lambda generator: ([1, "same"],),
-        first_hint="",
-        second_hint="",
-        mistakes={},
-        messages={},
-    )
+    given = {"cases": (([1, 2.5, "same"],),), "random_case": lambda generator: ([1, "same"],)}
+    task = dataclasses.replace(OUTPUT_SIZE, reference=first, mistakes={}, messages={}, **given)
     assert examine(task, first).outcome == "correct"
     assert examine(task, cell(f"def first(table):\n    {edit}\n    return 1", "first")).outcome == "edited"
 
@@ -525,42 +480,32 @@ def test_a_result_that_is_changed_later_is_judged_as_it_was_returned():
 def test_wrong_signature_is_explained(parameters):
     report = examine(OUTPUT_SIZE, cell(f"def output_size({parameters}): return 3"))
     assert report.outcome == "signature"
-    assert "output_size(input_size, kernel_size, stride, padding)" in report.message.text
+    assert f"output_size({NAMES})" in report.message.text
 
 
 @pytest.mark.parametrize(
-    "parameters",
+    ("parameters", "values"),
     [
-        "stride, padding, input_size, kernel_size",
-        "input_size, kernel_size, stride=1, padding=0",
-        "**given",
-        "*given",
-        "n, k, s, p",
+        ("stride, padding, input_size, kernel_size", NAMES),
+        ("input_size, kernel_size, stride=1, padding=0", NAMES),
+        ("**given", f"map(given.get, {NAMES.split(', ')})"),
+        ("*given", "given"),
+        ("n, k, s, p", "n, k, s, p"),
     ],
 )
-def test_arguments_arrive_by_name_or_else_by_place(parameters):
-    take = {
-        "**given": "input_size, kernel_size, stride, padding = (given[name] for name in "
-        "('input_size', 'kernel_size', 'stride', 'padding'))",
-        "*given": "input_size, kernel_size, stride, padding = given",
-        "n, k, s, p": "input_size, kernel_size, stride, padding = n, k, s, p",
-    }.get(parameters, "")
-    source = f"def output_size({parameters}):\n    {take}\n"
+def test_arguments_arrive_by_name_or_else_by_place(parameters, values):
+    source = f"def output_size({parameters}):\n    {NAMES} = {values}\n"
     source += "    return (input_size + 2 * padding - kernel_size) // stride + 1"
     assert examine(OUTPUT_SIZE, cell(source)).outcome == "correct"
 
 
 def test_wrong_values_show_one_case_to_work_out_by_hand():
-    report = examine(OUTPUT_SIZE, answer("return 3"))
-    assert report.outcome == "wrong"
-    assert "2 of 9 cases are right" in report.message.text
-    assert "input_size=8, kernel_size=3, stride=2, padding=1" in report.message.text
-    assert "right is 4" in report.message.text
+    text = told("wrong", "return 3")
+    for part in ("2 of 9 cases are right", "input_size=8, kernel_size=3, stride=2, padding=1", "right is 4"):
+        assert part in text
 
 
 # check, hint and solution as a lesson calls them
-
-
 def test_check_records_attempts_and_points(said):
     check(answer("return (input_size - kernel_size) // stride + 1"))
     assert "without padding" in said()
@@ -593,17 +538,13 @@ def test_solution_opened_after_solving_costs_nothing(monkeypatch, said):
     assert OUTPUT_SIZE.earned(records.state()["exercises"]["output_size"]) == 10
 
 
-def test_solution_is_folded_on_a_page(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
+def test_solution_is_folded_on_a_page(monkeypatch, shown):
     solution("output_size")
     monkeypatch.setenv("MOBILENET_INTERACTIVE", "1")
     solution("output_size")
-    folded, live = (message.page for message in shown)
-    assert "<details" in folded
-    assert "<details" not in live
-    assert "return (padded" in folded
-    assert "return (padded" in live
+    pages = [message.page for message in shown]
+    assert ["<details" in page for page in pages] == [True, False]
+    assert all("return (padded" in page for page in pages)
 
 
 def test_hints_come_in_order_then_end(said):
@@ -652,15 +593,13 @@ def test_a_value_in_place_of_a_function_is_explained(said):
     assert "without calling it" in said()
 
 
-@pytest.mark.parametrize("task", EXERCISES.values(), ids=lambda task: task.name)
+@each_exercise
 def test_output_is_the_same_in_every_run(task: Exercise, said):
     texts = [(check(cell(task.starter, task.name)), said())[1] for _ in range(2)]
     assert texts[0] == texts[1]
 
 
 # Right answers in other forms, and wrong ones that come close
-
-
 @pytest.mark.parametrize(
     ("name", "source"),
     [
@@ -681,11 +620,14 @@ def test_output_is_the_same_in_every_run(task: Exercise, said):
     ],
 )
 def test_right_answers_in_other_forms_are_right(name, source):
-    task = EXERCISES[name]
-    head = "import itertools\nfrom decimal import Decimal\nfrom fractions import Fraction\n"
-    head += "from mobilenet_lib import data"
-    function = cell(f"{head}\ndef {name}({', '.join(task.parameters)}):\n    {source}", name)
-    assert examine(task, function).outcome == "correct"
+    head = (
+        "import itertools\nfrom decimal import Decimal\nfrom fractions import Fraction\nfrom mobilenet_lib import data"
+    )
+    assert judged(f"{head}\n{source}", name).outcome == "correct"
+
+
+# Of `rounded_channels`: the nearest multiple of 8, and one more where it is too small.
+NEAREST, WITHIN = "max(8, int(channels + 4) // 8 * 8)", "return n + 8 if n < 0.9 * channels else n"
 
 
 def test_thirty_bisections_are_enough():
@@ -705,45 +647,25 @@ def test_thirty_bisections_are_enough():
     [
         (
             "output_size",
-            "return round((input_size + 2 * padding - kernel_size) / stride) + 1",
+            "x = input_size + 2 * padding - kernel_size\nreturn round(x / stride) + 1",
             "rounded_to_the_nearest",
         ),
         ("peak_memory", "return sum(sorted(channels)[-3:]) * size**2", "three_largest"),
         (
             "probabilities",
-            "p = np.exp(scores - scores.mean(1, keepdims=True))\nreturn p / p.sum(1, keepdims=True)",
+            "p = np.exp(scores - scores.mean(1)[:, None])\nreturn p / p.sum(1)[:, None]",
             "mean_subtracted",
         ),
-        (
-            "median_ms",
-            "kept = sorted(seconds)[:len(seconds) - warm_up]\nreturn 1000 * float(np.median(kept))",
-            "slowest_dropped",
-        ),
+        ("median_ms", "return 1000 * float(np.median(sorted(seconds)[:len(seconds) - warm_up]))", "slowest_dropped"),
         (
             "dominating",
-            "return sum(c <= point[0] and a >= point[1] and (c, a) != point for c, a in set(others))",
+            "c, a = point\nreturn sum(x <= c and y >= a for x, y in set(others) - {point})",
             "alike_counted_once",
         ),
-        (
-            "rounded_channels",
-            "n = max(8, int(channels + 4) // 8 * 8)\nreturn n + 8 if n < 0.95 * channels else n",
-            "95_percent",
-        ),
-        (
-            "rounded_channels",
-            "c = round(channels)\nn = max(8, (c + 4) // 8 * 8)\nreturn n + 8 if n < 0.9 * c else n",
-            "rounded_first",
-        ),
-        (
-            "rounded_channels",
-            "c = int(channels)\nn = max(8, (c + 4) // 8 * 8)\nreturn n + 8 if n < 0.9 * c else n",
-            "cut_first",
-        ),
-        (
-            "rounded_channels",
-            "n = max(8, -int(-(channels - 4) // 8) * 8)\nreturn n + 8 if n < 0.9 * channels else n",
-            "middle_down",
-        ),
+        ("rounded_channels", f"n = {NEAREST}\nreturn n + 8 if n < 0.95 * channels else n", "95_percent"),
+        ("rounded_channels", f"channels = round(channels)\nn = {NEAREST}\n{WITHIN}", "rounded_first"),
+        ("rounded_channels", f"channels = int(channels)\nn = {NEAREST}\n{WITHIN}", "cut_first"),
+        ("rounded_channels", f"n = max(8, -int(-(channels - 4) // 8) * 8)\n{WITHIN}", "middle_down"),
         (
             "arithmetic_intensity",
             "return batch_size * macs / (2 * (batch_size * (inputs + outputs) + weights))",
@@ -752,33 +674,25 @@ def test_thirty_bisections_are_enough():
     ],
 )
 def test_wrong_answers_that_come_close_are_named(name, body, mistake):
-    task = EXERCISES[name]
-    function = cell(f"def {name}({', '.join(task.parameters)}):\n{textwrap.indent(body, '    ')}", name)
     with np.errstate(all="ignore"):
-        assert examine(task, function).misconception == mistake
+        assert judged(body, name).misconception == mistake
 
 
 def test_a_shortcut_needs_no_expansion():
-    source = (
-        EXERCISES["shortcut_blocks"]
-        .solution.replace("for _,", "for t,")
-        .replace("stride == 1 and", "t > 1 and stride == 1 and")
-    )
+    source = EXERCISES["shortcut_blocks"].solution.replace("for _,", "for t,")
+    source = source.replace("stride == 1 and", "t > 1 and stride == 1 and")
     assert "t > 1" in source
     report = examine(EXERCISES["shortcut_blocks"], cell(source, "shortcut_blocks"))
     assert report.misconception == "expansion_wanted"
 
 
-@pytest.mark.parametrize("body", ["return round(1 / out_channels + 1 / kernel_size**2, 4)"])
-def test_a_rounded_number_is_said_to_be_rounded(body):
-    report = examine(EXERCISES["cost_ratio"], cell(f"def cost_ratio(out_channels, kernel_size): {body}", "cost_ratio"))
+def test_a_rounded_number_is_said_to_be_rounded():
+    report = judged("return round(1 / out_channels + 1 / kernel_size**2, 4)", "cost_ratio")
     assert report.outcome == "wrong"
     assert "rounded" in report.message.text
 
 
 # Messages
-
-
 @pytest.mark.parametrize(
     ("name", "source", "words"),
     [
@@ -804,8 +718,7 @@ def test_a_rounded_number_is_said_to_be_rounded(body):
     ],
 )
 def test_messages_show_values_and_where_they_differ(name, source, words):
-    task = EXERCISES[name]
-    text = examine(task, cell(f"def {name}({', '.join(task.parameters)}): {source}", name)).message.text
+    text = judged(source, name).message.text
     assert words in text
     assert "np." not in text
     assert "layers" not in text
@@ -818,16 +731,13 @@ def test_no_message_shows_numpys_names(task: Exercise):
 
 
 def test_an_error_points_to_the_hint():
-    function = cell("def folded_weight(weight, variance, scale, epsilon): return weight * np.ones(7)", "folded_weight")
-    text = examine(EXERCISES["folded_weight"], function).message.text
+    text = judged("return weight * np.ones(7)", "folded_weight").message.text
     assert "broadcast" in text
     assert "`hint(folded_weight)`" in text
 
 
 def test_asking_for_input_is_named():
-    report = examine(OUTPUT_SIZE, answer("return int(input('Size? '))"))
-    assert report.outcome == "raised"
-    assert "Your function calls `input()`" in report.message.text
+    assert "Your function calls `input()`" in told("raised", "return int(input('Size? '))")
 
 
 @pytest.mark.parametrize("word", ["exit", "quit"])
@@ -843,9 +753,8 @@ def test_leaving_reaches_neither_the_shell_nor_the_input(monkeypatch, word):
     shell = Shell()
     leave = ZMQExitAutocall(ip=shell)
     monkeypatch.setattr("IPython.get_ipython", lambda: shell)
-    source = f"def output_size(input_size, kernel_size, stride, padding): {word}()"
     for own in ({}, {word: leave}):  # Python's, and the one that IPython puts into a notebook's names
-        function = cell(source)
+        function = answer(f"{word}()")
         function.__globals__.update(own)
         assert examine(OUTPUT_SIZE, function).outcome == "raised"
     assert not ended
@@ -867,8 +776,6 @@ def test_after_a_syntax_error_the_older_definition_is_named(said, monkeypatch):
 
 
 # What a learner calls a function
-
-
 def test_a_function_is_known_by_the_name_that_the_learner_gave_it(said, monkeypatch):
     def wrapped(*arguments, **named):
         return OUTPUT_SIZE.reference(*arguments, **named)

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_lessons_build_on_earlier_ones():
     numbers = [lesson.number for lesson in LESSONS]
-    assert numbers == sorted(set(numbers))
+    assert numbers[0] == "00"
+    assert numbers == sorted(set(numbers)), "two lessons have the same number, or they stand out of order"
     for place, lesson in enumerate(LESSONS):
         assert set(lesson.prerequisites) <= set(numbers[:place]), f"{lesson.number} needs a lesson that comes later"
         assert lesson.question.endswith("?")

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from mobilenet_lib.course import LESSONS, progress, records
 from mobilenet_lib.course.exercises import EXERCISES
 from mobilenet_lib.course.questions import QUESTIONS
 
+PATIENCE = 600  # seconds: nothing waits for them where all is well
 QUESTION, SECOND, CHOICE = "01.macs_of_4x4", "02.depthwise_only", "01.stride_two"
 
 
@@ -29,11 +29,6 @@ def file(tmp_path, monkeypatch) -> Path:
     return path
 
 
-@pytest.fixture
-def live(monkeypatch):
-    monkeypatch.setenv("MOBILENET_INTERACTIVE", "1")
-
-
 def content(file: Path) -> dict:
     """What the file itself holds."""
     with closing(records._connection(file)) as database:
@@ -41,13 +36,17 @@ def content(file: Path) -> dict:
 
 
 def in_another_process(program: str, *arguments: str, **options) -> subprocess.Popen:
-    program = f"import sys\nfrom mobilenet_lib.course import records\n{program}"
+    program = f"import sys\nfrom mobilenet_lib.course import records\nrecords.SECONDS_FOR_LOCK = {PATIENCE}\n{program}"
     return subprocess.Popen([sys.executable, "-c", program, *arguments], **options)
 
 
+def in_four_processes(program: str) -> None:
+    """At once, each with its number as its argument."""
+    writers = [in_another_process(program, str(number)) for number in range(4)]
+    assert [writer.wait(PATIENCE) for writer in writers] == [0, 0, 0, 0]
+
+
 # The file
-
-
 def test_first_and_latest_guess_are_kept_with_their_times(file, monkeypatch):
     for number, when in ((16, "2026-01-01T10:00:00+00:00"), (30, "2026-01-02T10:00:00+00:00")):
         monkeypatch.setattr(records, "now_text", lambda when=when: when)
@@ -61,26 +60,20 @@ def test_first_and_latest_guess_are_kept_with_their_times(file, monkeypatch):
     }
 
 
-def test_times_are_utc():
-    assert records.now_text().endswith("+00:00")
-
-
 def test_progress_survives_a_restart(file):
     program = f"records.record_guess({QUESTION!r}, 16); records.record_attempt('output_size', 'correct')"
-    assert in_another_process(program).wait(60) == 0
+    assert in_another_process(program).wait(PATIENCE) == 0
     assert records.guess(QUESTION)["first"] == 16
     assert records.state()["exercises"]["output_size"]["solved"]
 
 
 def test_notebooks_writing_at_once_lose_nothing(file):
-    program = (
+    in_four_processes(
         "for number in range(15):\n"
         "    records.record_guess(f'{sys.argv[1]}.{number}', number + 1)\n"
         "    records.record_attempt('shared', 'wrong')\n"
         "assert not records.take_notes()"
     )
-    writers = [in_another_process(program, str(number)) for number in range(4)]
-    assert [writer.wait(120) for writer in writers] == [0, 0, 0, 0]
     written = content(file)
     assert len(written["guesses"]) == 4 * 15
     assert len(written["exercises"]["shared"]["attempts"]) == 4 * 15
@@ -130,15 +123,13 @@ def test_processes_killed_at_any_moment_leave_a_whole_file(file):
 
 def test_a_file_that_is_held_keeps_the_guess_for_the_next_write(file, holder, monkeypatch):
     monkeypatch.setattr(records, "SECONDS_FOR_LOCK", 0.1)
-    begin = time.monotonic()
     records.record_guess(QUESTION, 16)
-    assert time.monotonic() - begin < 5
     assert content(file)["guesses"] == {}
     assert records.guess(QUESTION)["first"] == 16
     (note,) = records.take_notes()
     assert "cannot be written" in note
     assert "locked" in note
-    holder.communicate("\n", timeout=60)
+    holder.communicate("\n", timeout=PATIENCE)
     records.record_guess(SECOND, 4_800)
     assert content(file)["guesses"].keys() == {QUESTION, SECOND}
 
@@ -210,8 +201,7 @@ def test_a_broken_file_is_set_aside_whole_and_told(file, suffix, broken, first):
 def test_notebooks_that_meet_a_broken_file_at_once_lose_nothing(file):
     file.parent.mkdir()
     file.write_bytes(b"broken" * 1000)
-    writers = [in_another_process("records.record_guess(sys.argv[1], 1)", str(number)) for number in range(4)]
-    assert [writer.wait(120) for writer in writers] == [0, 0, 0, 0]
+    in_four_processes("records.record_guess(sys.argv[1], 1)")
     assert content(file)["guesses"].keys() == {"0", "1", "2", "3"}
     assert len(list(file.parent.glob("*unreadable*.sqlite"))) == 1
 
@@ -310,8 +300,6 @@ def test_the_home_folder_is_found(monkeypatch):
 
 
 # Reset and export
-
-
 def test_reset_asks_first_and_keeps_a_backup(file, capsys):
     learn()
     before = content(file)
@@ -329,7 +317,7 @@ def test_a_reset_that_cannot_keep_a_backup_changes_nothing(file, holder, monkeyp
     monkeypatch.setattr(records, "SECONDS_FOR_LOCK", 0.1)
     with pytest.raises(OSError, match="could not be set aside"):
         progress.reset(confirm=True)
-    holder.communicate("\n", timeout=60)
+    holder.communicate("\n", timeout=PATIENCE)
     assert content(file)["exercises"].keys() == {"half done"}
 
 
@@ -365,7 +353,7 @@ def test_frame_has_a_row_for_everything_and_no_truth_before_a_guess():
     assert table.loc["output_size", "misconceptions"] == "padding_ignored"
     assert table.loc["output_size", "hints_used"] == 1
     assert table.loc["conv_params", "solution_seen"]
-    assert (table.loc["output_size", "points"], table.loc["conv_params", "points"]) == (10, 5)
+    assert table["points"][["output_size", "conv_params"]].tolist() == [10, 5]
     assert table.loc["01.article_standard"][["first_answer", "truth", "factor_off"]].isna().all()
 
 
@@ -392,8 +380,6 @@ def test_export_into_a_missing_folder_says_what_to_do(tmp_path):
 
 
 # The map
-
-
 def test_calibration_is_that_of_first_guesses_at_numbers():
     assert progress.calibration() is None
     learn()
@@ -436,10 +422,8 @@ def test_map_marks_a_finished_lesson(capsys):
 
 
 @pytest.mark.usefixtures("live")
-def test_page_says_the_same_and_links_the_lessons(monkeypatch):
+def test_page_says_the_same_and_links_the_lessons(shown):
     learn()
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
     progress.show()
     page = shown[0]._repr_mimebundle_()["text/html"]
     for lesson in LESSONS:

@@ -12,6 +12,8 @@ from PIL import Image
 from mobilenet_lib import data
 from mobilenet_lib.data import folders
 
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"
+
 
 def save(path, image, **settings):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,9 +55,8 @@ def test_a_folder_is_split_by_class_without_overlap(pets):
     assert test.source == "folder pets, test part, 20% of each class for test, seed 0: 4 images in 2 classes"
 
 
-def test_a_folder_in_the_home_folder(pets, monkeypatch):
-    monkeypatch.setenv("HOME", str(pets.parent))
-    monkeypatch.setenv("USERPROFILE", str(pets.parent))
+@pytest.mark.usefixtures("home")
+def test_a_folder_in_the_home_folder(pets):
     assert len(data.load("folder", path="~/pets")) == 16
 
 
@@ -80,9 +81,8 @@ def test_a_folder_with_its_own_split(tmp_path):
 
 
 def test_clutter_is_skipped_and_other_files_are_counted(pets):
-    (pets / ".DS_Store").write_bytes(b"x")
-    (pets / "cat" / "Thumbs.db").write_bytes(b"x")
-    (pets / "cat" / ".hidden.png").write_bytes(b"x")
+    for name in (".DS_Store", "cat/Thumbs.db", "cat/.hidden.png"):
+        (pets / name).write_bytes(b"x")
     (pets / ".ipynb_checkpoints").mkdir()
     (pets / "dog" / ".ipynb_checkpoints").mkdir()
     images = data.load("folder", path=pets)
@@ -96,19 +96,16 @@ def test_clutter_is_skipped_and_other_files_are_counted(pets):
 @pytest.mark.parametrize(
     ("mode", "colour", "expected", "name"),
     [
-        ("RGB", (250, 20, 30), (250, 20, 30), "a.png"),
-        ("RGB", (250, 20, 30), (250, 20, 30), "a.JPEG"),
+        *(("RGB", (250, 20, 30), (250, 20, 30), name) for name in ("a.png", "a.JPEG")),
+        *(("CMYK", (0, 255, 255, 0), (255, 0, 0), name) for name in ("a.jpg", "a.tiff")),
         ("L", 77, (77, 77, 77), "a.jpg"),
         ("1", 1, (255, 255, 255), "a.png"),
-        ("CMYK", (0, 255, 255, 0), (255, 0, 0), "a.jpg"),
-        ("CMYK", (0, 255, 255, 0), (255, 0, 0), "a.tiff"),
         ("RGBA", (0, 0, 0, 0), (255, 255, 255), "a.png"),
         ("RGBA", (255, 0, 0, 255), (255, 0, 0), "a.webp"),
         ("RGBA", (255, 0, 0, 51), (255, 204, 204), "a.png"),
         ("LA", (0, 0), (255, 255, 255), "a.png"),
         ("I;16", 65535, (255, 255, 255), "a.png"),
-        ("I;16", 128 * 257, (128, 128, 128), "a.png"),
-        ("I;16", 128 * 257, (128, 128, 128), "a.tif"),
+        *(("I;16", 128 * 257, (128, 128, 128), name) for name in ("a.png", "a.tif")),
         ("I", 3 * 257, (3, 3, 3), "a.tif"),
     ],
 )
@@ -166,8 +163,6 @@ def test_exif_orientation_turns_the_image_upright(tmp_path):
 
 
 # --- folders that are refused ------------------------------------------------------------------------------------
-
-
 def folder_refused(root, *parts, kind=data.FolderError):
     with pytest.raises(kind) as caught:
         data.load("folder", path=root)
@@ -200,9 +195,7 @@ def test_a_folder_with_another_layout_is_named(tmp_path, files, said):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is not an image that can be read here"),
-        (b"not an image", "is not an image that can be read here"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not an image that can be read here"),
+        *((content, "is not an image that can be read here") for content in (b"", b"not an image", POSTSCRIPT)),
         (b"\xff\xd8\xff\xe0 cut", "is damaged or unusual"),
     ],
 )

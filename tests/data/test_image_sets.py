@@ -32,7 +32,6 @@ def numbers(images):
 
 
 # --- ImageSet ----------------------------------------------------------------------------------------------------
-
 label_lists = st.lists(st.integers(0, 3), min_size=2, max_size=60)
 
 
@@ -117,8 +116,6 @@ def test_resize_refuses_sizes_that_cannot_be_meant():
 
 
 # --- what the networks are fed -----------------------------------------------------------------------------------
-
-
 def test_normalise_maps_black_to_minus_one_and_white_to_one():
     values = data.normalise(np.array([0, 51, 255], np.uint8).reshape(1, 3, 1, 1))
     assert values.dtype == np.float32
@@ -158,17 +155,15 @@ def test_augment_repeats_with_the_same_generator_state():
 
 
 # --- load --------------------------------------------------------------------------------------------------------
-
-
 def test_load_names_what_it_knows():
-    with pytest.raises(ValueError, match=r"no data set 'cifar'.*'cifar10', 'fashion_mnist', 'folder'"):
-        data.load("cifar")
-    with pytest.raises(ValueError, match="no split 'validation'"):
-        data.load("fashion_mnist", "validation")
-    with pytest.raises(ValueError, match="needs `path`"):
-        data.load("folder")
-    with pytest.raises(ValueError, match="takes no `path`"):
-        data.load("fashion_mnist", path="somewhere")
+    for (*names, path), said in {
+        ("cifar", None): r"no data set 'cifar'.*'cifar10', 'fashion_mnist', 'folder'",
+        ("fashion_mnist", "validation", None): "no split 'validation'",
+        ("folder", None): "needs `path`",
+        ("fashion_mnist", "somewhere"): "takes no `path`",
+    }.items():
+        with pytest.raises(ValueError, match=said):
+            data.load(*names, path=path)
 
 
 def test_only_the_archive_of_cifar10_imports_paddle(tmp_path):
@@ -185,13 +180,10 @@ def test_only_the_archive_of_cifar10_imports_paddle(tmp_path):
 
 
 # --- the bundled part of Fashion-MNIST ---------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("split", "per_class"), [("train", 600), ("test", 200)])
 def test_bundled_images_are_balanced_grey_and_framed_in_black(split, per_class):
     images = data.load("fashion_mnist", split)
-    assert images.images.shape == (10 * per_class, 3, 32, 32)
-    assert images.images.dtype == np.uint8
+    assert (images.images.shape, images.images.dtype) == ((10 * per_class, 3, 32, 32), np.uint8)
     assert images.labels.dtype == np.int64
     assert np.bincount(images.labels).tolist() == [per_class] * 10
     assert len(images.classes) == 10

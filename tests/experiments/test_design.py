@@ -29,8 +29,6 @@ def a_run(accuracy: float = 0.5) -> runs.Run:
 
 
 # --- Designs ---
-
-
 @pytest.mark.parametrize(
     ("made", "table"),
     [
@@ -83,8 +81,6 @@ def test_choices_that_make_no_network_are_refused(wrong, said):
 
 
 # --- Budgets ---
-
-
 def test_a_budget_is_kept_up_to_its_limit_and_not_beyond():
     macs = Design().table.macs
     assert Budget(macs=macs).fits(Design())
@@ -153,8 +149,6 @@ def test_the_law_of_the_width_and_its_inverse(width):
 
 
 # --- What was trained ---
-
-
 def test_a_run_that_was_tested_on_nothing_has_no_row():
     run = a_run()
     epochs = [{**epoch, "validation_accuracy": None} for epoch in run.epochs]
@@ -174,8 +168,6 @@ def test_the_figure_names_the_front_and_keeps_quiet_about_the_star():
 
 
 # --- The recorded trainings ---
-
-
 @pytest.mark.parametrize("training", design.TRAININGS)
 def test_all_designs_were_trained_in_the_same_way(training):
     how, checksums = design.TRAININGS[training], set()
@@ -261,8 +253,6 @@ def test_the_lesson_says_what_the_record_shows():
 
 
 # --- The card ---
-
-
 def test_the_card_says_all_that_one_needs_to_judge(tmp_path):
     made, frame = design.TRAINED["v2_025_t3"], made_up()
     paths = design.write_card(made, a_run(0.6), frame, Budget(macs=1_000_000), tmp_path / "cards", 12.344)
@@ -295,8 +285,6 @@ def test_a_card_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 # --- The explorer ---
-
-
 def test_the_explorer_starts_and_counts_as_it_is_told():
     frame, start = made_up(), Design("v2", 0.25, expansion=2)
     budget = Budget(macs=2_000_000, params=100_000)

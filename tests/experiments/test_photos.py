@@ -74,14 +74,12 @@ def test_a_photograph_is_turned_upright_as_its_exif_says():
     assert seen[27, 2:-2].min() == 255
 
 
-def test_a_path_is_read_and_a_missing_one_named(tmp_path, monkeypatch):
-    (tmp_path / "my.png").write_bytes(KINDS["grey"])
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    for path in (tmp_path / "my.png", str(tmp_path / "my.png"), "~/my.png"):
+def test_a_path_is_read_and_a_missing_one_named(home):
+    (home / "my.png").write_bytes(KINDS["grey"])
+    for path in (home / "my.png", str(home / "my.png"), "~/my.png"):
         assert photos.prepare(path).shape == (3, 32, 32)
     with pytest.raises(FileNotFoundError, match=r"no file .*missing\.png"):
-        photos.prepare(tmp_path / "missing.png")
+        photos.prepare(home / "missing.png")
 
 
 @pytest.mark.parametrize(
@@ -131,9 +129,6 @@ def test_without_a_reader_three_test_images_are_shown(capsys):
     shown = capsys.readouterr().out
     assert "outside" in shown
     assert shown.count("a test image:") == 3
-
-
-# The form, as the page talks to it.
 
 
 def told(form: PhotoForm, content: dict, *files: bytes) -> str:

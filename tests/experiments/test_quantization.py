@@ -29,9 +29,6 @@ def _hooks(model):
     return [hook for layer in model.sublayers(include_self=True) for hook in layer._forward_post_hooks]
 
 
-# Numbers
-
-
 @given(st.floats(-50, 50), st.integers(1, 12), st.floats(0.1, 30))
 def test_every_value_goes_to_the_nearest_level(value, bits, largest):
     levels = np.linspace(0, largest, 2**bits)
@@ -52,16 +49,16 @@ def test_the_exercise_asks_for_what_the_library_does(value, bits, largest):
     assert EXERCISES["quantise"].reference(value, bits, largest) == pytest.approx(wanted, abs=1e-9)
 
 
-@pytest.mark.parametrize("largest", [0, -1, float("inf"), float("nan")])
-def test_a_range_that_is_none_is_refused(largest):
-    with pytest.raises(ValueError, match="largest must be a number above zero"):
-        quantization.quantise(1.0, 4, largest)
-
-
-@pytest.mark.parametrize("bits", [0, -1, 2.5, True])
-def test_bits_that_are_none_are_refused(bits):
-    with pytest.raises(ValueError, match="bits must be a whole number"):
-        quantization.quantise(1.0, bits, 6.0)
+@pytest.mark.parametrize(
+    ("bits", "largest", "said"),
+    [
+        *((4, largest, "largest must be a number above zero") for largest in (0, -1, float("inf"), float("nan"))),
+        *((bits, 6.0, "bits must be a whole number") for bits in (0, -1, 2.5, True)),
+    ],
+)
+def test_bits_and_ranges_that_are_none_are_refused(bits, largest, said):
+    with pytest.raises(ValueError, match=said):
+        quantization.quantise(1.0, bits, largest)
 
 
 def test_weights_of_a_small_channel_survive_only_with_a_range_of_their_own():
@@ -86,9 +83,6 @@ def test_a_channel_of_zeros_stays_zero():
 def test_one_bit_is_too_few_for_weights():
     with pytest.raises(ValueError, match="at least 2"):
         quantization.quantise_weights(np.ones((1, 1)), 1, per_channel=False)
-
-
-# Networks
 
 
 @pytest.mark.parametrize("activation", ["relu", "relu6"])
@@ -163,9 +157,6 @@ def test_hooks_are_taken_away_after_an_error():
 def test_a_model_without_activation_layers_is_refused():
     with pytest.raises(ValueError, match="no ReLU or ReLU6"), quantization.rounded_activations(nn.Linear(2, 2), 8, 6.0):
         pass
-
-
-# The recorded sweep
 
 
 def test_the_sweep_has_every_setting_once():

@@ -100,18 +100,12 @@ def _described(requirement: Requirement) -> tuple[str, str, tuple[bool, ...]]:
 
 
 def _applies(marker: Marker | None) -> tuple[bool, ...]:
-    return tuple(
-        marker is None
-        or marker.evaluate(
-            {
-                "python_version": python,
-                "python_full_version": f"{python}.0",
-                "sys_platform": system,
-                "platform_machine": machine,
-            }
-        )
-        for python, (system, machine, _) in product(PYTHONS, MACHINES)
-    )
+    found = []
+    for python, (system, machine, _) in product(PYTHONS, MACHINES):
+        versions = {"python_version": python, "python_full_version": f"{python}.0"}
+        here = {**versions, "sys_platform": system, "platform_machine": machine}
+        found.append(marker is None or marker.evaluate(here))
+    return tuple(found)
 
 
 def test_environment_yml_takes_everything_from_pyproject(conda, project):
@@ -181,11 +175,7 @@ def test_the_readiness_check_knows_the_pythons(project):
 
 
 def test_the_readiness_check_knows_paddle_and_where_it_has_wheels(project):
-    (paddle,) = (
-        requirement
-        for requirement in map(Requirement, project["project"]["dependencies"])
-        if requirement.name == "paddlepaddle"
-    )
+    (paddle,) = (one for one in map(Requirement, project["project"]["dependencies"]) if one.name == "paddlepaddle")
     assert str(paddle.specifier) == f"=={readiness.PADDLE_VERSION}"
     for system, machine, name in MACHINES:
         wanted = paddle.marker.evaluate({"sys_platform": system, "platform_machine": machine})

@@ -87,13 +87,12 @@ def test_the_static_graph_is_built_to_its_end(monkeypatch):
 def test_training_that_has_not_begun_ends_as_one_in_its_first_epoch(monkeypatch, capsys, tmp_path):
     model = _small()
     before = {name: value.numpy() for name, value in model.state_dict().items()}
-    pictures = data.load("fashion_mnist").head(32).resize(16)
+    images = data.load("fashion_mnist").head(32).resize(16)
     monkeypatch.setattr(static._Network, "logits", interrupting(static._Network.logits))
     monkeypatch.setattr("mobilenet_lib.training.choice.prepare", lambda: dict.fromkeys(probe.trials()))
     monkeypatch.setattr("mobilenet_lib.training.choice.platform.machine", lambda: "x86_64")
-    run = training.fit(
-        model, pictures, validation=None, epochs=2, batch_size=8, step="static", checkpoint=tmp_path / "c"
-    )
+    how = {"validation": None, "epochs": 2, "batch_size": 8, "checkpoint": tmp_path / "c"}
+    run = training.fit(model, images, step="static", **how)
     assert (run.interrupted, run.epochs, run.settings["step"]) == (True, [], "none")
     assert not model.training
     assert all((value.numpy() == before[name]).all() for name, value in model.state_dict().items())
@@ -101,10 +100,7 @@ def test_training_that_has_not_begun_ends_as_one_in_its_first_epoch(monkeypatch,
         "Interrupted in epoch 1 of 2. The model has its first weights. Run the same call again to continue.\n"
     )
     monkeypatch.undo()
-    run = training.fit(
-        model, pictures, validation=None, epochs=2, batch_size=8, step="dynamic", checkpoint=tmp_path / "c"
-    )
-    assert len(run.epochs) == 2
+    assert len(training.fit(model, images, step="dynamic", **how).epochs) == 2
 
 
 def test_a_network_is_saved_to_its_end(monkeypatch, tmp_path):

@@ -47,8 +47,6 @@ def no_setting_of_the_room(monkeypatch):
 
 
 # Reading the lessons
-
-
 def test_minutes_of_the_sections_are_those_of_the_lesson(lessons):
     for lesson in lessons:
         assert sum(one.minutes for one in lesson.sections) == pytest.approx(lesson.lesson.minutes)
@@ -90,14 +88,11 @@ def test_a_command_that_fails_leaves_no_folder(command, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
+def test_a_tilde_is_the_home_folder(home):
     assert main(["handout", "~/new", "--lessons", "0"]) == 0
     assert main(["open", "~/new"]) == 0
     assert main(["report", "~/report", "~/nobody.csv"]) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    assert [path.name for path in home.iterdir()] == ["new"]
 
 
 @pytest.mark.parametrize(("number", "text"), [(0.4, "0 minutes"), (1.2, "1 minute"), (2, "2 minutes")])
@@ -106,8 +101,6 @@ def test_one_is_said_as_one(number, text):
 
 
 # The instructor's copy
-
-
 def test_copy_holds_every_answer(lessons, tmp_path):
     *_, page = _copies.write_copy(tmp_path, lessons)
     page = page.read_text(encoding="utf-8")
@@ -141,15 +134,13 @@ def test_copy_of_lesson_00_runs_and_is_right(tmp_path):
     node = _copies.with_answers(lesson)
     # The look at the machine takes most of the time, and test_readiness.py tests it.
     node.cells = [cell for cell in node.cells if cell.id != "readiness"]
-    NotebookClient(node, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(node, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [cell.outputs[0].data["text/plain"] for cell in node.cells if cell.id.endswith("-solution")]
     assert len(shown) == 3
     assert all("✓" in text for text in shown)
 
 
 # The hand-out
-
-
 def test_handout_holds_no_answer(lessons, student_set):
     for lesson in lessons:
         text = (student_set / lesson.lesson.file_name).read_text(encoding="utf-8")
@@ -189,13 +180,11 @@ def test_only_the_teacher_opens_the_solutions(lessons, tmp_path, monkeypatch, ca
 
     closed = shown()
     assert "Closed for now" in closed
-    assert solved not in closed
-    assert "36 MACs" not in closed
+    assert not [answer for answer in (solved, "36 MACs") if answer in closed]
 
     assert main(["open", str(tmp_path)]) == 0
     opened = shown()
-    assert solved in opened
-    assert "36 MACs" in opened
+    assert [answer for answer in (solved, "36 MACs") if answer in opened] == [solved, "36 MACs"]
     # The answers to the closing questions come back too, of these lessons only.
     page = words((folder / _copies.ANSWERS_PAGE).read_text(encoding="utf-8"))
     assert all(said(one.question) in page and said(one.answer) in page for one in lessons[2].answers)
@@ -217,14 +206,12 @@ def test_a_damaged_or_missing_setting_is_closed_and_says_so(tmp_path, monkeypatc
     assert "missing or damaged" in capsys.readouterr().out
 
 
-def test_one_file_opens_a_whole_room(student_set, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+def test_one_file_opens_a_whole_room(student_set, home, monkeypatch):
     monkeypatch.chdir(student_set)
-    handout.write(tmp_path, handout.OPEN)
+    handout.write(home, handout.OPEN)
     monkeypatch.setenv("MOBILENET_LOCK", f"~/{handout.SETTING}")
     assert not handout.locked()
-    handout.write(tmp_path, handout.CLOSED)
+    handout.write(home, handout.CLOSED)
     assert handout.locked()
 
 
@@ -239,8 +226,6 @@ def test_outside_a_handout_nothing_is_locked(tmp_path, monkeypatch, capsys, unse
 
 
 # The class report
-
-
 @pytest.fixture
 def export(tmp_path, monkeypatch):
     """Makes the export of a student who did what a function does."""
@@ -276,11 +261,11 @@ def test_report_counts_what_was_done(export, tmp_path):
     export("ben.csv", ben)
     found = _report.read([tmp_path / "exports"])
     assert found.messages == ()
-    students = found.students().set_index("student")
-    assert list(students.index) == ["Ada", "ben"]
-    assert students["guesses"].tolist() == [2, 2]
-    assert students["points"].tolist() == [EXERCISES["conv_macs"].points, EXERCISES["conv_macs"].points // 2]
-    assert students["median_off"].tolist() == [2, 2]
+    points, students = EXERCISES["conv_macs"].points, found.students()
+    assert students[["student", "guesses", "points", "median_off"]].to_numpy().tolist() == [
+        ["Ada", 2, points, 2],
+        ["ben", 2, points // 2, 2],
+    ]
     of_lesson = sum(one.lesson == "01" for one in (*QUESTIONS.values(), *EXERCISES.values()))
     assert students["lesson 01"].tolist() == pytest.approx([3 / of_lesson] * 2)
     assert found.misconceptions()[["misconception", "students", "times"]].to_numpy().tolist() == [
@@ -376,8 +361,6 @@ def test_report_leaves_out_rows_of_another_version(export):
 
 
 # Timing and guide
-
-
 def test_cut_points_are_sections_of_their_lessons(lessons):
     by_number = {lesson.lesson.number: lesson for lesson in lessons}
     for number, cuts in course.CUTS.items():
@@ -417,13 +400,9 @@ def test_a_lesson_without_cut_points_gives_up_its_last_sections(lessons, monkeyp
 
 
 def test_measured_times_are_those_of_the_cells(tmp_path, monkeypatch):
-    node = nbformat.v4.new_notebook(
-        cells=[
-            nbformat.v4.new_code_cell("import time; time.sleep(0.3)", id="waits"),
-            nbformat.v4.new_markdown_cell("text", id="text"),
-            nbformat.v4.new_code_cell("1", id="quick"),
-        ]
-    )
+    code = {"waits": "import time; time.sleep(0.3)", "quick": "1"}
+    cells = [nbformat.v4.new_code_cell(source, id=name) for name, source in code.items()]
+    node = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_markdown_cell("text", id="text")])
     lesson = course.Lesson("98_timed", "Timed", "How long?", minutes=1)
     nbformat.write(node, tmp_path / lesson.file_name)
     monkeypatch.setattr(_notebooks, "path", lambda one: tmp_path / one.file_name)
@@ -462,8 +441,6 @@ def test_recorded_times_say_where_they_come_from():
 
 
 # A room
-
-
 def test_students_per_machine_are_a_division():
     lessons = [{"kernel_peak_mb": 380}, {"kernel_peak_mb": 300}]
     room = _measured.Room("2026-01-01", "", {"started": 100, "at_the_end": 120}, lessons, 900, {}, {})
@@ -503,8 +480,6 @@ def test_readme_says_what_was_measured():
 
 
 # Slides
-
-
 def test_slides_need_no_network_and_give_no_answer(lessons):
     for lesson in lessons:
         page = _slides.slides(lesson)

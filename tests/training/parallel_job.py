@@ -23,13 +23,9 @@ def plain_net() -> paddle.nn.Layer:
     training.seed_everything(0)
     nn = paddle.nn
     return nn.Sequential(
-        nn.Conv2D(3, 16, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2D(16, 16, 3, stride=2, padding=1, groups=16),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2D(1),
-        nn.Flatten(),
-        nn.Linear(16, 4),
+        *(nn.Conv2D(3, 16, 3, padding=1), nn.ReLU()),
+        *(nn.Conv2D(16, 16, 3, stride=2, padding=1, groups=16), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2D(1), nn.Flatten(), nn.Linear(16, 4)),
     )
 
 

@@ -28,12 +28,8 @@ HERE = Path(__file__).resolve().parent
 def launched(folder: Path, *command: str) -> subprocess.Popen:
     """Paddle's launcher with two processes of one thread each; PATH as `uv run` sets it."""
     scripts = Path(sys.executable).parent
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(HERE),
-    }
+    path = f"{scripts}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": path, "PYTHONPATH": str(HERE)}
     launcher = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"]
     command = (*launcher, "--log_dir", str(folder / "log"), *command)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -45,7 +41,7 @@ def together(tmp_path_factory):
     """The folder with what two processes found, see `parallel_job`."""
     folder = tmp_path_factory.mktemp("together")
     with launched(folder, str(HERE / "parallel_job.py"), str(folder)) as job:
-        said, _ = job.communicate(timeout=200)
+        said, _ = job.communicate(timeout=900)
     assert job.returncode == 0, said
     return folder
 
@@ -111,11 +107,10 @@ def test_a_dead_process_ends_the_job_and_leaves_the_checkpoint(tmp_path, capsys)
     with launched(tmp_path, "mobilenet-train", *small, "--epochs", "1000") as job:
         try:
             _wait_for_epoch(checkpoint, job)
-            (second,) = [
-                child for child in psutil.Process(job.pid).children() if child.environ().get("PADDLE_TRAINER_ID") == "1"
-            ]
-            second.kill()
-            said, _ = job.communicate(timeout=200)
+            for child in psutil.Process(job.pid).children():
+                if child.environ().get("PADDLE_TRAINER_ID") == "1":
+                    child.kill()
+            said, _ = job.communicate(timeout=900)
         finally:
             job.kill()
     assert job.returncode != 0
@@ -133,17 +128,14 @@ def test_a_dead_process_ends_the_job_and_leaves_the_checkpoint(tmp_path, capsys)
 
 def _wait_for_epoch(checkpoint: Path, job: subprocess.Popen) -> None:
     """Until the checkpoint holds a finished epoch; with the optimizer's memory, it is larger than the first one."""
-    deadline = time.monotonic() + 250
+    deadline = time.monotonic() + 900
     sizes = set()
     while len(sizes) < 2:
         assert job.poll() is None, job.communicate()[0]
-        assert time.monotonic() < deadline, "no epoch in four minutes"
+        assert time.monotonic() < deadline, "no epoch in a quarter of an hour"
         if checkpoint.exists():
             sizes.add(checkpoint.stat().st_size)
         time.sleep(0.1)
-
-
-# --- one process
 
 
 def test_without_the_launcher_there_is_one_process_and_nothing_to_share():

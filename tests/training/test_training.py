@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import re
 import signal
-import subprocess
-import sys
 from dataclasses import fields, replace
 
 import numpy as np
@@ -42,16 +41,9 @@ def small_net(seed: int = 0, classes: int = 4) -> nn.Layer:
     """Convolutions, batch norm, a depthwise layer and dropout: everything that keeps a state or draws numbers."""
     training.seed_everything(seed)
     return nn.Sequential(
-        nn.Conv2D(3, 16, 3, padding=1, bias_attr=False),
-        nn.BatchNorm2D(16),
-        nn.ReLU(),
-        nn.Conv2D(16, 16, 3, padding=1, groups=16, bias_attr=False),
-        nn.BatchNorm2D(16),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2D(1),
-        nn.Flatten(),
-        nn.Dropout(0.1),
-        nn.Linear(16, classes),
+        *(nn.Conv2D(3, 16, 3, padding=1, bias_attr=False), nn.BatchNorm2D(16), nn.ReLU()),
+        *(nn.Conv2D(16, 16, 3, padding=1, groups=16, bias_attr=False), nn.BatchNorm2D(16), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2D(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(16, classes)),
     )
 
 
@@ -74,13 +66,18 @@ def curves(history: Run) -> list[dict]:
 
 def in_pass(number: int, layer: nn.Layer, action) -> None:
     """Do `action` in the layer's `number`-th pass in train mode; what it returns replaces the outputs."""
-    calls = []
+    passes = itertools.count(1)
 
     def hook(layer: nn.Layer, inputs: tuple, outputs: paddle.Tensor) -> paddle.Tensor | None:
-        calls.extend([None] * layer.training)
-        return action(outputs) if layer.training and len(calls) == number else outputs
+        return action(outputs) if layer.training and next(passes) == number else outputs
 
     layer.register_forward_post_hook(hook)
+
+
+def saved(path) -> dict[str, bytes]:
+    """The weights in a checkpoint, as `weights` gives those of a model."""
+    with np.load(path) as arrays:
+        return {name[6:]: arrays[name].tobytes() for name in arrays.files if name.startswith("model/")}
 
 
 def interrupt_in_pass(model: nn.Layer, number: int) -> nn.Layer:
@@ -93,8 +90,6 @@ def nan_like(outputs: paddle.Tensor) -> paddle.Tensor:
 
 
 # --- learning
-
-
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_easy_images_are_learned(optimizer):
     model = small_net()
@@ -128,11 +123,9 @@ def test_the_history_says_what_was_done(tmp_path):
     other = replace(stripes(40, seed=9), part="test")
     history = fit(small_net(), validation=other, epochs=3, run_name="net", notes="a note", mode="quick", seed=4)
     assert (history.name, history.notes, history.mode, history.seed) == ("net", "a note", "quick", 4)
-    assert history.data["source"] == "made in the test"
-    assert (history.data["train_size"], history.data["validation_size"]) == (96, 40)
-    assert history.settings["validation"] == "stripes test"
-    assert history.settings["weight_decay"] == 5e-4
-    assert history.settings["learning_rate"] == 0.05
+    assert {"source": "made in the test", "train_size": 96, "validation_size": 40}.items() <= history.data.items()
+    done = {"validation": "stripes test", "weight_decay": 5e-4, "learning_rate": 0.05}
+    assert done.items() <= history.settings.items()
     assert [epoch["epoch"] for epoch in history.epochs] == [1, 2, 3]
     for epoch in history.epochs:
         assert epoch["images_per_second"] * epoch["seconds"] == pytest.approx(96)
@@ -150,8 +143,6 @@ def test_without_validation_there_are_no_validation_figures():
 
 
 # --- the same numbers again
-
-
 def test_the_same_seed_gives_the_same_numbers_and_another_does_not():
     first, second, third = small_net(), small_net(), small_net()
     a, b = fit(first), fit(second)
@@ -222,8 +213,6 @@ def test_a_finished_checkpoint_is_loaded_instead_of_trained(tmp_path):
 
 
 # --- stops
-
-
 def test_until_stops_after_the_epoch_that_reaches_it(tmp_path):
     """The epochs before the stop are those of the whole run, and a second call trains no further."""
     settings = {"images": stripes(320), "epochs": 6, "learning_rate": 0.1}
@@ -244,8 +233,7 @@ def test_an_interrupt_leaves_history_and_model_of_the_finished_epochs(tmp_path, 
     history = fit(model, epochs=3, checkpoint=tmp_path / "c")
     assert history.interrupted
     assert [epoch["epoch"] for epoch in history.epochs] == [1]
-    with np.load(tmp_path / "c") as saved:
-        assert weights(model) == {name: saved[f"model/{name}"].tobytes() for name in weights(model)}
+    assert weights(model) == saved(tmp_path / "c")
     assert not model.training
     assert capsys.readouterr().out == (
         "Interrupted in epoch 2 of 3. The model has the weights from the end of epoch 1. "
@@ -267,16 +255,14 @@ def test_an_interrupt_in_the_first_epoch_puts_the_first_weights_back(capsys):
 def test_a_nan_loss_stops_with_the_place_and_the_finished_epochs(tmp_path):
     model = small_net()
     in_pass(6, model[9], nan_like)
-    with pytest.raises(
-        training.TrainingDiverged, match=r"loss became nan in epoch 2, batch 2, .*such as 0\.005"
-    ) as stop:
+    said = r"loss became nan in epoch 2, batch 2, .*such as 0\.005"
+    with pytest.raises(training.TrainingDiverged, match=said) as stop:
         fit(model, epochs=3, checkpoint=tmp_path / "c")
     assert isinstance(stop.value, RuntimeError)
     assert (stop.value.epoch, stop.value.batch) == (2, 2)
     assert 0 < stop.value.learning_rate <= 0.05
     assert [epoch["epoch"] for epoch in stop.value.history.epochs] == [1]
-    with np.load(tmp_path / "c") as saved:
-        assert weights(model) == {name: saved[f"model/{name}"].tobytes() for name in weights(model)}
+    assert weights(model) == saved(tmp_path / "c")
 
 
 def test_a_learning_rate_far_too_high_diverges():
@@ -296,8 +282,6 @@ def test_weights_that_break_in_the_last_step_are_noticed():
 
 
 # --- checkpoints on disk
-
-
 @pytest.fixture(scope="module")
 def half_done(tmp_path_factory):
     """The bytes of a checkpoint after one of two epochs."""
@@ -352,11 +336,8 @@ def test_an_optimizers_part_that_does_not_fit_is_refused(tmp_path, half_done):
     arrays, model, other = checkpoints.read(path), small_net(), small_net()
     model[4].weight.stop_gradient = other[1].weight.stop_gradient = True
     fit(interrupt_in_pass(model, 6), checkpoint=frozen)
-    for name, net in {
-        "1.weight/velocity": other,
-        "9.bias/velocity": small_net(),
-        "9.bias/momentum": small_net(),
-    }.items():
+    wrong = {"1.weight/velocity": other, "9.bias/velocity": small_net(), "9.bias/momentum": small_net()}
+    for name, net in wrong.items():
         file = frozen if net is other else path
         if file == path:
             with path.open("wb") as written:
@@ -380,12 +361,9 @@ def test_what_is_advised_after_a_run_that_diverged_is_accepted(tmp_path):
         assert len(history.epochs) == 2
 
 
-def test_a_home_folder_is_found(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
+def test_a_home_folder_is_found(home):
     fit(small_net(), checkpoint="~/c", epochs=1)
-    assert [file.name for file in tmp_path.iterdir()] == ["c"]
+    assert [file.name for file in home.iterdir()] == ["c"]
 
 
 def test_a_run_continued_with_other_threads_says_so(tmp_path, monkeypatch):
@@ -398,14 +376,9 @@ def test_a_run_continued_with_other_threads_says_so(tmp_path, monkeypatch):
 
 def damaged(content: bytes) -> dict[str, bytes]:
     middle = len(content) // 2
-    flipped = content[:middle] + bytes(255 - byte for byte in content[middle : middle + 64])
-    return {
-        "empty": b"",
-        "cut": content[:middle],
-        "one byte short": content[:-1],
-        "flipped": flipped + content[middle + 64 :],
-        "text": b"not a checkpoint",
-    }
+    flipped = content[:middle] + bytes(255 - byte for byte in content[middle : middle + 64]) + content[middle + 64 :]
+    short = {"empty": b"", "cut": content[:middle], "one byte short": content[:-1]}
+    return {**short, "flipped": flipped, "text": b"not a checkpoint"}
 
 
 @pytest.mark.parametrize("kind", damaged(b""))
@@ -420,8 +393,7 @@ def test_a_broken_checkpoint_is_refused_and_left_alone(tmp_path, half_done, kind
     assert path.read_bytes() == broken
     assert weights(model) == before
     fit(model, checkpoint=path, resume=False)
-    with np.load(path) as saved:
-        assert weights(model) == {name: saved[f"model/{name}"].tobytes() for name in weights(model)}
+    assert weights(model) == saved(path)
 
 
 def test_other_arrays_are_no_checkpoint(tmp_path):
@@ -481,56 +453,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint_and_the_history(tmp_path, mo
     assert weights(model) == weights(straight)
 
 
-CHILD = """
-import os, resource, signal, sys
-sys.path.insert(0, os.path.dirname(sys.argv[1]))
-from test_training import fit, small_net
-from mobilenet_lib import training
-
-_, _, path, way, limit = sys.argv
-if way == "full":
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
-else:
-    fsync, calls = os.fsync, []
-    def kill(descriptor):
-        calls.append(descriptor)
-        if len(calls) == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-        fsync(descriptor)
-    os.fsync = kill
-try:
-    fit(small_net(), epochs=3, checkpoint=path)
-except training.CheckpointNotSaved as problem:
-    print(problem)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs kill -9 and a limit on the size of a file")
-@pytest.mark.parametrize("way", ["full", "killed"])
-def test_a_process_that_dies_or_runs_out_of_disk_in_a_save_can_be_continued(tmp_path, half_done, way):
-    """A real limit and a real kill -9 in a process of its own."""
-    path = tmp_path / "c"
-    # With the optimizer's memory a checkpoint grows: the one before the first epoch fits, that after it does not.
-    command = [sys.executable, "-c", CHILD, __file__, str(path), way, str(len(half_done) - 1000)]
-    child = subprocess.run(command, capture_output=True, text=True, check=False)
-    if way == "full":
-        assert "could not be written" in child.stdout, child.stderr
-        assert child.stderr == ""  # no warnings, and no bar outside a terminal
-        done = 0
-    else:
-        assert child.returncode == -signal.SIGKILL, child.stderr
-        done = 1
-    assert len(Run.from_json(checkpoints.read(path)["run"].item(), "it").epochs) == done
-    model, straight = small_net(seed=7), small_net()
-    fit(model, epochs=3, checkpoint=path)
-    fit(straight, epochs=3)
-    assert weights(model) == weights(straight)
-    assert [file.name for file in tmp_path.iterdir()] == ["c"]
-
-
 # --- batches, steps and rates
-
-
 def shown(monkeypatch) -> list[np.ndarray]:
     """The batches of images that go into the network from now on."""
     batches = []
@@ -625,8 +548,6 @@ def test_one_cycle_rises_to_its_peak_and_falls_to_nothing():
 
 
 # --- evaluate
-
-
 def test_evaluate_agrees_with_the_definition():
     images = stripes(10)
     model = small_net()
@@ -653,8 +574,6 @@ def test_evaluate_leaves_the_model_as_it_was():
 
 
 # --- what is refused
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -777,8 +696,6 @@ def test_a_step_handed_in_trains_and_must_be_that_of_the_model():
 
 
 # --- what is printed
-
-
 def test_outside_a_live_notebook_nothing_is_printed(tmp_path, capfd, monkeypatch):
     monkeypatch.setenv("MOBILENET_INTERACTIVE", "0")
     fit(small_net(), checkpoint=tmp_path / "c")
@@ -787,17 +704,14 @@ def test_outside_a_live_notebook_nothing_is_printed(tmp_path, capfd, monkeypatch
     assert (printed.out, printed.err) == ("", "")
 
 
-def test_the_bar_counts_the_batches_of_the_whole_run(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("MOBILENET_INTERACTIVE", "1")
+@pytest.mark.usefixtures("live")
+def test_the_bar_counts_the_batches_of_the_whole_run(tmp_path, capsys):
     fit(interrupt_in_pass(small_net(), 6), epochs=3, checkpoint=tmp_path / "c", run_name="net")
     first = capsys.readouterr().err
     assert "| 0/12 batches" in first
     fit(small_net(), epochs=3, checkpoint=tmp_path / "c", run_name="net")
     resumed = capsys.readouterr().err
-    assert "| 4/12 batches" in resumed
-    assert "net 100%" in resumed
-    assert "| 12/12 batches" in resumed
-    assert "left, epoch 3/3, loss " in resumed
-    assert "accuracy 0." in resumed
+    for part in ("| 4/12 batches", "net 100%", "| 12/12 batches", "left, epoch 3/3, loss ", "accuracy 0."):
+        assert part in resumed
     fit(small_net(), progress=False)
     assert capsys.readouterr().err == ""

@@ -7,16 +7,12 @@ import statistics
 
 import numpy as np
 import pytest
-import traitlets
 
 from mobilenet_lib import widgets
 from mobilenet_lib.experiments import manifold
 from mobilenet_lib.widgets._manifold import random_rows
 
 SEEDS = range(1, 31)
-
-
-# --- Numbers ---
 
 
 def test_more_channels_add_rows_to_the_same_matrix_and_seeds_differ():
@@ -72,9 +68,6 @@ def test_the_figure_follows_the_scale():
     assert reach[True] == pytest.approx(1, abs=0.4)
 
 
-# --- Settings ---
-
-
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -91,19 +84,6 @@ def test_the_figure_follows_the_scale():
 def test_impossible_settings_are_refused_with_a_reason(wrong, said):
     with pytest.raises(ValueError, match=re.escape(said)):
         widgets.manifold_explorer(**wrong)
-
-
-def test_an_impossible_change_is_refused_and_leaves_the_explorer_as_it_was():
-    explorer = widgets.manifold_explorer()
-    before = explorer.settings
-    with pytest.raises(traitlets.TraitError, match="at most 30"):
-        explorer.channels = 99
-    with pytest.raises(traitlets.TraitError):
-        explorer.scaled = "yes"
-    assert explorer.settings == before
-
-
-# --- What is displayed ---
 
 
 def test_the_words_of_the_figure_say_what_is_lost():

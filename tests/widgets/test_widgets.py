@@ -60,16 +60,14 @@ def convolved(layer, inputs, weights):
 
 
 # --- Numbers ---
-
-
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(stepper_sizes())
 def test_stepper_standard_is_the_convolution_of_plain_loops(sizes):
     (layer,) = passes("standard", made(**sizes))
     assert np.array_equal(layer.outputs, convolved(sizes, layer.inputs, layer.weights))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(stepper_sizes())
 def test_stepper_two_passes_amount_to_one_convolution_with_the_product_of_their_kernels(sizes):
     depthwise, pointwise = passes("depthwise separable", made(**sizes))
@@ -82,19 +80,16 @@ def test_stepper_two_passes_amount_to_one_convolution_with_the_product_of_their_
     assert np.array_equal(row.outputs, convolved(sizes, column.inputs, kernels))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(stepper_sizes(), st.sampled_from(KINDS))
 def test_stepper_frame_counts_what_the_loops_count(sizes, kind):
     layers = passes(kind, made(**sizes))
     row = widgets.convolution_stepper(kind, **sizes).frame().loc[kind]
-    counted = [
-        cost.brute_force(
-            *(len(layer.inputs), len(layer.weights), layer.weights.shape[2:], layer.inputs.shape[1:]),
-            *(layer.stride, layer.padding),
-            groups=len(layer.inputs) // layer.weights.shape[1],
-        )
-        for layer in layers
-    ]
+    counted = []
+    for layer in layers:
+        channels, sizes = (len(layer.inputs), len(layer.weights)), (layer.weights.shape[2:], layer.inputs.shape[1:])
+        groups = len(layer.inputs) // layer.weights.shape[1]
+        counted.append(cost.brute_force(*channels, *sizes, layer.stride, layer.padding, groups=groups))
     assert row["MACs"] == sum(one.macs for one in counted)
     assert row["parameters"] == sum(one.params for one in counted) == sum(one.weights.size for one in layers)
     assert row["numbers computed"] == sum(one.outputs.size for one in layers)
@@ -157,6 +152,7 @@ def test_groups_explorer_knows_every_possible_number_of_groups(in_channels, out_
 
 
 # --- Settings ---
+one_channel = partial(widgets.convolution_stepper, in_channels=1, out_channels=1)
 
 
 @pytest.mark.parametrize(
@@ -178,21 +174,9 @@ def test_groups_explorer_knows_every_possible_number_of_groups(in_channels, out_
         (widgets.convolution_stepper, {"kind": "deep"}, "kind must be one of standard, depthwise"),
         (widgets.convolution_stepper, {"beside": "deep"}, "beside must be one of"),
         (widgets.convolution_stepper, {"image": [[1] * 5] * 5}, "needs in_channels=1"),
-        (
-            widgets.convolution_stepper,
-            {"in_channels": 1, "out_channels": 1, "image": [[1, 2]]},
-            "image must be 5 rows of 5",
-        ),
-        (
-            widgets.convolution_stepper,
-            {"in_channels": 1, "out_channels": 1, "kernel": [[0.5] * 3] * 3},
-            "kernel must hold whole numbers",
-        ),
-        (
-            widgets.convolution_stepper,
-            {"in_channels": 1, "out_channels": 1, "kernel": [[100] * 3] * 3},
-            "kernel must hold whole numbers",
-        ),
+        (one_channel, {"image": [[1, 2]]}, "image must be 5 rows of 5"),
+        (one_channel, {"kernel": [[0.5] * 3] * 3}, "kernel must hold whole numbers"),
+        (one_channel, {"kernel": [[100] * 3] * 3}, "kernel must hold whole numbers"),
     ],
 )
 def test_impossible_settings_are_refused_with_a_reason(make, wrong, said):
@@ -204,18 +188,32 @@ def test_numpy_numbers_are_taken():
     assert widgets.cost_explorer(in_channels=np.int64(32)).in_channels == 32
 
 
-def test_an_impossible_change_is_refused_and_leaves_the_explorer_as_it_was():
-    explorer = widgets.groups_explorer(groups=2)
-    with pytest.raises(traitlets.TraitError, match="groups=4 must divide both"):
-        explorer.groups = 4
-    with pytest.raises(traitlets.TraitError, match="groups=2 must divide both"):
-        explorer.set_state({"in_channels": 5, "out_channels": 10})
-    assert explorer.settings == widgets.groups_explorer(groups=2).settings
+@pytest.mark.parametrize(
+    ("make", "change", "said"),
+    [
+        (partial(widgets.groups_explorer, groups=2), {"groups": 4}, "groups=4 must divide both"),
+        (
+            partial(widgets.groups_explorer, groups=2),
+            {"in_channels": 5, "out_channels": 10},
+            "groups=2 must divide both",
+        ),
+        (partial(widgets.architecture_explorer, strides=[1] * 13), {"family": "v2"}, "7 numbers for v2"),
+        (widgets.architecture_explorer, {"resolution": 10_000}, "at most 512"),
+        (widgets.manifold_explorer, {"channels": 99}, "at most 30"),
+        (widgets.manifold_explorer, {"scaled": "yes"}, "scaled"),
+    ],
+)
+def test_an_impossible_change_is_refused_and_leaves_the_explorer_as_it_was(make, change, said):
+    explorer = make()
+    with pytest.raises(traitlets.TraitError, match=said):
+        explorer.set_state(change)  # what the browser sends
+    if len(change) == 1:
+        with pytest.raises(traitlets.TraitError, match=said):
+            setattr(explorer, *change.popitem())
+    assert explorer.settings == make().settings
 
 
 # --- What is displayed ---
-
-
 @of_every_kind
 def test_without_a_learner_a_figure_and_a_table_are_shown(make, monkeypatch):
     (figure, about_figure), (table, _) = displayed(make(), monkeypatch, interactive=False)
@@ -272,8 +270,6 @@ def test_groups_figure_says_who_feeds_whom():
 
 
 # --- The browser's side ---
-
-
 @of_every_kind
 def test_the_module_is_one_file_that_asks_no_host_for_anything(make):
     script, style = make()._esm, make()._css
@@ -287,6 +283,9 @@ def test_the_module_is_one_file_that_asks_no_host_for_anything(make):
     ("name", "settings"),
     [
         ("costs", [{"in_channels": 32, "kernel_size": 3}, {"in_channels": 64, "kernel_size": 5}]),
+        ("groups", [{"groups": groups} for groups in (1, 2)]),
+        ("stepper", [{"position": position} for position in range(1, 10)]),
+        ("V1", [{"resolution": 192}, {"resolution": 224}]),
         ("V2", [{"width_multiplier": 0.5, "resolution": 160}, {"width_multiplier": 1.0, "resolution": 192}]),
         ("manifold", [{"channels": 2 + step, "seed": 1 + step} for step in range(29)]),
     ],
