@@ -18,7 +18,7 @@ copyright = f"2026, {author}, MIT licence"
 version = release = metadata.version("mobilenet-course")
 language = "en"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["**/.ipynb_checkpoints"]
 
 # The notebooks are shown as they were executed and tested.
