@@ -36,7 +36,8 @@ from mobilenet_lib._support.paddle import paddle
 if TYPE_CHECKING:
     import pandas as pd
 
-Input = tuple[int, ...] | paddle.Tensor
+    Input = tuple[int, ...] | paddle.Tensor
+
 _CUSTOM = "_run_custom_op"  # Paddle's entrance to operations that users wrote in C++
 _LAUNCHES = "FLAGS_low_precision_op_list"  # on: Paddle counts each kernel it launches, by name and precision
 
