@@ -246,7 +246,7 @@ def test_formulas_are_drawn_and_answers_are_folded(visit):
     page = visit(_lesson("01"), _WIDTHS["phone"])
     formula = page.locator("math", has_text="output channels").first
     assert formula.evaluate("(one) => one.getBoundingClientRect().height") > 30
-    brace, words = (formula.locator(f"xpath=.//*[text()='{text}']").first for text in ("⏟", "stops"))
+    brace, words = (formula.locator(f"xpath=.//*[contains(text(), '{text}')]").first for text in ("⏟", "spatial"))
     assert words.bounding_box()["y"] > brace.bounding_box()["y"]
     answer = page.locator("details", has_text="The answer").first
     truth = answer.get_by_text("Truth: 36 MACs")

@@ -143,7 +143,7 @@ def latencies(
     The images are random numbers: neither a convolution nor a ReLU takes longer for one number than for another.
 
     Args:
-        models: Paddle networks, which run in the dynamic graph and come back in the modes they had, or a `Predictor` each.
+        models: Paddle networks, which run in the dynamic graph and come back in their modes, or `Predictor` objects.
         image_shape, batch_size: (channels, height, width) of an image, and images per call.
         options: warm_up, repeats, limit, as `measure_in_turns`.
 
