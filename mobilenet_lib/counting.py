@@ -51,7 +51,7 @@ class ForwardError(ValueError):
 
 
 @dataclass(frozen=True)
-class Row:
+class CountedLayer:
     """One call of one layer, or what the model computes outside its layers.
 
     name: path of the layer, such as "features.3.conv". layer: its class. op: operations counted in this call, without
@@ -82,7 +82,7 @@ class Count:
     macs: int
     params: int
     activations: int
-    layers: tuple[Row, ...] = field(repr=False)
+    layers: tuple[CountedLayer, ...] = field(repr=False)
     uncounted: dict[str, int]
 
     @property
@@ -94,7 +94,7 @@ class Count:
         """The rows as a pandas table."""
         import pandas as pd
 
-        return pd.DataFrame([vars(row) for row in self.layers], columns=list(Row.__dataclass_fields__))
+        return pd.DataFrame([vars(row) for row in self.layers], columns=list(CountedLayer.__dataclass_fields__))
 
 
 def count(model: paddle.nn.Layer, input_shape: Input | tuple[Input, ...], dtype: str = "float32") -> Count:
@@ -159,10 +159,12 @@ class _Call:
         """Was anything counted in it, or does it hold weights, or no other layers?"""
         return bool(self.ops or self.target.parameters(include_sublayers=False) or not self.target.sublayers())
 
-    def row(self, seen: set[int]) -> Row:
+    def row(self, seen: set[int]) -> CountedLayer:
         op = " + ".join(op if n == 1 else f"{op} ×{n}" for op, n in Counter(self.ops).items())
         params = _trainable(self.target.parameters(include_sublayers=False), seen)
-        return Row(self.name, type(self.target).__name__, op, self.output_shape, self.macs, params, self.activations)
+        return CountedLayer(
+            self.name, type(self.target).__name__, op, self.output_shape, self.macs, params, self.activations
+        )
 
 
 class _Recorder:

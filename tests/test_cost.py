@@ -68,7 +68,7 @@ def test_ratio_follows_the_law_of_the_paper(channels, out_channels, kernel, size
 
 
 def test_worked_examples():
-    """The seed article's 12×12×3 → 8×8×256 example and its 64→128 layer; first as loops, by hand."""
+    """The article's 12×12×3 → 8×8×256 example and its 64→128 layer; first as loops, by hand."""
     standard = cost.conv2d(3, 256, 5, 12, padding="valid")
     assert standard.output_shape == (256, 8, 8)
     assert standard.macs == 8 * 8 * 256 * 5 * 5 * 3 == 1_228_800

@@ -415,9 +415,15 @@ def _run(engine, checkpoint, epochs, stop_after):
             raise KeyboardInterrupt
 
     history = training.fit(
-        model, _few(), validation=None, epochs=epochs, step=engine, checkpoint=checkpoint,
-        learning_rate=0.05, options=training.Options(on_epoch_end=stop),
-    )  # fmt: skip
+        model,
+        _few(),
+        validation=None,
+        epochs=epochs,
+        step=engine,
+        checkpoint=checkpoint,
+        learning_rate=0.05,
+        options=training.Options(on_epoch_end=stop),
+    )
     return model, history
 
 
@@ -428,9 +434,15 @@ def test_a_whole_run_agrees_in_accuracy_and_keeps_the_model():
         training.seed_everything(0)
         model = models.build("mobilenet_v1", 10, 0.1, resolution=32, shallow=True)
         run = training.fit(
-            model, images, validation=0.2, epochs=3, step=engine,
-            learning_rate=3e-3, batch_size=32, options=training.Options(augment=False, optimizer="adam"),
-        )  # fmt: skip
+            model,
+            images,
+            validation=0.2,
+            epochs=3,
+            step=engine,
+            learning_rate=3e-3,
+            batch_size=32,
+            options=training.Options(augment=False, optimizer="adam"),
+        )
         assert run.settings["step"] == engine
         # What the history says is what the dynamic model now does.
         measured = training.evaluate(model, images.split(0.2, 0)[1]).accuracy
