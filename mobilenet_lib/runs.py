@@ -127,7 +127,7 @@ class Run:
     @classmethod
     def load(cls, path: str | Path) -> Run:
         """The run that `save` wrote. FileNotFoundError without a file, ValueError for a broken or incomplete one."""
-        path = Path(path).expanduser()
+        path = files.expanded(path)
         try:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError as problem:

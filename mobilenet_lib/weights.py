@@ -20,7 +20,7 @@ from mobilenet_lib._support.paddle import paddle
 def save(model: paddle.nn.Layer, path: str | Path) -> None:
     """Write weights and running statistics to `path`; an older file stays whole if anything fails on the way."""
     state = {name: value.numpy() for name, value in model.state_dict().items()}
-    npz.write(Path(path).expanduser(), state, np.savez_compressed)
+    npz.write(path, state, np.savez_compressed)
 
 
 def load(model: paddle.nn.Layer, path: str | Path) -> None:
@@ -28,7 +28,7 @@ def load(model: paddle.nn.Layer, path: str | Path) -> None:
 
     FileNotFoundError without a file; ValueError, with the model as it was, for a broken file or one of another model.
     """
-    path = Path(path).expanduser()
+    path = files.expanded(path)
     if not path.exists():
         raise FileNotFoundError(f"there are no weights at {path}. Check the path.")
     state = npz.read(path, "file of weights", "Take a good copy of it.")

@@ -51,10 +51,11 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
 
 def _remove_dead(folder: Path, ours: str) -> None:
     """Remove what writers on this machine left that were killed: a checkpoint can have a gigabyte."""
-    for path in folder.glob(f"{glob.escape(ours)}.*.partial"):
-        writer, *rest = path.name.removeprefix(f"{ours}.").split(".")
-        if writer.isdigit() and len(rest) == 2 and not psutil.pid_exists(int(writer)):
-            path.unlink(missing_ok=True)
+    for path in folder.glob(f"{glob.escape(ours)}.*.*.partial"):
+        process = path.name.split(".")[-3]
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            with suppress(OSError):  # somebody else's; it does not keep this writer from its own file
+                path.unlink()
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -44,7 +44,7 @@ def _setting() -> Path | None:
     """The file that MOBILENET_LOCK names, or the one in the notebook's folder; None where neither is."""
     named = os.environ.get("MOBILENET_LOCK")
     if named:
-        return Path(named).expanduser()
+        return files.expanded(named)
     here = Path.cwd() / SETTING
     return here if here.exists() else None
 

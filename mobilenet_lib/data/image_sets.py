@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mobilenet_lib._support import files
 from mobilenet_lib.data import cifar10, folders
 from mobilenet_lib.data.cifar10 import ArchiveError
 
@@ -140,7 +141,7 @@ def load(
     if name == "folder":
         if path is None:
             raise ValueError("A folder of images needs `path`, for example load('folder', path='pets').")
-        content = folders.read(Path(os.path.expanduser(path)), split, 32 if size is None else size)
+        content = folders.read(files.expanded(path), split, 32 if size is None else size)
         return ImageSet(name, split, *content)
     if name == "fashion_mnist" and path is not None:
         raise ValueError(f"{name} ships with the course and takes no `path`. Use the names 'cifar10' or 'folder'.")

@@ -313,7 +313,7 @@ def write_card(
 
     from mobilenet_lib import plots
 
-    folder, own = Path(folder).expanduser(), trained([(design, [run])])
+    folder, own = files.expanded(folder), trained([(design, [run])])
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"folder must name a folder, and {folder} is a file: give another name")
     rows = pd.Series(_card_rows(design, run, own, frame, budget, milliseconds), name="value")

@@ -96,7 +96,7 @@ def save(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path: str | 
     """
     shape = checked_shape(image_shape)
     check_one_input(model)
-    path = Path(path).expanduser()
+    path = files.expanded(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with eval_mode(model), paddle.no_grad(), held():
         one_tensor(model(paddle.zeros([1, *shape])))
@@ -119,7 +119,7 @@ def export_onnx(model: paddle.nn.Layer, image_shape: tuple[int, int, int], path:
     """
     if reason := why_no_onnx():
         raise RuntimeError(reason)
-    path = Path(path).expanduser()
+    path = files.expanded(path)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         graph = save(model, image_shape, Path(folder) / "model")
         made, known = Path(folder, "onnx"), Path(folder, "known")
@@ -185,7 +185,7 @@ def load_predictor(
     Raises FileNotFoundError where one of the two files is missing, ValueError where they are damaged.
     """
     shape, threads = checked_shape(image_shape), _threads(threads)
-    graph = Path(graph).expanduser()
+    graph = files.expanded(graph)
     for file in (graph, graph.with_suffix(".pdiparams")):
         if not file.is_file():
             advice = "save(...) writes both files; keep them together."
@@ -234,7 +234,7 @@ def load_onnx(path: str | Path, image_shape: tuple[int, int, int], *, threads: i
     """
     import onnxruntime
 
-    shape, threads, path = checked_shape(image_shape), _threads(threads), Path(path).expanduser()
+    shape, threads, path = checked_shape(image_shape), _threads(threads), files.expanded(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no ONNX file {path}. export_onnx(...) writes one.")
     options = onnxruntime.SessionOptions()

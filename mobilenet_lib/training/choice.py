@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mobilenet_lib import architectures, baselines, layers, models
-from mobilenet_lib._support import environment
+from mobilenet_lib._support import environment, files
 from mobilenet_lib._support.files import atomic_write
 from mobilenet_lib._support.modes import eval_mode
 from mobilenet_lib._support.paddle import paddle
@@ -147,7 +147,7 @@ def _key() -> str:
 def _cache_file() -> Path:
     """A file for each key: two processes that try at once write the same."""
     folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(folder).expanduser() / "mobilenet-course" / f"static-step-{_key()[:16]}.json"
+    return files.expanded(folder) / "mobilenet-course" / f"static-step-{_key()[:16]}.json"
 
 
 def _remembered() -> dict[str, str | None] | None:

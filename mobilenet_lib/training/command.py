@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilenet_lib import data, models, training
-from mobilenet_lib._support import environment
+from mobilenet_lib._support import environment, files
 from mobilenet_lib.runs import Run
 from mobilenet_lib.training import checkpoints, parallel
 from mobilenet_lib.training.plans import Plan, carry_out
@@ -67,7 +67,7 @@ def _report(epochs: int) -> Callable[[Run], None]:
 def _output(arguments: argparse.Namespace) -> Path:
     """Where the files go, without their endings."""
     name = f"{arguments.data}_{arguments.model}_width{arguments.width:g}_seed{arguments.seed}"
-    return Path(arguments.output or Path("runs") / name).expanduser()
+    return files.expanded(arguments.output or Path("runs") / name)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from mobilenet_lib import data
-from mobilenet_lib._support import environment
+from mobilenet_lib._support import environment, files
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.data import ImageSet
 from mobilenet_lib.runs import Run
@@ -126,7 +126,7 @@ def fit(
     parallel.check(history, batch)
     steps = len(train) // batch
     rates = learning_rates(options.schedule, settings["learning_rate"], epochs * steps)
-    path = None if checkpoint is None or not parallel.is_first() else Path(checkpoint).expanduser()
+    path = None if checkpoint is None or not parallel.is_first() else files.expanded(checkpoint)
     example = lambda: (data.normalise(train.images[:batch]), train.labels[:batch])  # noqa: E731 - made where needed
     try:
         step = _step(step, model, options.optimizer, example, settings["learning_rate"], len(rates))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilenet_lib import counting, data, models, statistics, weights
+from mobilenet_lib._support import files
 from mobilenet_lib._support.arguments import whole_number
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.data import ImageSet
@@ -56,7 +57,7 @@ def carry_out(plan: Plan, output: str | Path, checkpoint: str | Path) -> Run:
     comes back without a test, and writes nothing but its checkpoint. Of several processes the first one writes.
     Raises what `data.load`, `models.build` and `fit` raise.
     """
-    output = Path(output).expanduser()
+    output = files.expanded(output)
     parallel.start()
     with parallel.first_alone():
         train, test = _images(plan, "train", "images", minimum=2), _images(plan, "test", "test_images", minimum=1)
@@ -78,7 +79,7 @@ def carry_out(plan: Plan, output: str | Path, checkpoint: str | Path) -> Run:
 
 
 def _images(plan: Plan, split: str, count: str, minimum: int) -> ImageSet:
-    images = data.load(plan.data, split, path=plan.path and Path(plan.path).expanduser())
+    images = data.load(plan.data, split, path=plan.path and files.expanded(plan.path))
     images = replace(images, source=plan.label or images.source)
     if getattr(plan, count) is not None:
         images = images.head(whole_number(count, getattr(plan, count), minimum))

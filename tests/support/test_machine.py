@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mobilenet_lib import runs
 from mobilenet_lib._support import environment, files, modes
 from mobilenet_lib._support.paddle import paddle
 
@@ -190,3 +192,16 @@ def test_a_loaded_program_changes_its_mode(tmp_path):
         assert loaded._is_test
     assert not loaded._is_test
     assert loaded.training
+
+
+def test_a_home_that_nobody_has_is_a_missing_file_and_no_crash():
+    with pytest.raises(FileNotFoundError, match="there is no run at ~nobody-has-this-name"):
+        runs.Run.load("~nobody-has-this-name/run.json")
+
+
+def test_the_half_file_of_a_dead_writer_goes_and_that_of_a_living_one_stays(tmp_path):
+    dead, alive = (tmp_path / f"c.{platform.node()}.{process}.0a1b2c3d.partial" for process in (2**22 + 1, os.getpid()))
+    for path in (dead, alive):
+        path.write_bytes(b"half")
+    files.write_json(tmp_path / "c", 1)
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "c", alive])

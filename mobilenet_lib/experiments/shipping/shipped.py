@@ -118,7 +118,7 @@ def rewritten(graph: str | Path) -> Path:
 
 def recorded_onnx(folder: str | Path) -> Path:
     """A copy in `folder` of `NETWORK` as ONNX, made by paddle2onnx for the record: for machines without paddle2onnx."""
-    folder = Path(folder).expanduser()
+    folder = files.expanded(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return Path(shutil.copyfile(_FOLDER / f"{NETWORK}.onnx", folder / f"{NETWORK}.onnx"))
 
