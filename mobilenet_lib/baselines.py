@@ -1,6 +1,8 @@
-"""The other networks of the article this course started from, as tables: its own V2, two ResNets and two VGGs.
+"""What V1 and V2 are compared with, as tables: the article's other networks, and two models without a convolution.
 
-With V1 and V2 of `mobilenet_lib.architectures` they are the seven of `TABLES`. Nothing here imports Paddle.
+The article this course started from has a V2 of its own, two ResNets and two VGGs. With V1 and V2 of
+`mobilenet_lib.architectures` they are the seven of `ARTICLE`. A linear softmax and a small multilayer perceptron are
+what any network has to beat. Nothing here imports Paddle.
 """
 
 from __future__ import annotations
@@ -101,6 +103,23 @@ def vgg19(resolution: int = 224, num_classes: int = 1000) -> Table:
     return _vgg(19, resolution, num_classes)
 
 
+def linear_softmax(resolution: int = 32, num_classes: int = 10) -> Table:
+    """The dumbest model that learns: one fully connected layer on all pixels, trained by softmax and cross-entropy."""
+    check(1.0, resolution, num_classes)
+    builder = Builder(resolution)
+    builder.add("classifier", "linear", num_classes, bias=True, activation="none")
+    return builder.table(f"Linear softmax, {resolution}×{resolution}")
+
+
+def perceptron(resolution: int = 32, num_classes: int = 10) -> Table:
+    """A multilayer perceptron: all pixels, a hidden layer of 64 with ReLU, the classifier."""
+    check(1.0, resolution, num_classes)
+    builder = Builder(resolution)
+    builder.add("hidden", "linear", 64, bias=True)
+    builder.add("classifier", "linear", num_classes, bias=True, activation="none")
+    return builder.table(f"Perceptron, {resolution}×{resolution}")
+
+
 def _resnet(depth: int, resolution: int, num_classes: int) -> Table:
     check(1.0, resolution, num_classes)
     builder = Builder(resolution)
@@ -137,7 +156,7 @@ def _vgg(depth: int, resolution: int, num_classes: int) -> Table:
     return builder.table(f"VGG{depth}, {resolution}×{resolution}")
 
 
-TABLES: dict[str, Callable[..., Table]] = {
+ARTICLE: dict[str, Callable[..., Table]] = {
     "mobilenet_v1": architectures.mobilenet_v1,
     "mobilenet_v2": architectures.mobilenet_v2,
     "article_mobilenet_v2": article_mobilenet_v2,
@@ -146,3 +165,4 @@ TABLES: dict[str, Callable[..., Table]] = {
     "vgg16": vgg16,
     "vgg19": vgg19,
 }
+TABLES: dict[str, Callable[..., Table]] = {**ARTICLE, "linear_softmax": linear_softmax, "perceptron": perceptron}

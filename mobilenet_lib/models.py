@@ -85,7 +85,7 @@ class MobileNetV2(TableNetwork):
 class ArticleMobileNetV2(TableNetwork):
     """The article's own MobileNet V2, which is not the paper's. Arguments as `baselines.article_mobilenet_v2`."""
 
-    def __init__(self, *arguments: int, **named: int) -> None:
+    def __init__(self, *arguments: int, **named: Any) -> None:
         super().__init__(baselines.article_mobilenet_v2(*arguments, **named))
 
 
@@ -115,6 +115,20 @@ class VGG19(TableNetwork):
 
     def __init__(self, *arguments: int, **named: int) -> None:
         super().__init__(baselines.vgg19(*arguments, **named))
+
+
+class LinearSoftmax(TableNetwork):
+    """One fully connected layer. Arguments as `baselines.linear_softmax`."""
+
+    def __init__(self, *arguments: int, **named: int) -> None:
+        super().__init__(baselines.linear_softmax(*arguments, **named))
+
+
+class Perceptron(TableNetwork):
+    """One hidden layer. Arguments as `baselines.perceptron`."""
+
+    def __init__(self, *arguments: int, **named: int) -> None:
+        super().__init__(baselines.perceptron(*arguments, **named))
 
 
 def layer_of(block: Block) -> nn.Layer:
@@ -168,6 +182,8 @@ NETWORKS: dict[str, type[TableNetwork]] = {
     "resnet152": ResNet152,
     "vgg16": VGG16,
     "vgg19": VGG19,
+    "linear_softmax": LinearSoftmax,
+    "perceptron": Perceptron,
 }
 NAMES = tuple(NETWORKS)
 
@@ -189,7 +205,8 @@ def build(
         resolution: height and width of the images in pixels.
         stem_stride: of the same two; default 2, or 1 for images of at most 64 pixels, which a stride of 2 would shrink
             to a single 1×1 feature map.
-        variant: other arguments of the network's table, such as activation="relu6" or linear=False.
+        variant: other arguments of the network's table, such as activation="relu6" or linear=False; of the article's V2
+            its `deviations`.
 
     Raises:
         ValueError: for an unknown name, and for a width, a stem stride or a variant given to a network that has none.
@@ -202,6 +219,7 @@ def build(
     if "stem_stride" in inspect.signature(NETWORKS[name]).parameters:
         numbers["stem_stride"] = stem_stride or (1 if resolution <= 64 else 2)
         return NETWORKS[name](width_multiplier, **numbers, **variant)
-    if width_multiplier != 1.0 or stem_stride is not None or variant:
+    unknown = variant.keys() - ({"deviations"} if name == "article_mobilenet_v2" else set())
+    if width_multiplier != 1.0 or stem_stride is not None or unknown:
         raise ValueError(f"{name} has neither width_multiplier nor stem_stride nor variants: leave them out")
-    return NETWORKS[name](**numbers)
+    return NETWORKS[name](**numbers, **variant)

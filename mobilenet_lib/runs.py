@@ -27,8 +27,8 @@ _EPOCH = schema.fields(
     train_accuracy=schema.NUMBER,
     validation_loss=schema.or_null(schema.NUMBER),
     validation_accuracy=schema.or_null(schema.NUMBER),
-    seconds=schema.NUMBER,
-    images_per_second=schema.NUMBER,
+    seconds=schema.or_null(schema.NUMBER),
+    images_per_second=schema.or_null(schema.NUMBER),
     learning_rate=schema.NUMBER,
 )
 _DATA = schema.fields(True, name=schema.TEXT, source=schema.TEXT, train_size=schema.WHOLE, validation_size=schema.WHOLE)
@@ -61,8 +61,8 @@ class Run:
         seed: of the order, the augmentation and the dropout.
         epochs: a dictionary per finished epoch, with `epoch` (from 1), `train_loss`, `train_accuracy`,
             `validation_loss`, `validation_accuracy` (these two None without validation), `seconds` and
-            `images_per_second` (of the training part), `learning_rate` (mean over the epoch's steps). Losses are mean
-            cross entropies in nats, accuracies fractions from 0 to 1.
+            `images_per_second` (of the training part; None where the machine was not idle), `learning_rate` (mean over
+            the epoch's steps). Losses are mean cross entropies in nats, accuracies fractions from 0 to 1.
         test: None, or `loss`, `accuracy`, `correct`, `total` on images never trained on.
         versions, machine: what else the last digits depend on: Paddle, NumPy, processor, threads.
         mode: "quick" (a short first run), "recorded" (loaded with the course) or "full".

@@ -149,10 +149,14 @@ def _summary_row(runs: list[Run]) -> dict[str, Any]:
         "epochs": len(runs[0].epochs),
         "train_accuracy": fmean(run.epochs[-1]["train_accuracy"] for run in runs),
         **_accuracy(runs),
-        "seconds": fmean(sum(epoch["seconds"] for epoch in run.epochs) for run in runs),
-        "images_per_second": fmean(epoch["images_per_second"] for run in runs for epoch in run.epochs),
+        "seconds": fmean(sum(_time(epoch, "seconds") for epoch in run.epochs) for run in runs),
+        "images_per_second": fmean(_time(epoch, "images_per_second") for run in runs for epoch in run.epochs),
         "computed": computed(runs),
     }
+
+
+def _time(epoch: dict[str, Any], name: str) -> float:
+    return math.nan if epoch[name] is None else epoch[name]
 
 
 def _accuracy(runs: list[Run]) -> dict[str, Any]:

@@ -7,9 +7,12 @@ import os
 import platform
 import re
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
+
+from mobilenet_lib._support.arguments import whole_number
 
 _PACKAGES = ("paddlepaddle", "numpy", "pandas", "matplotlib", "ipywidgets", "jupyterlab")
 
@@ -69,6 +72,26 @@ def threads() -> int:
     """With how many threads Paddle computes: OMP_NUM_THREADS, where it begins with a number, else all allowed cores."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) else allowed_cores()
+
+
+@contextmanager
+def computing_threads(count: int) -> Iterator[None]:
+    """Let Paddle compute with `count` threads inside, as a run recorded on another machine did; then as before.
+
+    The last bits of sums depend on it, and after some hundred steps of training all digits do.
+    """
+    from threadpoolctl import threadpool_limits
+
+    from mobilenet_lib._support.paddle import paddle  # noqa: F401 - its libraries must be loaded to be limited
+
+    whole_number("count", count)
+    before = os.environ.get("OMP_NUM_THREADS")
+    with threadpool_limits(count):
+        os.environ["OMP_NUM_THREADS"] = str(count)  # what `threads` reads
+        try:
+            yield
+        finally:
+            os.environ.pop("OMP_NUM_THREADS") if before is None else os.environ.update(OMP_NUM_THREADS=before)
 
 
 def allowed_cores() -> int:

@@ -3,7 +3,7 @@
     small = Design("v2", width_multiplier=0.25, expansion=3)
     Budget(macs=2_000_000).report(small)          what it uses of every limit
     pareto_front([(macs, accuracy), …])           the designs worth having
-    recorded("longer")                            those that come with the course, trained
+    recorded()                                    those that come with the course, trained
 
 Importing it imports neither Paddle nor matplotlib; `models.build(**design.network)` builds the layers. Introduced in
 lesson 09.
@@ -213,18 +213,8 @@ TRAINED: dict[str, Design] = {
     "v2_010_late": Design("v2", 0.1, strides=_LATE_V2),
 }
 
-# How they were trained: "longer" with each of its seeds; "quick" as the lesson trains live.
-TRAININGS = {
-    "longer": {"images": 6000, "epochs": 3, "seeds": (0, 1), "batch_size": 64, "learning_rate": 0.1},
-    "quick": {"images": 1500, "epochs": 3, "seeds": (0,), "batch_size": 32, "learning_rate": 0.03},
-}
-
-
-def run_names(training: str) -> dict[str, list[str]]:
-    """Names of the recorded runs of each trained design, a name per seed. ValueError for an unknown training."""
-    if training not in TRAININGS:
-        raise ValueError(f"training must be one of {', '.join(TRAININGS)}, not {training!r}")
-    return {name: [f"design_{training}_{name}_seed{seed}" for seed in TRAININGS[training]["seeds"]] for name in TRAINED}
+# How they were trained, each with every seed, and how the lesson trains the learner's own.
+EPOCHS, SEEDS = 3, (0, 1, 2)
 
 
 def trained(designs: Sequence[tuple[Design, Sequence[Run]]]) -> pd.DataFrame:
@@ -245,10 +235,10 @@ def trained(designs: Sequence[tuple[Design, Sequence[Run]]]) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("design").rename_axis(None)
 
 
-def recorded(training: str) -> pd.DataFrame:
-    """`trained` of the designs that come with the course, after "longer" or "quick" training."""
-    names = run_names(training).items()
-    return trained([(TRAINED[name], list(map(runs.recorded, of_design))) for name, of_design in names])
+def recorded() -> pd.DataFrame:
+    """`trained` of the designs that come with the course."""
+    names = {name: [f"design_{name}_seed{seed}" for seed in SEEDS] for name in TRAINED}
+    return trained([(TRAINED[name], list(map(runs.recorded, of_design))) for name, of_design in names.items()])
 
 
 def _tested(run: Run) -> tuple[float, int]:

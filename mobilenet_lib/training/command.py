@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--learning-rate", type=float, help="the peak (default: the optimizer's)")
     add("--optimizer", default="sgd", choices=sorted(training.RECIPES))
     add("--schedule", default="one_cycle", choices=training.SCHEDULES)
-    add("--no-augment", dest="augment", action="store_false", help="show the images as they are")
+    add("--augment", action="store_true", help="show each image shifted and mirrored at random, for long training")
     moves = "how far the augmentation moves an image; with 0 it only mirrors (default: %(default)s)"
     add("--max-shift", type=int, default=data.MAX_SHIFT, metavar="PIXELS", help=moves)
     add("--step", default="auto", choices=training.STEPS, help="which graph computes the training step")

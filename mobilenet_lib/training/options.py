@@ -33,7 +33,8 @@ class Options:
     Attributes:
         optimizer: "sgd" (momentum .9, Nesterov, weight decay 5e-4) or "adam", see `RECIPES`.
         schedule: "one_cycle" or "constant", see `learning_rates`.
-        augment: show each image shifted, by up to `max_shift` pixels either way, and mirrored at random.
+        augment: show each image shifted, by up to `max_shift` pixels either way, and mirrored at random. Off: within a
+            few epochs it takes more than it gives.
         max_shift: in pixels; 0 mirrors only.
         until: stop after the epoch in which the validation accuracy reaches this fraction; the schedule is still that
             of all epochs.
@@ -45,7 +46,7 @@ class Options:
 
     optimizer: str = "sgd"
     schedule: str = "one_cycle"
-    augment: bool = True
+    augment: bool = False
     max_shift: int = data.MAX_SHIFT
     until: float | None = None
     resume: bool = True

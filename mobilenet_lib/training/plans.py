@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mobilenet_lib import counting, data, models, statistics, weights
-from mobilenet_lib._support import files
+from mobilenet_lib._support import environment, files
 from mobilenet_lib._support.arguments import whole_number
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.data import ImageSet
@@ -31,6 +32,8 @@ class Plan:
         epochs, seed, batch_size, learning_rate, step, options: as for `fit`.
         images, test_images: take so many from the beginning of each split; None takes all.
         keep_weights: save them beside the run. keep_checkpoint: write one after every epoch, so that it can go on.
+        timed: keep how long the epochs took; False where the machine did other work as well.
+        threads: that compute; None takes those of the process.
         path: the archive or folder of the images; label: what to call them where they are not the official ones.
     """
 
@@ -46,6 +49,8 @@ class Plan:
     test_images: int | None = None
     keep_weights: bool = True
     keep_checkpoint: bool = True
+    timed: bool = True
+    threads: int | None = None
     path: str | None = None
     label: str | None = None
 
@@ -57,7 +62,12 @@ def carry_out(plan: Plan, output: str | Path, checkpoint: str | Path) -> Run:
     comes back without a test, and writes nothing but its checkpoint. Of several processes the first one writes.
     Raises what `data.load`, `models.build` and `fit` raise.
     """
-    output = files.expanded(output)
+    threads = contextlib.nullcontext() if plan.threads is None else environment.computing_threads(plan.threads)
+    with threads:
+        return _carried_out(plan, files.expanded(output), checkpoint)
+
+
+def _carried_out(plan: Plan, output: Path, checkpoint: str | Path) -> Run:
     parallel.start()
     with parallel.first_alone():
         train, test = _images(plan, "train", "images", minimum=2), _images(plan, "test", "test_images", minimum=1)
@@ -67,6 +77,9 @@ def carry_out(plan: Plan, output: str | Path, checkpoint: str | Path) -> Run:
     arguments = {name: getattr(plan, name) for name in _OF_FIT}
     run = fit(model, train, validation=test, checkpoint=checkpoint if plan.keep_checkpoint else None, **arguments)
     run.settings["network"] = network
+    if not plan.timed:
+        for epoch in run.epochs:
+            epoch |= {"seconds": None, "images_per_second": None}
     if run.interrupted or not parallel.is_first():
         return run
     run.settings["macs"] = counting.count(model, train.images.shape[1:]).macs  # of one image

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilenet_lib import architectures, models
+from mobilenet_lib import architectures, baselines, models
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.architectures import Block, Builder, Table
 from mobilenet_lib.training.comparison import compare
@@ -46,6 +46,7 @@ def trials() -> dict[str, tuple[Table, str]]:
         "ResNet": _resnet(),
         "VGG at 32 pixels": _vgg(2),
         "VGG at 224 pixels": _vgg(14),
+        "perceptron": baselines.perceptron(_SIZE),
     }
     return {name: (table, "sgd") for name, table in tables.items()} | {"Adam": (tables["V1"], "adam")}
 

@@ -207,7 +207,7 @@ class _Network:
         *blocks, _ = self._table.blocks
         for block in blocks:
             x = _BLOCKS[block.kind](self, x, block, f"features.{block.name}")
-        return x @ self._variable("classifier.weight") + self._variable("classifier.bias")
+        return _flat(x) @ self._variable("classifier.weight") + self._variable("classifier.bias")
 
     def keep_statistics(self) -> None:
         """Move the running statistics towards the batch's. Under oneDNN, batch norm itself leaves them where they
@@ -294,7 +294,7 @@ class _Network:
         return paddle.reshape(largest, [*shape[:axis], half, *shape[axis + 1 :]])
 
     def _linear(self, x: paddle.Tensor, block: Block, name: str) -> paddle.Tensor:
-        x = F.relu(x @ self._variable(f"{name}.1.weight") + self._variable(f"{name}.1.bias"))
+        x = F.relu(_flat(x) @ self._variable(f"{name}.1.weight") + self._variable(f"{name}.1.bias"))
         return F.dropout(x, block.dropout, training=self._training) if block.dropout else x
 
     def _conv(self, x: paddle.Tensor, name: str, size: int, stride: int, groups: int, activation: str) -> paddle.Tensor:
@@ -376,6 +376,14 @@ _BLOCKS = {
     "max_pool": _Network._max_pool,
     "linear": _Network._linear,
 }
+
+
+def _flat(x: paddle.Tensor) -> paddle.Tensor:
+    """[N, features], also of the images themselves, where the table begins with a fully connected layer."""
+    if x.ndim == 2:
+        return x
+    x.stop_gradient = False  # oneDNN's matrix product crashes on the way back where one side wants no gradient
+    return paddle.flatten(x, start_axis=1)
 
 
 @contextmanager
