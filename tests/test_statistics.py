@@ -28,6 +28,13 @@ def test_wilson_interval_is_the_textbooks(correct, total, low, high):
     assert statistics.wilson_interval(total - correct, total) == pytest.approx((1 - high, 1 - low), abs=5e-5)
 
 
+def test_times_that_were_not_kept_are_not_averaged():
+    untimed = run()
+    untimed.epochs[0] |= {"seconds": None, "images_per_second": None}
+    assert statistics.summary([untimed])[["seconds", "images_per_second"]].isna().all(axis=None)
+    untimed.to_frame()
+
+
 def test_wilson_interval_ends_where_the_score_test_rejects():
     """Its definition: at both ends the observed fraction lies z standard errors of that end away."""
     z = NormalDist().inv_cdf(0.95)

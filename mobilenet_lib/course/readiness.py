@@ -61,7 +61,15 @@ class Check:
 
 def readiness() -> list[Check]:
     """Look at everything the course needs. Takes about three seconds, nearly all of them Paddle's import."""
-    return [check_python(), check_packages(), check_wheel(), *check_paddle(), check_disk(), check_notebooks()]
+    return [
+        check_python(),
+        check_packages(),
+        check_wheel(),
+        *check_paddle(),
+        check_training(),
+        check_disk(),
+        check_notebooks(),
+    ]
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -109,7 +117,7 @@ def check_paddle() -> list[Check]:
     found, problem = {}, "not installed"
     if paddle_installed():
         advice = "Lessons 01 and 02 work without it. Reinstall it with `uv sync --reinstall-package paddlepaddle`."
-        found, problem = _run_tiny_convolution()
+        found, problem = _run(_TINY_CONVOLUTION)
     if problem:
         without = Check(names[1], False, "needs PaddlePaddle", "See the line before.")
         return [Check(names[0], False, problem, advice), without]
@@ -121,6 +129,22 @@ def check_paddle() -> list[Check]:
         _check(names[0], version == PADDLE_VERSION, f"version {version}", use_that),
         _check(names[1], right, said, reinstall),
     ]
+
+
+def check_training() -> Check:
+    """Can the fast training step be trusted here? Where not, the slow one trains: nothing is missing, only time.
+
+    The first time it takes about six seconds, in a process of its own, and is remembered.
+    """
+    name = "A training step that was tried"
+    if not paddle_installed():
+        return Check(name, False, "needs PaddlePaddle", "See the line before.")
+    command = "import json; from mobilenet_lib.training import choice; print(json.dumps(choice.prepare()))"
+    outcome, problem = _run(command)
+    problems = [problem] if problem else [f"{trial}: {told}" for trial, told in outcome.items() if told]
+    if not problems:
+        return Check(name, True, "static graph")
+    return Check(name, True, f"dynamic graph, several times slower, as the static one failed ({problems[0]})")
 
 
 def check_disk(folder: Path | None = None) -> Check:
@@ -214,9 +238,9 @@ def _verdict(checks: list[Check]) -> str:
     return "This machine is ready for the whole course."
 
 
-def _run_tiny_convolution() -> tuple[dict, str]:
-    """What Paddle says of itself and of four sums, and an empty string; or nothing, and what went wrong."""
-    command = [sys.executable, "-c", _TINY_CONVOLUTION]
+def _run(program: str) -> tuple[dict, str]:
+    """The record that a Python program prints last, and an empty string; or nothing, and what went wrong."""
+    command = [sys.executable, "-c", program]
     text = {"encoding": "utf-8", "errors": "replace"}
     try:
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=120, **text)

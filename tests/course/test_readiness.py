@@ -25,7 +25,7 @@ def test_this_machine_runs_paddle_and_convolves():
 )
 def test_another_paddle_and_wrong_numbers_are_found_out(monkeypatch, version, last, fine):
     answer = {"version": version, "sums": [45, 54, 81, last]}
-    monkeypatch.setattr(readiness, "_run_tiny_convolution", lambda: (answer, ""))
+    monkeypatch.setattr(readiness, "_run", lambda _: (answer, ""))
     checks = readiness.check_paddle()
     assert tuple(check.ok for check in checks) == fine
     assert version in checks[0].detail
@@ -57,6 +57,28 @@ def test_a_paddle_that_hangs_is_a_message(monkeypatch):
 
     monkeypatch.setattr(subprocess, "run", hang)
     assert "two minutes" in readiness.check_paddle()[0].detail
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        (({"V1": None, "V2": None}, ""), "static graph"),
+        (({"V1": None, "V2": "it crashed"}, ""), "the static one failed (V2: it crashed)"),
+        (({}, "did not start within two minutes"), "the static one failed (did not start within two minutes)"),
+    ],
+)
+def test_a_machine_without_the_fast_training_step_is_ready_and_says_so(monkeypatch, answer, detail):
+    monkeypatch.setattr(readiness, "_run", lambda _: answer)
+    check = readiness.check_training()
+    assert check.ok
+    assert detail in check.detail
+
+
+def test_the_readiness_check_tries_the_training_step(monkeypatch, tmp_path):
+    """Once for all: what it found is where `choose` looks."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert readiness.check_training().detail == "static graph"
+    assert list((tmp_path / "mobilenet-course").glob("static-step-*.json"))
 
 
 def test_a_missing_paddle_is_a_message(monkeypatch):

@@ -36,6 +36,31 @@ def test_threads_are_those_of_the_variable_or_all_allowed_cores(variable, thread
     assert environment.machine()["cores"] == 7
 
 
+def test_threads_inside_are_those_asked_for_and_afterwards_as_before(monkeypatch):
+    """The bits of a training step say so: on one thread they are those of a process that has only one."""
+    program = (
+        "import contextlib, sys, numpy as np\nfrom mobilenet_lib import models, training\n"
+        "from mobilenet_lib._support import environment\nfrom mobilenet_lib.training.static import StaticStep\n"
+        "with {inside}:\n    training.seed_everything(0)\n"
+        "    step = StaticStep(models.build('mobilenet_v1', 10, 0.25, 32), 'sgd', 16, (3, 32, 32))\n"
+        "    images = np.random.default_rng(0).standard_normal((16, 3, 32, 32), dtype='float32')\n"
+        "    print(environment.threads(), [step.step(images, np.arange(16) % 10, 0.1)[0].hex() for _ in range(3)])\n"
+        "print(environment.threads())"
+    )
+    limited = program.format(inside="environment.computing_threads(1)")
+    one = in_another_process(program.format(inside="contextlib.nullcontext()"), OMP_NUM_THREADS="1")
+    inside = in_another_process(limited, OMP_NUM_THREADS="2")
+    assert inside.stdout.splitlines()[0] == one.stdout.splitlines()[0], inside.stderr
+    assert inside.stdout.splitlines()[1] == "2"
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, True])
+def test_no_number_of_threads_is_refused(count):
+    refused = pytest.raises(ValueError, match="count must be a whole number of at least 1")
+    with refused, environment.computing_threads(count):
+        pass
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to cores")
 def test_cores_are_those_that_the_process_may_run_on():
     program = (
