@@ -1,4 +1,4 @@
-"""A form for a file from the learner's machine, and what the network says to it. Introduced in lesson 10."""
+"""A form for a file from the learner's machine, and what the network says to it. Introduced in lesson 11."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A learner gives the form of lesson 10 an image, a file that is none, and one that is too large."""
+"""A learner gives the form of lesson 11 an image, a file that is none, and one that is too large."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _trouser() -> bytes:
 
 
 def test_a_photo_is_classified_and_other_files_are_refused(open_lesson):
-    lesson = open_lesson("10")
+    lesson = open_lesson("11")
     stored = run_cell(lesson, "own-try", _FORM)
     assert stored == "A form for your own photo. (Run this cell to use it.)"
 

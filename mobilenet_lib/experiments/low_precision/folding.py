@@ -3,7 +3,7 @@
 In eval mode a batch norm multiplies each channel by a number and adds another (Ioffe and Szegedy, arXiv 1502.03167,
 algorithm 2, step 11). A convolution is linear, so its weights and its bias can do both.
 
-Introduced in lesson 03.
+Introduced in lesson 10.
 """
 
 from __future__ import annotations

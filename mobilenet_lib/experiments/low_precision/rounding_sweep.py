@@ -1,10 +1,10 @@
-"""What rounding does to the recorded networks of lesson 03: measured once, kept with the course, made again by
+"""What rounding does to the recorded networks of lesson 10: measured once, kept with the course, made again by
 
     uv run python -m mobilenet_lib.experiments.low_precision.rounding_sweep
 
 in about ten minutes on two cores. Six networks (V1 at width 0.25 with ReLU or ReLU6, three seeds each) classify all
 2,000 test images, with their activations rounded to 8 … 2 bits in several ranges, and with their depthwise weights
-rounded to 8 bits. Introduced in lesson 03.
+rounded to 8 bits. Introduced in lesson 10.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
     prediction = photos.classify(runtime, image, classes)
     plots.show(*photos.prediction_figure([prediction]))
 
-Introduced in lesson 10.
+Introduced in lesson 11.
 """
 
 from __future__ import annotations

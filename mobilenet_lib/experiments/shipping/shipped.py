@@ -4,7 +4,7 @@ How far two runtimes agree, what careless preparation costs, and what was measur
 
     uv run python -m mobilenet_lib.experiments.shipping.shipped
 
-in half a minute on two idle cores, with the ONNX file for machines without the converter. Introduced in lesson 10.
+in half a minute on two idle cores, with the ONNX file for machines without the converter. Introduced in lesson 11.
 """
 
 from __future__ import annotations
