@@ -98,7 +98,7 @@ def differences() -> pd.DataFrame:
     rows = []
     for name, bits in itertools.product(_MEASURED, (8, 5, 4, 3, 2)):
         pairs = zip(percent("relu", name, bits), percent("relu6", name, bits), strict=True)
-        gains = [six - plain for plain, six in pairs]
+        gains = [round(six - plain, 2) for plain, six in pairs]
         rows.append((name, bits, gains, *student_interval(gains)))
     return pd.DataFrame(rows, columns=["range of both", "bits", "by seed", "low", "high"])
 
