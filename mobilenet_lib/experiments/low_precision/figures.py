@@ -11,6 +11,7 @@ from mobilenet_lib import plots
 from mobilenet_lib.experiments.low_precision import quantization, rounding_sweep
 
 if TYPE_CHECKING:
+    import paddle
     from matplotlib.figure import Figure
 
 _RANGES = ("largest measured", "99.9 % measured", "0 to 24", "0 to 6")  # each has one look in both halves of a figure
@@ -23,26 +24,46 @@ def _look(index: int) -> dict[str, Any]:
 
 
 def images(
-    pictures: Mapping[str, np.ndarray], what: str, *, columns: int = 8, height: float = 1.5
+    given: Mapping[str, np.ndarray], what: str, *, columns: int = 6, white: float | None = None
 ) -> tuple[Figure, str]:
-    """Images in rows, grey [h, w] from black (its lowest number) to white, each under its title. what: of the alt."""
-    columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
-    fig, axes = plots.figure(rows, columns, width=1.25 * columns, height=height * rows, squeeze=False)
+    """Grey images [h, w] in rows, each under its title. what: begins the alternative text.
+
+    white: the number that is shown as white, 0 being black; None takes each image from its lowest to its highest.
+    """
+    columns = min(columns, len(given))
+    rows = -(-len(given) // columns)
+    fig, axes = plots.figure(rows, columns, width=1.5 * columns, height=1.95 * rows, squeeze=False)
     for one in axes.flat:
         one.axis("off")
-    for one, (title, picture) in zip(axes.flat, pictures.items(), strict=False):
-        one.imshow(picture, cmap="gray", interpolation="nearest")
-        one.set_title(title, fontsize=10, weight="normal")
-    return fig, f"{what} {len(pictures)} images: {', '.join(' '.join(title.split()) for title in pictures)}."
+    limits = {} if white is None else {"vmin": 0, "vmax": white}
+    for one, (title, image) in zip(axes.flat, given.items(), strict=False):
+        one.imshow(image, cmap="gray", interpolation="nearest", **limits)
+        one.set_title(title, fontsize=11, weight="normal")
+    return fig, f"{what} {len(given)} images: {', '.join(' '.join(title.split()) for title in given)}."
+
+
+def through(layers: Sequence[paddle.nn.Layer], maps: paddle.Tensor) -> dict[str, np.ndarray]:
+    """What each layer makes of `maps` [1, channels, h, w], one after the other: one feature map [h, w] by its title.
+
+    Shown is the channel that varies most behind the convolution before. The title has the layer's kind, and between
+    which numbers the feature map lies.
+    """
+    shown, channel = {}, 0
+    for number, layer in enumerate(layers, 1):
+        maps = layer(maps)
+        found = maps.numpy()[0]
+        if hasattr(layer, "weight") and layer.weight.ndim == 4:
+            channel = int(found.std(axis=(1, 2)).argmax())
+        one = found[channel]
+        shown[f"{number} {type(layer).__name__}\n{one.min():.1f} to {one.max():.1f}"] = one
+    return shown
 
 
 def rounded(values: np.ndarray, bits: Sequence[int], largest: float, what: str) -> tuple[Figure, str]:
     """Numbers [h, w] from 0 to `largest` as an image, then rounded to each number of bits. what: of the alt."""
     versions = {few: quantization.quantise(values, few, largest) for few in bits}
-    counts = {few: len(np.unique(version)) for few, version in versions.items()}
-    titled = {f"{few} bits\n{counts[few]} levels used": version for few, version in versions.items()}
-    fig, alt = images({"as it is\n": values, **titled}, what, height=1.9)
+    titled = {f"{few} bits\n{len(np.unique(version))} levels": version for few, version in versions.items()}
+    fig, alt = images({"as it is\n": values, **titled}, what, white=largest)
     errors = (f"{few} bits {_error(version, values) / largest:.1%}" for few, version in versions.items())
     return fig, f"{alt} Root mean square error in parts of the range: {', '.join(errors)}."
 
@@ -162,7 +183,7 @@ def levels(forms: Mapping[str, np.ndarray], bits: int, living: np.ndarray) -> tu
     words = []
     for one, (title, kernels) in zip(axes[0], forms.items(), strict=True):
         stored = np.rint(kernels[living] / np.abs(kernels).max() * top).astype(int).ravel()
-        one.hist(stored, bins=np.arange(-top - 0.5, top + 1, 8), color=plots.PALETTE[0], edgecolor="black")
+        one.hist(stored, bins=np.arange(-16.5, 17) * (top + 1) / 16, color=plots.PALETTE[0], edgecolor="black")
         one.set(title=title, xlabel=f"stored integer, −{top} to {top}", xlim=(-top - 5, top + 5))
         words.append(
             f"{title}: {stored.size} weights on {len(np.unique(stored))} levels, {np.mean(stored == 0):.0%} on 0"

@@ -146,6 +146,25 @@ def _careless(grey: np.ndarray, rng: np.random.Generator) -> bytes:
     return file.getvalue()
 
 
+def preparation_figure(files: Sequence[bytes]) -> tuple[Figure, str]:
+    """Each photo above what `prepare` makes of it, as it is and with light and dark swapped."""
+    rows = {
+        "photo": [_grey(file, "the photo") for file in files],
+        "prepared": [prepare(file)[0] for file in files],
+        "swapped": [prepare(file, invert=True)[0] for file in files],
+    }
+    fig, axes = plots.figure(3, len(files), width=1.8 * len(files), height=5, squeeze=False)
+    for line, (name, images) in zip(axes, rows.items(), strict=True):
+        for one, image in zip(line, images, strict=True):
+            one.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            one.set(xticks=[], yticks=[])
+            one.grid(False)
+        line[0].set_ylabel(name)
+    light = sum(light_ground(file) for file in files)
+    what = f"{len(files)} photos, {light} of them with a light ground; below each what the network is given."
+    return fig, f"{what} Prepared: the object cut out and as large as the square. Swapped: light and dark exchanged."
+
+
 def classify(
     runtime: Callable[[np.ndarray], np.ndarray], image: np.ndarray, classes: Sequence[str], title: str = ""
 ) -> Prediction:
@@ -178,6 +197,14 @@ def prediction_figure(predictions: Sequence[Prediction]) -> tuple[Figure, str]:
     words = "; ".join(f"{prediction.title or 'your photo'}: {prediction.text}" for prediction in predictions)
     return fig, f"{what} {words}."
 
+
+# Files that no network can classify, by a name that somebody might give them.
+UNUSABLE = {
+    "notes.jpg": b"Dear diary, today",
+    "empty.png": b"",
+    "IMG_0042.HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "blank.pgm": b"P5 1 1 255 \xff",  # one white pixel
+}
 
 OUTSIDE = (
     "The network must choose among its ten classes of clothing, whatever it is shown, and its probabilities always add "

@@ -144,6 +144,17 @@ def times_faster(runtime: str, batch: int) -> float:
     return medians["dynamic graph"] / medians[runtime]
 
 
+def speed_up(frame: pd.DataFrame) -> pd.DataFrame:
+    """How many times faster than the dynamic graph, a row per runtime and batch; frame: like that of `latencies`.
+
+    Columns: times (of the medians), low and high: the slow quartile of one against the fast quartile of the other.
+    """
+    rows = frame.set_index(["runtime", "batch"])
+    slow = rows.loc["dynamic graph"].reindex(rows.index, level="batch")
+    found = {"times": slow["ms"] / rows["ms"], "low": slow["low"] / rows["high"], "high": slow["high"] / rows["low"]}
+    return rows.assign(**found).loc[:, list(found)].drop("dynamic graph")
+
+
 def measure() -> dict[str, Any]:
     """Everything of the record, anew on this machine; the ONNX file is written beside the record."""
     from mobilenet_lib import data, weights
