@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.experiments.low_precision import figures, rounding_sweep
 
 
@@ -48,3 +49,14 @@ def test_kernels_of_dead_channels_are_told_apart():
     assert [round(bar.get_x() + bar.get_width() / 2) for bar in hatched] == [2]
     _, alt = figures.levels({"folded": kernels}, 8, np.array([True, True, False, True]))
     assert "27 weights on 3 levels, 33% on 0" in alt
+
+
+def test_an_image_through_layers_shows_the_channel_that_varies_most():
+    nn = paddle.nn
+    convolution = nn.Conv2D(1, 2, 1, bias_attr=False)
+    convolution.weight.set_value(np.array([-1.0, 3.0], "float32").reshape(2, 1, 1, 1))
+    shown = figures.through([convolution, nn.ReLU()], paddle.to_tensor(np.array([[[[-1.0, 2.0]]]], "float32")))
+    assert {title: image.tolist() for title, image in shown.items()} == {
+        "1 Conv2D\n−3.0 to 6.0": [[-3, 6]],
+        "2 ReLU\n0.0 to 6.0": [[0, 6]],
+    }

@@ -186,6 +186,21 @@ def test_the_prediction_is_sorted_and_adds_up_to_one():
     assert f"light: {CLASSES[1]} " in alt
 
 
+def test_the_lessons_unusable_files_are_told_apart():
+    said = []
+    for name, content in photos.UNUSABLE.items():
+        with pytest.raises(photos.ImageError, match=name) as problem:
+            photos.prepare(content, name)
+        said.append(str(problem.value).removeprefix(name))
+    assert len(set(said)) == len(photos.UNUSABLE) == 4
+
+
+def test_the_figure_of_prepared_photos_counts_light_grounds():
+    fig, alt = photos.preparation_figure([KINDS["grey"], LIGHT_KINDS["light ground"]])
+    assert alt.startswith("2 photos, 1 of them with a light ground")
+    assert len(fig.axes) == 6
+
+
 def test_huge_scores_are_no_overflow():
     prediction = photos.classify(lambda images: np.array([[5e4, -5e4, 0.0]]), np.zeros((3, 32, 32), np.uint8), "abc")
     assert prediction.probabilities.tolist() == [1, 0, 0]

@@ -136,3 +136,15 @@ def test_the_gradients_of_unequal_parts_join_to_that_of_all():
     parts = [slice(0, 2), slice(2, 5), slice(5, 9)]
     joined = EXERCISES["joined_gradient"].reference(np.stack([gradient(part) for part in parts]), np.array([2, 3, 4]))
     np.testing.assert_allclose(joined, gradient(slice(None)))
+
+
+def test_how_many_times_faster_is_a_ratio_with_its_quartiles():
+    import pandas as pd
+
+    rows = [("dynamic graph", 1, 20.0, 18.0, 24.0), ("other", 1, 4.0, 3.0, 6.0)]
+    table = shipped.speed_up(pd.DataFrame(rows, columns=["runtime", "batch", "ms", "low", "high"]))
+    assert table.loc[("other", 1)].tolist() == [5, 3, 8]
+    recorded = shipped.speed_up(shipped.latencies())
+    assert recorded.loc[("onnxruntime", 64), "times"] == pytest.approx(shipped.times_faster("onnxruntime", 64))
+    assert (recorded["low"] < recorded["times"]).all()
+    assert (recorded["times"] < recorded["high"]).all()

@@ -55,7 +55,8 @@ def through(layers: Sequence[paddle.nn.Layer], maps: paddle.Tensor) -> dict[str,
         if hasattr(layer, "weight") and layer.weight.ndim == 4:
             channel = int(found.std(axis=(1, 2)).argmax())
         one = found[channel]
-        shown[f"{number} {type(layer).__name__}\n{one.min():.1f} to {one.max():.1f}"] = one
+        title = f"{number} {type(layer).__name__}\n{one.min():.1f} to {one.max():.1f}"
+        shown[title.replace("-", "−")] = one
     return shown
 
 
