@@ -57,7 +57,7 @@ def test_lesson_keeps_the_rule(path: Path, rule: rules.Rule):
 def test_the_lessons_are_those_of_the_course_in_teaching_order():
     assert LESSONS, "there is no lesson in notebooks/"
     assert [path.name for path in LESSONS] == [lesson.file_name for lesson in COURSE]
-    assert all(re.fullmatch(r"(0\d|10)_[a-z0-9_]+\.ipynb", path.name) for path in LESSONS)
+    assert all(re.fullmatch(r"(0\d|1[01])_[a-z0-9_]+\.ipynb", path.name) for path in LESSONS)
 
 
 def test_the_count_of_ignored_outputs_names_only_lessons():

@@ -27,6 +27,10 @@ Image.init()  # register every reader, so that those wanted can be named
 _FORMATS = [name for name in ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF") if name in Image.OPEN]
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
 _WHAT_TO_DO = "Open it in an image viewer and save it again as JPEG or PNG, or take another one."
+_FROM_A_PHONE = (
+    "On an iPhone: Settings, Camera, Formats, Most Compatible, and take it again; or open it on a computer and save it "
+    "as JPEG. Renaming the file does not help."
+)
 _LAYOUT = (
     "Expected two or more sub-folders, one a class, with images directly in each: pets/cat/1.jpg, pets/dog/2.jpg. "
     "A split of your own goes one level above: pets/train/cat/1.jpg, pets/test/cat/2.jpg."
@@ -139,19 +143,22 @@ def _read_image(path: Path, size: int) -> np.ndarray:
         raise FolderError(f"{problem} Or remove it from the folder.") from problem
 
 
-def decode(file: Path | BinaryIO, size: int, name: str) -> np.ndarray:
+def decode(file: Path | BinaryIO, size: int, name: str, *, whole: bool = False) -> np.ndarray:
     """One image as uint8 [3, size, size]: turned upright, in RGB, scaled to cover the square, its centre kept.
 
+    whole: keep all of it instead, [3, h, w] in its own proportions, its longer side shrunk to `size` where it is more.
     name: what to call it in the text of an ImageError, which is raised for whatever cannot be read.
     """
     try:
-        return _decode(file, size)
+        return _decode(file, size, whole)
     except Image.DecompressionBombError as problem:
         raise ImageError(
             f"{name} has too many pixels ({problem}): the limit is {MOST_PIXELS / 1e6:.0f} million, because a small "
             "file can unpack to more than the memory holds. Make it smaller."
         ) from problem
     except Image.UnidentifiedImageError as problem:
+        if _is_heic(file):
+            raise ImageError(f"{name} is a HEIC photo, which cannot be read here. {_FROM_A_PHONE}") from problem
         raise ImageError(
             f"{name} is not an image that can be read here. JPEG, PNG, GIF, WebP, BMP and TIFF can. {_WHAT_TO_DO}"
         ) from problem
@@ -162,7 +169,17 @@ def decode(file: Path | BinaryIO, size: int, name: str) -> np.ndarray:
         raise ImageError(f"{name} is damaged or unusual ({cause}). {_WHAT_TO_DO}") from problem
 
 
-def _decode(file: Path | BinaryIO, size: int) -> np.ndarray:
+def _is_heic(file: Path | BinaryIO) -> bool:
+    """By the brands in its first box (ISO/IEC 14496-12), whatever the file is called."""
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            return _is_heic(opened)
+    file.seek(0)
+    start = file.read(64)
+    return start[4:8] == b"ftyp" and any(brand in start[8:] for brand in (b"heic", b"heix", b"hevc", b"heim"))
+
+
+def _decode(file: Path | BinaryIO, size: int, whole: bool) -> np.ndarray:
     with warnings.catch_warnings():
         # Pillow's remarks on odd metadata; the pixel limit is checked below.
         warnings.simplefilter("ignore")
@@ -172,8 +189,11 @@ def _decode(file: Path | BinaryIO, size: int) -> np.ndarray:
             # JPEG only: decode no more detail than is needed.
             image.draft(None, (2 * size, 2 * size))
             upright = _as_rgb(ImageOps.exif_transpose(image))
-            square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
-    return np.asarray(square).transpose(2, 0, 1)
+            if whole:
+                upright.thumbnail((size, size), Image.Resampling.BICUBIC)
+            else:
+                upright = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
+    return np.asarray(upright).transpose(2, 0, 1)
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
