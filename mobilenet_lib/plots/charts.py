@@ -1,51 +1,95 @@
-"""Bars, columns, lines and points in the plane from pandas' own tables: a figure costs a lesson one line.
-
-Each function returns a figure and its alternative text, made from the same numbers, for `look.show`. Where several
-panels are wanted, give a dictionary of tables by their titles.
-"""
+"""Plain charts of a frame: bars, columns and lines, with the words that say what they show. Introduced in lesson 00."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from mobilenet_lib.plots.look import HATCHES, LINE_STYLES, MARKERS, PALETTE, bars, figure
-from mobilenet_lib.statistics import mean_effects
+from mobilenet_lib.plots.look import HATCHES, MARKERS, PALETTE, bars, figure
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_SAID = 8  # values of a line that its text lists; of a longer one it says the ends and the extremes
+_MOST_SAID = 8  # values of a line that its words list one by one
+_MOST_MARKS = 24  # points of a line that are marked
 
 
 def bar_chart(
-    table: pd.Series | pd.DataFrame,
-    *,
-    form: str = "{:,.1f}",
-    mark: tuple[float, str] | None = None,
-    width: float = 8,
-    height: float | None = None,
+    frame: pd.DataFrame | pd.Series, *, form: str | None = None, mark: tuple[float, str] | None = None
 ) -> tuple[Figure, str]:
-    """Horizontal bars, one per row; a panel for each column, whose name is the quantity with its unit.
+    """A panel for each column of `frame`, in it a horizontal bar for each row, with its number at the end.
 
-    form: of the numbers written at the bars. mark: a value and what it is called, drawn as a dashed line.
+    The columns' names (or the series' own) become the labels of the axes, so they should name the unit.
+
+    Args:
+        form: of the numbers, such as "{:.1f}"; by default in full, or in millions where a column has large ones.
+        mark: a value and what it is called, drawn as a dashed line.
     """
-    frame = table.to_frame() if table.ndim == 1 else table
-    fig, panels = figure(1, len(frame.columns), width=width, height=height or 1 + 0.36 * len(frame), squeeze=False)
-    labels, said = [str(label) for label in frame.index], []
-    for place, (axes, (name, values)) in enumerate(zip(panels[0], frame.items(), strict=True)):
-        texts = [form.format(value) for value in values]
-        bars(axes, labels if place == 0 else [""] * len(labels), list(values), unit=str(name), texts=texts)
-        axes.xaxis.set_major_formatter("{x:,.10g}")  # the column's name has the unit, so no "2 k" of it
+    frame = frame.to_frame() if frame.ndim == 1 else frame
+    panels, height = len(frame.columns), 0.9 + 0.45 * len(frame)
+    fig, axes = figure(1, panels, width=9 if panels > 1 else 8, height=height, squeeze=False)
+    for ax, (unit, numbers) in zip(axes[0], frame.items(), strict=True):
+        written = [form.format(number) for number in numbers] if form else _written(numbers)
+        bars(ax, list(frame.index), list(numbers), unit=unit, texts=written)
+        ax.locator_params("x", nbins=5)
+        if numbers.max() < 1e5:
+            ax.xaxis.set_major_formatter("{x:,.10g}")  # 2,000, not 2 k, where the label says "M MACs"
+        ax.tick_params(labelleft=ax is axes[0, 0])
         if mark:
-            axes.axvline(mark[0], color="black", linestyle="--", linewidth=1.5, label=mark[1])
-            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1))
-        said.append(f"{name}: {_pairs(labels, texts)}")
-    line = f" A dashed line at {form.format(mark[0])}: {mark[1]}." if mark else ""
-    return fig, f"Horizontal bars. {'. '.join(said)}.{line}"
+            ax.axvline(mark[0], color="black", linestyle="--", linewidth=1.5, label=mark[1])
+            ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1))
+    said = (form or "{:,}").format
+    words = [f"{unit}: {_pairs(numbers.index, map(said, numbers))}" for unit, numbers in frame.items()]
+    line = f" A dashed line at {said(mark[0])}: {mark[1]}." if mark else ""
+    return fig, f"Bars. {'; '.join(words)}.{line}"
+
+
+def line_chart(
+    frame: pd.DataFrame,
+    xlabel: str,
+    ylabel: str,
+    *,
+    title: str = "",
+    log: str = "",
+    level: float | None = None,
+    points: pd.DataFrame | None = None,
+    ticks: Sequence[float] = (),
+) -> tuple[Figure, str]:
+    """A line for each column of `frame` over its index, which may be words; gaps (NaN) are left out.
+
+    log: the axes that are logarithmic: "x", "y" or "xy". level: a height to mark with a thin black line. points: a
+    frame like it of measured values, drawn as marks in the colour of their line. ticks: where the horizontal axis has
+    its numbers.
+    """
+    fig, axes = figure(width=8.5, height=3.6)
+    for number, column in enumerate(frame):
+        line = frame[column].dropna()
+        look = {} if points is None and len(line) <= _MOST_MARKS else {"marker": ""}
+        axes.plot(line.index, line, label=str(column), **look)
+        if points is not None:
+            axes.plot(points[column], MARKERS[number], color=PALETTE[number], label=f"{column}, measured")
+    for axis in log:
+        axes.set(**{f"{axis}scale": "log"})
+    if level is not None:
+        axes.axhline(level, color="black", linewidth=1)
+    axes.set(xlabel=xlabel, ylabel=f"{ylabel} (log scale)" if "y" in log else ylabel, title=title)
+    if frame.index.dtype == object or str(frame.index.dtype).startswith("str"):
+        axes.tick_params(axis="x", rotation=60)
+    if len(ticks):
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+    if "y" in log and frame.max().max() < 100 * frame.min().min():
+        _short_log_axis(axes)
+    axes.legend(ncols=2)
+    words = "; ".join(f"{column}: {_course(frame[column].dropna())}" for column in frame)
+    marked = "" if level is None else f" A line marks {level:g}."
+    if points is not None:
+        marked += f" Measured: {'; '.join(f'{column}: {_course(points[column])}' for column in points)}."
+    scale = f", logarithmic in {' and '.join(log)}" if log else ""
+    what = f"{len(frame.columns)} lines of {ylabel} against {xlabel or 'the rows of the table'}{scale}"
+    return fig, f"{f'{title}. ' if title else ''}{what}. {words}.{marked}"
 
 
 def column_chart(
@@ -62,8 +106,9 @@ def column_chart(
 
     The name of the index labels the horizontal axis. form: of the numbers over the bars ("" writes none).
     """
-    fig, panels = _panels(table, width, height)
-    for axes, (title, frame) in panels.items():
+    tables = dict(table) if isinstance(table, Mapping) else {"": table}
+    fig, grid = figure(1, len(tables), width=width, height=height, squeeze=False, sharey=True)
+    for axes, (title, frame) in zip(grid[0], tables.items(), strict=True):
         bottom, bar = 0, 0.8 if stacked else 0.8 / len(frame.columns)
         for number, (name, values) in enumerate(frame.items()):
             at = [
@@ -74,185 +119,56 @@ def column_chart(
             bottom = bottom + values.to_numpy() if stacked else 0
             if form and not stacked:
                 axes.bar_label(drawn, [form.format(value) for value in values], padding=2, fontsize=8)
-        long = sum(len(str(label)) + 2 for label in frame.index) > 10 * width / len(panels)
+        long = sum(len(str(label)) + 2 for label in frame.index) > 10 * width / len(tables)
         axes.set_xticks(range(len(frame)), list(frame.index), rotation=90 if long else 0, fontsize=10)
         axes.set(title=title, xlabel=frame.index.name or "", yscale="log" if log else "linear")
         axes.margins(y=0.12)
-    _finish(fig, panels, ylabel)
-    rows = {title: _told_rows(frame, form or "{:,.0f}") for title, frame in panels.values()}
-    return fig, f"{'Stacked bars' if stacked else 'Groups of bars'} of {ylabel}. {_joined(rows)}"
-
-
-def line_chart(
-    table: pd.DataFrame | Mapping[str, pd.DataFrame],
-    ylabel: str,
-    *,
-    points: pd.DataFrame | None = None,
-    form: str = "{:.3g}",
-    scale: str = "",
-    mark: tuple[float, str] | None = None,
-    ticks: tuple[float, ...] = (),
-    width: float = 8,
-    height: float = 3,
-) -> tuple[Figure, str]:
-    """A line for each column over the index, whose name labels the horizontal axis; gaps (NaN) are left out.
-
-    points: a table like it of measured values, drawn as marks in the colour of their line. scale: which axes are
-    logarithmic, "x", "y" or "xy". mark: a height and what it is called, drawn as a dashed line. ticks: where the
-    horizontal axis has its numbers. form: of the values in the text.
-    """
-    fig, panels = _panels(table, width, height)
-    for axes, (title, frame) in panels.items():
-        for number, (name, values) in enumerate(frame.items()):
-            values = values.dropna()
-            look = {"color": PALETTE[number], "linestyle": LINE_STYLES[number % len(LINE_STYLES)]}
-            own = MARKERS[number] if points is None and len(values) <= 3 * _MOST_SAID else ""
-            axes.plot(values.index, values, label=str(name), marker=own, **look)
-            if points is not None:
-                axes.plot(points[name], MARKERS[number], color=PALETTE[number], label=f"{name}, measured")
-        if mark:
-            axes.axhline(mark[0], color="black", linestyle="--", linewidth=1.2, label=mark[1])
-        axes.set(title=title, xlabel=frame.index.name or "")
-        axes.set(xscale="log" if "x" in scale else "linear", yscale="log" if "y" in scale else "linear")
-        if "x" not in scale:
-            axes.locator_params("x", integer=True)
-        if ticks:
-            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-            axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
-        if "y" in scale:
-            _log_numbers(axes, frame)
-    _finish(fig, panels, ylabel)
-    logs = {"": "", "x": ", the horizontal axis logarithmic", "y": ", the vertical axis logarithmic"}
-    told = _joined(
-        {title: "; ".join(_told_line(*item, form) for item in frame.items()) for title, frame in panels.values()}
-    )
-    measured = f" Measured: {_told_rows(points, form)}." if points is not None else ""
-    line = f" A dashed line at {form.format(mark[0])}: {mark[1]}." if mark else ""
-    axis = f" over {frame.index.name}" if frame.index.name else ""
-    return fig, f"Lines of {ylabel}{axis}{logs.get(scale, ', both axes logarithmic')}. {told}{measured}{line}"
-
-
-def planes(
-    panels: Mapping[str, Mapping[str, np.ndarray]], *, columns: int = 3, axes_shown: bool = False, joined: bool = False
-) -> tuple[Figure, str]:
-    """Points in the plane, a panel per title: groups of points [points, 2] by their names, each with its own mark.
-
-    axes_shown: panels share their axes, which have numbers; else each has its own scale, and none. joined: each group
-    is a line through its points.
-    """
-    rows, columns = -(-len(panels) // columns), min(columns, len(panels))
-    fig, grid = figure(
-        rows,
-        columns,
-        width=min(9, 3.2 * columns + 2),
-        height=2.3 * rows + 0.6,
-        squeeze=False,
-        sharex=axes_shown,
-        sharey=axes_shown,
-    )
-    names = list(dict.fromkeys(name for groups in panels.values() for name in groups))
-    for axes, (title, groups) in zip(grid.flat, panels.items(), strict=False):
-        for name, points in groups.items():
-            number = names.index(name)
-            shape = (
-                {"marker": "", "linestyle": LINE_STYLES[number]}
-                if joined
-                else {"marker": MARKERS[number], "linestyle": ""}
-            )
-            axes.plot(*points.T, color=PALETTE[number], markersize=5, label=name, **shape)
-        axes.set(title=title, aspect="equal", adjustable="box" if axes_shown else "datalim")
-        if not axes_shown:
-            axes.set(xticks=(), yticks=())
-    if axes_shown:
-        fig.supxlabel("first number")
-        fig.supylabel("second number")
-    handles = {
-        label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    fig.legend(handles.values(), handles.keys(), loc="outside right")
-    told = {title: ", ".join(map(_told_points, groups, groups.values())) for title, groups in panels.items()}
-    return fig, f"Points in the plane. {_joined(told)}"
-
-
-def by_seed(
-    table: pd.DataFrame, xlabel: str, told: str = "", *, mark: float | None = None, form: str = "{:.1f}"
-) -> tuple[Figure, str]:
-    """A row of points for each column of a table, one per seed (its index), with their mean and Student's 95 %.
-
-    told: the conditions, for the title. mark: where to draw a line, such as 0 for differences.
-    """
-    means, said = mean_effects(table), []
-    fig, axes = figure(width=9, height=1.2 + 0.55 * len(means))
-    for place, (name, row) in enumerate(means.iterrows()):
-        look = {"color": PALETTE[place % len(PALETTE)], "marker": MARKERS[place % len(MARKERS)], "linestyle": ""}
-        axes.plot(table[name], [place - 0.2] * len(table), alpha=0.5, markersize=5, **look)
-        ends = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
-        axes.errorbar(row["mean"], place + 0.12, xerr=ends, capsize=6, **look)
-        said.append(f"{name} {form} ({form} to {form})".format(row["mean"], row["low"], row["high"]))
-    if mark is not None:
-        axes.axvline(mark, color="black", linewidth=1.2)
-    axes.set_yticks(range(len(means)), list(means.index))
-    axes.set(ylim=(len(means) - 0.5, -0.5), xlabel=f"{xlabel}: a point per seed; below, mean and 95 % interval")
-    axes.set_title(told, fontsize=9, weight="normal")
-    what = f"{len(table)} points, one per seed, with their mean and its 95 % confidence interval, of {xlabel}"
-    return fig, f"{what}: {'; '.join(said)}.{f' Conditions: {told}.' if told else ''}"
-
-
-# Panels, and their words.
-
-
-def _log_numbers(axes: Axes, frame: pd.DataFrame) -> None:
-    """0.1, 0.2, 0.5 on a vertical axis of a decade or two, where matplotlib would write a single power of ten."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    if frame.max().max() < 100 * frame.min().min():
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _panels(table: Any, width: float, height: float) -> tuple[Figure, dict[Axes, tuple[str, pd.DataFrame]]]:
-    """A figure, and for each of its panels the title and the table."""
-    tables = dict(table) if isinstance(table, dict) else {"": table}
-    fig, grid = figure(1, len(tables), width=width, height=height, squeeze=False, sharey=True)
-    return fig, dict(zip(grid[0], tables.items(), strict=True))
-
-
-def _finish(fig: Figure, panels: Mapping[Axes, Any], ylabel: str) -> None:
-    first = next(iter(panels))
-    first.set_ylabel(ylabel)
-    handles, labels = first.get_legend_handles_labels()
+    grid[0, 0].set_ylabel(ylabel)
+    handles, labels = grid[0, 0].get_legend_handles_labels()
     if len(labels) > 1:
         fig.legend(handles, labels, loc="outside right upper", fontsize=10)
+    told = [f"{title}: {_rows(frame, form)}" if title else _rows(frame, form) for title, frame in tables.items()]
+    return fig, f"{'Stacked bars' if stacked else 'Groups of bars'} of {ylabel}. {'. '.join(told)}."
 
 
-def _pairs(labels: Any, texts: Any) -> str:
+def _written(numbers: pd.Series) -> list[str]:
+    """What stands at the ends of a panel's bars: all in millions where one is large."""
+    if numbers.max() >= 1e7:
+        return [f"{number / 1e6:,.1f} M" for number in numbers]
+    return [f"{number:,}" for number in numbers]
+
+
+def _pairs(labels: Iterable[object], texts: Iterable[str]) -> str:
     return ", ".join(f"{label} {text}" for label, text in zip(labels, texts, strict=True))
 
 
-def _told_rows(frame: pd.DataFrame, form: str) -> str:
-    """Every row of a small table in words; of columns that are 0 throughout a row, nothing."""
-    rows = {str(label): row for label, row in frame.iterrows() if row.any()}
-    return (
-        "; ".join(f"{label}: {_pairs(frame, [form.format(v) for v in row])}" for label, row in rows.items()) or "all 0"
-    )
+def _rows(frame: pd.DataFrame, form: str) -> str:
+    """Every row of a small table in words; rows of zeros say nothing."""
+    rows = [(label, row) for label, row in frame.iterrows() if row.any()]
+    said = (form or "{:,.0f}").format
+    return "; ".join(f"{label}: {_pairs(frame, map(said, row))}" for label, row in rows) or "all 0"
 
 
-def _told_line(name: str, values: pd.Series, form: str) -> str:
-    values = values.dropna()
-    if len(values) <= _MOST_SAID:
-        return f"{name}: " + ", ".join(f"{form.format(value)} at {place:.4g}" for place, value in values.items())
-    said: dict[str, Callable[[], Any]] = {"highest": values.idxmax, "lowest": values.idxmin}
-    ends = f"from {form.format(values.iloc[0])} to {form.format(values.iloc[-1])}"
-    return f"{name}: {ends}, " + ", ".join(
-        f"{what} {form.format(values[at()])} at {at():g}" for what, at in said.items()
-    )
+def _short_log_axis(axes: Axes) -> None:
+    """0.1, 0.2, 0.5 on a vertical axis of a decade or two, where matplotlib would write a single power of ten."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _told_points(name: str, points: np.ndarray) -> str:
-    far = f", at most {(points**2).sum(axis=1).max() ** 0.5:.2g} from zero" if len(points) else ""
-    return f"{len(points)} points “{name}”{far}"
+def _course(line: pd.Series) -> str:
+    """How a line runs: each value of a short one; else beginning, middle and end, and the extremes beside them."""
+    if len(line) <= _MOST_SAID:
+        return ", ".join(f"{_short(value)} at {place}" for place, value in line.items())
+    places = [line.index[0], line.index[len(line) // 2], line.index[-1]]
+    told = [f"{_short(line[place])} at {place}" for place in places]
+    for word, place in (("highest", line.idxmax()), ("lowest", line.idxmin())):
+        if place not in places:
+            told.append(f"{word} {_short(line[place])} at {place}")
+    return ", ".join(told)
 
 
-def _joined(told: Mapping[str, str]) -> str:
-    return ". ".join(f"{title}: {text}" if title else text for title, text in told.items()) + "."
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"

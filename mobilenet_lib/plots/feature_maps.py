@@ -102,7 +102,7 @@ def _size(values: np.ndarray) -> str:
 def _grid(rows: Sequence[tuple[str, np.ndarray]], most: int, image: np.ndarray | None) -> Figure:
     """Small images in rows, each row with its label on the left, behind the image if there is one."""
     before = int(image is not None)
-    fig, grid = figure(len(rows), most + before, width=9, height=1.05 * len(rows) + 0.1, squeeze=False)
+    fig, grid = figure(len(rows), most + before, width=9, height=0.82 * len(rows) + 0.1, squeeze=False)
     for axes in grid.flat:
         axes.set(xticks=(), yticks=())
         axes.grid(False)

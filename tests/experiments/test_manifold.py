@@ -129,6 +129,7 @@ def test_positive_channels_are_those_behind_each_expansion():
     paddle.seed(0)
     model = models.build("mobilenet_v2", width_multiplier=0.25, resolution=32)
     model.eval()
+    model.features[2].expand[1].bias.set_value(paddle.full([48], -1.0))  # so that few are positive, and some too few
     images = paddle.randn([2, 3, 32, 32])
     seen = []
     for block in model.features[2:18]:
@@ -139,6 +140,7 @@ def test_positive_channels_are_those_behind_each_expansion():
         assert (row["fewest"], row["most"]) == (counts.min(), counts.max())
         assert (row["mean"], row["std"]) == pytest.approx((counts.mean(), counts.std()))
         assert row["below"] == pytest.approx((counts < row["needed"]).mean())
+    assert 0 < frame["below"]["bottleneck2"] < (seen[0].sum(axis=1) <= 8).mean() < 1
     assert (frame["channels"] == 6 * frame["needed"]).all()
     assert frame.loc["bottleneck2", ["needed", "channels"]].tolist() == [8, 48]
 

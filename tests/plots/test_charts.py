@@ -17,14 +17,15 @@ def test_bars_have_a_panel_for_each_column_and_say_every_number():
     for axes, (_, values) in zip(fig.axes, TABLE.items(), strict=True):
         assert [bar.get_width() for bar in axes.patches] == list(values)
         assert [line.get_xdata()[0] for line in axes.lines] == [3]
-    assert "M MACs: V1 300.50, V2 1.25. M weights: V1 4.00, V2 2.00." in alt
+    assert "M MACs: V1 300.50, V2 1.25; M weights: V1 4.00, V2 2.00." in alt
     assert "line at 3.00: the limit" in alt
 
 
 def test_a_series_is_one_panel_named_after_it():
     fig, alt = plots.bar_chart(TABLE["M MACs"])
     assert [axes.get_xlabel() for axes in fig.axes] == ["M MACs"]
-    assert "V2 1.2" in alt
+    assert "V2 1.25" in alt
+    assert {text.get_text() for text in fig.axes[0].texts} == {"300.5", "1.25"}
 
 
 @pytest.mark.parametrize("stacked", [False, True])
@@ -46,18 +47,19 @@ def test_rows_of_zeros_are_not_listed():
 
 
 def test_lines_leave_gaps_out_and_put_measured_points_on_them():
-    lines = pd.DataFrame({"one": [1.0, np.nan, 3.0], "two": [4.0, 5.0, 6.0]}, index=pd.Index([1, 2, 3], name="n"))
-    fig, alt = plots.line_chart(lines, "error", points=lines.iloc[[0]], mark=(2, "half"), ticks=(1, 3))
+    lines = pd.DataFrame({"one": [1.0, np.nan, 3.0], "two": [4.0, 5.0, 6.0]}, index=[1, 2, 3])
+    fig, alt = plots.line_chart(lines, "n", "error", points=lines.iloc[[0]], level=2, ticks=(1, 3))
     (axes,) = fig.axes
     assert [list(line.get_xdata()) for line in axes.lines[:4]] == [[1, 3], [1], [1, 2, 3], [1]]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "3"]
     assert "one: 1 at 1, 3 at 3; two: 4 at 1, 5 at 2, 6 at 3." in alt
-    assert "Measured: 1: one 1, two 4. A dashed line at 2: half." in alt
+    assert "A line marks 2. Measured: one: 1 at 1; two: 4 at 1." in alt
 
 
 def test_a_long_line_says_its_ends_and_extremes():
     line = pd.DataFrame({"memory": [5.0, *range(20), 7.0]})
-    assert "memory: from 5 to 7, highest 19 at 20, lowest 0 at 1" in plots.line_chart(line, "numbers")[1]
+    alt = plots.line_chart(line, "layer", "numbers")[1]
+    assert "memory: 5 at 0, 10 at 11, 7 at 21, highest 19 at 20, lowest 0 at 1" in alt
 
 
 def test_panels_share_one_legend_and_keep_their_titles():
