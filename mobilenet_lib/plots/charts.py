@@ -82,7 +82,7 @@ def line_chart(
         axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
     if "y" in log and frame.max().max() < 100 * frame.min().min():
         _short_log_axis(axes)
-    axes.legend(ncols=2)
+    fig.legend(loc="outside upper center", ncols=4, fontsize=10)  # never on a line
     words = "; ".join(f"{column}: {_course(frame[column].dropna())}" for column in frame)
     marked = "" if level is None else f" A line marks {level:g}."
     if points is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,6 @@ def by_seed(
         axes.axvline(mark, color="black", linewidth=1.2)
     axes.set_yticks(range(len(means)), list(means.index))
     axes.set(ylim=(len(means) - 0.5, -0.5), xlabel=f"{xlabel}: a point per seed; below, mean and 95 % interval")
-    axes.set_title(told, fontsize=9, weight="normal")
+    axes.set_title(textwrap.fill(told, 100), fontsize=9, weight="normal")
     what = f"{len(table)} points, one per seed, with their mean and its 95 % confidence interval, of {xlabel}"
     return fig, f"{what}: {'; '.join(said)}.{f' Conditions: {told}.' if told else ''}"
