@@ -58,7 +58,7 @@ def staged() -> dict[str, bytes]:
     for lesson in course.LESSONS:
         name = f"notebooks/{lesson.file_name}"
         # Links in outputs, such as the map of the course, which Sphinx leaves as they are.
-        files[name] = _LINK_IN_OUTPUT.sub(rb"\1.html", (ROOT / name).read_bytes())
+        files[name] = _LINK_IN_OUTPUT.sub(rb"\1.html", folded((ROOT / name).read_text(encoding="utf-8")).encode())
     texts = {
         "explorers.md": explorers_page(),
         "_static/explorers.js": explorers_script(),
@@ -69,6 +69,16 @@ def staged() -> dict[str, bytes]:
         + (HERE / "contents.md").read_text(encoding="utf-8"),
     }
     return files | {name: text.encode() for name, text in texts.items()}
+
+
+def folded(notebook: str) -> str:
+    """The notebook, in which what JupyterLab keeps collapsed is folded on the page too, by the tags of MyST-NB."""
+    node = nbformat.reads(notebook, as_version=4)
+    for cell in node.cells:
+        collapsed = cell.metadata.get("jupyter", {})
+        tags = {"hide-input": collapsed.get("source_hidden"), "hide-output": collapsed.get("outputs_hidden")}
+        cell.metadata["tags"] = [*cell.metadata.get("tags", []), *(tag for tag, hidden in tags.items() if hidden)]
+    return nbformat.writes(node)
 
 
 def linked_files() -> list[str]:

@@ -50,6 +50,10 @@ LIVE_IMAGES: dict[str, int] = {
     "09": 1,  # the own design on the front of the recorded ones
 }
 
+FIGURE_LINES = 5
+# Lessons that still draw with more lines than that. A lesson leaves this list for good.
+LONG_FIGURES = frozenset({"00", "01", "02", "03", "07", "08", "09", "10", "11"})
+
 SLIDE_TYPES = frozenset({"slide", "subslide", "fragment", "skip", "notes", "-"})
 
 
@@ -200,6 +204,15 @@ def short_cells(lesson: Lesson) -> Iterator[str]:
             yield f"cell {place} has {lengths[-1]} lines, more than {LONGEST_CELL}: move the rest into the library"
     if lengths and median(lengths) >= MEDIAN_CELL:
         yield f"the median code cell has {median(lengths):g} lines, not below {MEDIAN_CELL}: split cells, one idea each"
+
+
+@rule
+def figures_cost_few_lines(lesson: Lesson) -> Iterator[str]:
+    """A cell that draws says what, and leaves how to the helpers of `plots`."""
+    for place, cell in lesson.cells("code"):
+        lines = sum(bool(line.strip()) for line in cell.source.splitlines())
+        if "plots.show(" in cell.source and lines > FIGURE_LINES and lesson.number not in LONG_FIGURES:
+            yield f"cell {place} takes {lines} lines to draw, more than {FIGURE_LINES}: give the rest a home in `plots`"
 
 
 @rule

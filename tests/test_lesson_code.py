@@ -165,6 +165,7 @@ def test_lesson_05_runs_the_librarys_experiment():
     error = lessons["relative_error"](spiral, recovered)
     assert error == manifold.relative_error(spiral, recovered) > 0
     assert lessons["fraction_lost_of"](3, 7) == manifold.fraction_lost(7, dimensions=3)
+    assert lessons["theorem_1"](7, 3) == pytest.approx(manifold.fraction_lost(7, dimensions=3))
     assert tuple(lessons["DESIGNS"].values()) == (lesson05.RESNET_BLOCK, lesson05.V2_BLOCK)
 
 

@@ -159,6 +159,7 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
         "median code cell has 8",
         lambda cells: [cells[i].update(source="x\n" * 8) for i in (CODE, FIGURE)],
     ),
+    (rules.figures_cost_few_lines, "takes 6 lines to draw", _code("x = 1\n" * 5 + "plots.show(fig, alt)")),
     (rules.compared_by_nbval, "1 cells are tagged", _tag("nbval-ignore-output")),
     (rules.compared_by_nbval, "skipped", _tag("nbval-skip")),
     (rules.compared_by_nbval, "skipped", _tag("skip-execution")),

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, Route, expect
@@ -103,6 +104,17 @@ def test_every_lesson_is_a_page_with_its_figures_formulas_and_folded_answers(sit
         assert lesson.title in text
         assert "$$" not in text, f"a formula of {lesson.stem} was not translated"
     assert formulas >= 10
+
+
+def test_what_is_collapsed_in_jupyterlab_is_folded_on_the_page(site):
+    """Code that is not the lesson's subject, such as that of a figure, whose image stays in sight."""
+    lesson = course.lesson("05")
+    cells = nbformat.read(ROOT / "notebooks" / lesson.file_name, as_version=4).cells
+    hidden = [cell for cell in cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
+    page = BeautifulSoup((site / "notebooks" / lesson.file_name).with_suffix(".html").read_text("utf-8"), "html.parser")
+    folded = [one for one in page.select("details.hide") if "plots.show" in one.get_text()]
+    assert len(folded) == len(hidden) > 5
+    assert not any(one.select("img") for one in folded), "the figure is folded with its code"
 
 
 def test_every_image_has_words(pages):
