@@ -1,0 +1,87 @@
+"""Images and feature maps beside each other. Introduced in lesson 01."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobilenet_lib.plots.look import figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_HEIGHT, _TITLE = 2.4, 0.5  # inches: of a row, of which the title takes a part
+
+
+def image_grid(
+    shown: Mapping[str, np.ndarray], *, columns: int | None = None, numbers: bool = False
+) -> tuple[Figure, str]:
+    """Images or feature maps in rows, each under its name, and what they show in words.
+
+    Args:
+        shown: maps a name to an image: [height, width], [1, height, width], or [3, height, width] in colour (bytes, or
+            0 to 1). Grey values are drawn from black to white: bytes from 0 to 255, other numbers from 0 to their
+            largest, and where some are negative, from minus to plus the largest size, so that 0 is the middle grey.
+        columns: how many stand in a row; by default all.
+        numbers: write each number into its cell, for kernels and other small ones.
+
+    Raises ValueError where there is nothing to show, or for an array of another shape.
+    """
+    planes = {name: _plane(name, np.asarray(image)) for name, image in shown.items()}
+    if not planes:
+        raise ValueError("there is no image to show: give one or more, as {name: array}")
+    columns = columns or len(planes)
+    rows = -(-len(planes) // columns)
+    shape = max(plane.shape[1] / plane.shape[0] for plane in planes.values())
+    width = min(10.0, columns * (_HEIGHT - _TITLE) * shape + 0.3)
+    height = rows * ((width / columns) / shape + _TITLE)
+    fig, axes = figure(rows, columns, width=width, height=height, squeeze=False)
+    for place, ax in enumerate(axes.flat):
+        ax.axis("off")
+        if place < len(planes):
+            name = list(planes)[place]
+            _draw(ax, name, planes[name], numbers)
+    words = "; ".join(f"{name}: {_described(plane)}" for name, plane in planes.items())
+    return fig, f"{len(planes)} {'image' if len(planes) == 1 else 'images'}. {words}."
+
+
+def _plane(name: str, image: np.ndarray) -> np.ndarray:
+    """[height, width], or [height, width, 3], as matplotlib wants it."""
+    if image.ndim == 2:
+        return image
+    if image.ndim == 3 and image.shape[0] in (1, 3):
+        return image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0)
+    expected = "[height, width], [1, height, width] or [3, height, width]"
+    raise ValueError(f"{name!r} has the shape {list(image.shape)}; expected {expected}")
+
+
+def _limits(plane: np.ndarray) -> tuple[float, float]:
+    """What is black and what is white."""
+    if plane.dtype == np.uint8:
+        return 0, 255
+    most = float(np.abs(plane).max()) or 1.0
+    return (-most if plane.min() < 0 else 0.0), most
+
+
+def _draw(axes: Any, name: str, plane: np.ndarray, numbers: bool) -> None:
+    least, most = _limits(plane)
+    axes.imshow(plane, cmap="gray", vmin=least, vmax=most, interpolation="nearest")
+    axes.set_title(name, fontsize=11, weight="normal")
+    if numbers:
+        for (row, column), value in np.ndenumerate(plane):
+            ink = "black" if (value - least) / (most - least) > 0.45 else "white"
+            axes.text(column, row, f"{value:.3g}".replace("-", "−"), ha="center", va="center", color=ink)
+
+
+def _described(plane: np.ndarray) -> str:
+    """Size, range, and how much of it is far from 0, which is what an edge filter is looked at for."""
+    height, width = plane.shape[:2]
+    if plane.size <= 25:
+        return " / ".join(" ".join(f"{value:.3g}" for value in row) for row in plane.tolist())
+    size = f"{height}×{width}{' in colour' if plane.ndim == 3 else ''}"
+    if plane.dtype == np.uint8:
+        return f"{size}, values from {plane.min()} to {plane.max()}, {plane.mean():.0f} on average"
+    strong = 100 * (np.abs(plane) > 0.25 * np.abs(plane).max()).mean()
+    return f"{size}, from {plane.min():.2f} to {plane.max():.2f}, {strong:.0f} % beyond a quarter of the largest size"
