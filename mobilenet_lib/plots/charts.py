@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mobilenet_lib.plots.look import bars, figure
@@ -12,24 +11,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def bar_chart(frame: pd.DataFrame, units: Sequence[str] | None = None, *, title: str = "") -> tuple[Figure, str]:
+def bar_chart(frame: pd.DataFrame) -> tuple[Figure, str]:
     """A panel for each column of `frame`, in it a horizontal bar for each row, with its number at the end.
 
-    units: labels of the panels' axes; by default the names of the columns. Large numbers are written in millions.
+    The columns' names become the labels of the axes, so they should name the unit. Where a column has large numbers,
+    they are written in millions.
     """
-    units = list(frame.columns) if units is None else list(units)
-    fig, axes = figure(
-        1, len(units), width=9 if len(units) > 1 else 8, height=0.9 + 0.45 * len(frame), sharey=True, squeeze=False
-    )
-    for ax, column, unit in zip(axes[0], frame, units, strict=True):
-        bars(ax, list(frame.index), list(frame[column]), unit=unit, texts=[_written(value) for value in frame[column]])
-    if title:
-        fig.suptitle(title)
-    words = "; ".join(
-        f"{unit}: {', '.join(f'{name} {value:,}' for name, value in frame[column].items())}"
-        for column, unit in zip(frame, units, strict=True)
-    )
-    return fig, f"{f'{title}. ' if title else ''}Bars. {words}."
+    panels, height = len(frame.columns), 0.9 + 0.45 * len(frame)
+    fig, axes = figure(1, panels, width=9 if panels > 1 else 8, height=height, squeeze=False)
+    for ax, (unit, numbers) in zip(axes[0], frame.items(), strict=True):
+        bars(ax, list(frame.index), list(numbers), unit=unit, texts=_written(numbers))
+        ax.locator_params("x", nbins=5)
+        ax.tick_params(labelleft=ax is axes[0, 0])
+    words = [
+        f"{unit}: {', '.join(f'{name} {number:,}' for name, number in numbers.items())}"
+        for unit, numbers in frame.items()
+    ]
+    return fig, f"Bars. {'; '.join(words)}."
 
 
 def line_chart(
@@ -57,15 +55,22 @@ def line_chart(
     return fig, f"{f'{title}. ' if title else ''}{what}. {words}.{marked}"
 
 
-def _written(value: float) -> str:
-    return f"{value / 1e6:,.1f} M" if abs(value) >= 1e7 else f"{value:,}"
+def _written(numbers: pd.Series) -> list[str]:
+    """What stands at the ends of a panel's bars: all in millions where one is large."""
+    if numbers.max() >= 1e7:
+        return [f"{number / 1e6:,.1f} M" for number in numbers]
+    return [f"{number:,}" for number in numbers]
 
 
 def _course(line: pd.Series) -> str:
-    """How a line runs: where it begins and ends, and its extremes where those lie between."""
-    ends = (line.iloc[0], line.iloc[-1])
-    said = f"from {ends[0]:,.3g} at {line.index[0]} to {ends[1]:,.3g} at {line.index[-1]}"
+    """How a line runs: its beginning, middle and end, and its extremes where those are others."""
+    places = [line.index[0], line.index[len(line) // 2], line.index[-1]]
+    told = [f"{_short(line[place])} at {place}" for place in places]
     for word, place in (("highest", line.idxmax()), ("lowest", line.idxmin())):
-        if line[place] not in ends:
-            said += f", {word} {line[place]:,.3g} at {place}"
-    return said
+        if place not in places:
+            told.append(f"{word} {_short(line[place])} at {place}")
+    return ", ".join(told)
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"

@@ -12,11 +12,11 @@ from mobilenet_lib.plots.look import figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_HEIGHT, _TITLE = 2.4, 0.5  # inches: of a row, of which the title takes a part
+_WIDTH, _HEIGHT, _TITLE = 9.0, 2.8, 0.4  # inches: the widest figure, the tallest image, and the title above it
 
 
 def image_grid(
-    shown: Mapping[str, np.ndarray], *, columns: int | None = None, numbers: bool = False
+    shown: Mapping[str, np.ndarray], *, columns: int | None = None, one_scale: bool = False, numbers: bool = False
 ) -> tuple[Figure, str]:
     """Images or feature maps in rows, each under its name, and what they show in words.
 
@@ -25,6 +25,7 @@ def image_grid(
             0 to 1). Grey values are drawn from black to white: bytes from 0 to 255, other numbers from 0 to their
             largest, and where some are negative, from minus to plus the largest size, so that 0 is the middle grey.
         columns: how many stand in a row; by default all.
+        one_scale: the largest size is that of all images together, so that their greys can be compared.
         numbers: write each number into its cell, for kernels and other small ones.
 
     Raises ValueError where there is nothing to show, or for an array of another shape.
@@ -34,15 +35,17 @@ def image_grid(
         raise ValueError("there is no image to show: give one or more, as {name: array}")
     columns = columns or len(planes)
     rows = -(-len(planes) // columns)
-    shape = max(plane.shape[1] / plane.shape[0] for plane in planes.values())
-    width = min(10.0, columns * (_HEIGHT - _TITLE) * shape + 0.3)
-    height = rows * ((width / columns) / shape + _TITLE)
-    fig, axes = figure(rows, columns, width=width, height=height, squeeze=False)
-    for place, ax in enumerate(axes.flat):
+    widest = max(plane.shape[1] / plane.shape[0] for plane in planes.values())
+    tall = min(_HEIGHT, _WIDTH / columns / widest)
+    size = {"width": columns * tall * widest, "height": rows * (tall + _TITLE)}
+    fig, axes = figure(rows, columns, **size, squeeze=False)
+    limits = [_limits(np.concatenate([plane.ravel() for plane in planes.values()]))] * len(planes)
+    if not one_scale:
+        limits = [_limits(plane) for plane in planes.values()]
+    for ax, (name, plane), ends in zip(axes.flat, planes.items(), limits, strict=False):
+        _draw(ax, name, plane, ends, numbers)
+    for ax in axes.flat:
         ax.axis("off")
-        if place < len(planes):
-            name = list(planes)[place]
-            _draw(ax, name, planes[name], numbers)
     words = "; ".join(f"{name}: {_described(plane)}" for name, plane in planes.items())
     return fig, f"{len(planes)} {'image' if len(planes) == 1 else 'images'}. {words}."
 
@@ -65,21 +68,26 @@ def _limits(plane: np.ndarray) -> tuple[float, float]:
     return (-most if plane.min() < 0 else 0.0), most
 
 
-def _draw(axes: Any, name: str, plane: np.ndarray, numbers: bool) -> None:
-    least, most = _limits(plane)
+def _draw(axes: Any, name: str, plane: np.ndarray, limits: tuple[float, float], numbers: bool) -> None:
+    least, most = limits
     axes.imshow(plane, cmap="gray", vmin=least, vmax=most, interpolation="nearest")
     axes.set_title(name, fontsize=11, weight="normal")
     if numbers:
         for (row, column), value in np.ndenumerate(plane):
             ink = "black" if (value - least) / (most - least) > 0.45 else "white"
-            axes.text(column, row, f"{value:.3g}".replace("-", "−"), ha="center", va="center", color=ink)
+            axes.text(column, row, _number(value), ha="center", va="center", color=ink)
+
+
+def _number(value: float) -> str:
+    """Two decimals where there are any, and no −0."""
+    return f"{round(float(value), 2) + 0:g}".replace("-", "−")
 
 
 def _described(plane: np.ndarray) -> str:
     """Size, range, and how much of it is far from 0, which is what an edge filter is looked at for."""
     height, width = plane.shape[:2]
     if plane.size <= 25:
-        return " / ".join(" ".join(f"{value:.3g}" for value in row) for row in plane.tolist())
+        return " / ".join(" ".join(map(_number, row)) for row in plane.tolist())
     size = f"{height}×{width}{' in colour' if plane.ndim == 3 else ''}"
     if plane.dtype == np.uint8:
         return f"{size}, values from {plane.min()} to {plane.max()}, {plane.mean():.0f} on average"
