@@ -26,6 +26,7 @@ OWN_FILES = ("conf.py", "_static/site.css")
 ROOT_PAGES = ("CONTRIBUTING.md", "CHANGELOG.md")
 NOT_IMPORTED = ["paddle", "paddle2onnx", "onnxruntime"]
 
+_FOLDS = {"source_hidden": "hide-input"}  # JupyterLab's setting of a cell, and the tag that MyST-NB folds it by
 _EXPLORER = re.compile(r'<div data-explorer="(\w+)"')
 _LINK_TO_FILE = re.compile(r"\]\(([^)#:]+)\)")
 _LINK_IN_OUTPUT = re.compile(rb'(href=\\"\d\d_\w+)\.ipynb')
@@ -58,7 +59,7 @@ def staged() -> dict[str, bytes]:
     for lesson in course.LESSONS:
         name = f"notebooks/{lesson.file_name}"
         # Links in outputs, such as the map of the course, which Sphinx leaves as they are.
-        files[name] = _LINK_IN_OUTPUT.sub(rb"\1.html", (ROOT / name).read_bytes())
+        files[name] = folded(_LINK_IN_OUTPUT.sub(rb"\1.html", (ROOT / name).read_bytes()))
     texts = {
         "explorers.md": explorers_page(),
         "_static/explorers.js": explorers_script(),
@@ -69,6 +70,16 @@ def staged() -> dict[str, bytes]:
         + (HERE / "contents.md").read_text(encoding="utf-8"),
     }
     return files | {name: text.encode() for name, text in texts.items()}
+
+
+def folded(notebook: bytes) -> bytes:
+    """A lesson whose cells are folded on the page where JupyterLab collapses them."""
+    lesson = nbformat.reads(notebook, as_version=4)
+    for cell in lesson.cells:
+        hidden = [tag for setting, tag in _FOLDS.items() if cell.metadata.get("jupyter", {}).get(setting)]
+        if hidden:
+            cell.metadata.tags = [*cell.metadata.get("tags", []), *hidden]
+    return nbformat.writes(lesson).encode()
 
 
 def linked_files() -> list[str]:

@@ -40,7 +40,7 @@ LESSONS = (
         "02_depthwise_separable_convolution",
         "Depthwise separable convolution",
         "Can one expensive layer be replaced by two cheap ones, how much is saved, and what is given up?",
-        minutes=50,
+        minutes=55,
         prerequisites=("01",),
     ),
     Lesson(
