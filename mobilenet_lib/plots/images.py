@@ -84,12 +84,15 @@ def _number(value: float) -> str:
 
 
 def _described(plane: np.ndarray) -> str:
-    """Size, range, and how much of it is far from 0, which is what an edge filter is looked at for."""
+    """Small ones number by number. Else size and range, and the mean, or where some are negative, as in the output of
+    an edge filter, how much is strong: above a quarter of the largest size.
+    """
     height, width = plane.shape[:2]
     if plane.size <= 25:
         return " / ".join(" ".join(map(_number, row)) for row in plane.tolist())
-    size = f"{height}×{width}{' in colour' if plane.ndim == 3 else ''}"
-    if plane.dtype == np.uint8:
-        return f"{size}, values from {plane.min()} to {plane.max()}, {plane.mean():.0f} on average"
-    strong = 100 * (np.abs(plane) > 0.25 * np.abs(plane).max()).mean()
-    return f"{size}, from {plane.min():.2f} to {plane.max():.2f}, {strong:.0f} % beyond a quarter of the largest size"
+    said = f"{height}×{width}{' in colour' if plane.ndim == 3 else ''}, from {_number(plane.min())} to "
+    said += _number(plane.max())
+    if plane.min() >= 0:
+        return f"{said}, {_number(plane.mean())} on average"
+    strong = (np.abs(plane) > np.abs(plane).max() / 4).mean()
+    return f"{said}, strong at {100 * strong:.0f} % of its positions"
