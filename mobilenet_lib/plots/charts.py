@@ -47,7 +47,7 @@ def line_chart(
     axes.set(xlabel=xlabel, ylabel=f"{ylabel} (log scale)" if "y" in log else ylabel, title=title)
     if frame.index.dtype == object or str(frame.index.dtype).startswith("str"):
         axes.tick_params(axis="x", rotation=60)
-    axes.legend(ncols=2)
+    fig.legend(loc="outside lower center", ncols=4)  # not "best", which searches, and warns on a busy machine
     words = "; ".join(f"{column}: {_course(frame[column])}" for column in frame)
     marked = "" if level is None else f" A line marks {level:g}."
     scale = f", logarithmic in {' and '.join(log)}" if log else ""
