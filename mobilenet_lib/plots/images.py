@@ -75,7 +75,7 @@ def _draw(axes: Any, name: str, plane: np.ndarray, limits: tuple[float, float], 
     if numbers:
         for (row, column), value in np.ndenumerate(plane):
             ink = "black" if (value - least) / (most - least) > 0.45 else "white"
-            axes.text(column, row, _number(value), ha="center", va="center", color=ink)
+            axes.text(column, row, _number(value), ha="center", va="center", fontsize=10, color=ink)
 
 
 def _number(value: float) -> str:
