@@ -49,6 +49,7 @@ class Parsed:
         self.fetched = [tag[name] for tag, name in found if tag.get(name)]
         self.images = [tag.attrs for tag in page("img")]
         self.folded = ["open" not in tag.attrs for tag in page("details")]  # is it closed at first?
+        self.folded_code = len(page.select(".tag_hide-input details.above-input"))
         self.formulas = len(page("math"))
         self.explorers = [tag["data-explorer"] for tag in page.select("[data-explorer]")]
 
@@ -100,6 +101,9 @@ def test_every_lesson_is_a_page_with_its_figures_formulas_and_folded_answers(sit
         assert page.folded, lesson.stem
         assert all(page.folded), lesson.stem
         formulas += page.formulas
+        cells = nbformat.read(ROOT / "notebooks" / lesson.file_name, as_version=4).cells
+        collapsed = [cell for cell in cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
+        assert page.folded_code == len(collapsed), lesson.stem
         text = (site / "notebooks" / f"{lesson.stem}.html").read_text(encoding="utf-8")
         assert lesson.title in text
         assert "$$" not in text, f"a formula of {lesson.stem} was not translated"
