@@ -17,7 +17,7 @@ from pathlib import Path
 SECONDS_TO_START = 300
 SECONDS_TO_STOP = 300
 
-_ADDRESS = re.compile(r"(http://[\w.:]+)(/\S*)\?token=(\w+)")
+_ADDRESS = re.compile(r"(http://[\w.:]+)(/\S*)\?token=(\S+)")
 
 
 @dataclass(frozen=True)

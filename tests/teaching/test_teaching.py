@@ -473,7 +473,7 @@ def test_readme_says_what_was_measured():
     room = _measured.room()
     assert room.conditions
     assert room.machine["cores"] >= 1
-    readme = (readiness.course_folder() / "README.md").read_text(encoding="utf-8")
+    readme = (readiness.originals().parent / "README.md").read_text(encoding="utf-8")
     for each_mb in (room.one_lesson_mb, room.all_open_mb):
         assert f"{each_mb / 1000:.1f} GB" in readme
         assert f" {room.students(16, each_mb)} " in readme
