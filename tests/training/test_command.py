@@ -165,9 +165,8 @@ def test_a_run_killed_in_the_middle_of_a_save_continues_bit_for_bit(home, capsys
     with _started(home, "-c", KILLED_IN_A_SAVE) as process:
         out, err = process.communicate(timeout=600)
     assert process.returncode == -signal.SIGKILL, err
-    assert (
-        out.count("epoch 1/3") == 1 and "epoch 2/3" not in out
-    )  # the second was trained, and is reported after its save
+    assert "epoch 1/3" in out
+    assert "epoch 2/3" not in out  # it was trained, and is reported after its save
     checkpoint = home / "run.checkpoint.npz"
     (half,) = home.glob("run.checkpoint.npz.*.partial")
     assert 0 < half.stat().st_size < checkpoint.stat().st_size
