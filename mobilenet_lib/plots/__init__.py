@@ -2,7 +2,7 @@
 
 from mobilenet_lib.plots.curves import accuracies, conditions, confusion, learning_curves, trade_offs, train_and_test
 from mobilenet_lib.plots.drawings import blocks
-from mobilenet_lib.plots.look import HATCHES, LINE_STYLES, MARKERS, PALETTE, as_data, bars, figure, png, show
+from mobilenet_lib.plots.look import HATCHES, LINE_STYLES, MARKERS, PALETTE, as_data, bars, figure, png, readable, show
 
-__all__ = ["HATCHES", "LINE_STYLES", "MARKERS", "PALETTE", "as_data", "bars", "figure", "png", "show"]
+__all__ = ["HATCHES", "LINE_STYLES", "MARKERS", "PALETTE", "as_data", "bars", "figure", "png", "readable", "show"]
 __all__ += ["accuracies", "blocks", "conditions", "confusion", "learning_curves", "trade_offs", "train_and_test"]

@@ -51,7 +51,7 @@ def page(
 def write(path: Path, content: str | bytes) -> Path:
     """Write a file, and make its folder, which is not there before there is something to put into it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.write_bytes(content if isinstance(content, bytes) else content.encode(errors="replace"))
     return path
 
 
