@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from servers import SECONDS_TO_STOP, free_port, running, script
+from patience import patience
+from servers import free_port, running, script
 
 from mobilenet_lib.course import launch, readiness
 from mobilenet_lib.course.lessons import LESSONS
@@ -226,7 +227,7 @@ def test_the_command_serves_only_its_own_user(tmp_path):
         assert {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
 
         server.process.send_signal(signal.SIGINT)  # Ctrl+C
-        assert server.process.wait(SECONDS_TO_STOP) == 0
+        assert server.process.wait(patience()) == 0
         assert "Traceback" not in server.log.read_text(encoding="utf-8")
 
 
@@ -234,7 +235,7 @@ def test_a_port_in_use_is_an_error_and_not_another_port(tmp_path):
     with running([sys.executable, "-c", _LISTEN], tmp_path) as other:
         port = other.url.rsplit(":", 1)[1]
         command = [script("mobilenet-course"), "--no-browser", "--port", port]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=patience(), stdin=subprocess.DEVNULL)
     assert done.returncode == 1
     assert port in done.stderr
     assert "not available" in done.stderr
@@ -257,7 +258,7 @@ class _Answer:
 
 def _get(url: str) -> _Answer:
     try:
-        with urllib.request.urlopen(url, timeout=300) as answer:
+        with urllib.request.urlopen(url, timeout=patience()) as answer:
             return _Answer(answer)
     except urllib.error.HTTPError as answer:
         return _Answer(answer)

@@ -12,12 +12,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from patience import patience
 
 from mobilenet_lib.course import LESSONS, progress, records
 from mobilenet_lib.course.exercises import EXERCISES
 from mobilenet_lib.course.questions import QUESTIONS
 
-PATIENCE = 600  # seconds: nothing waits for them where all is well
+PATIENCE = patience()
 QUESTION, SECOND, CHOICE = "01.macs_of_4x4", "02.depthwise_only", "01.stride_two"
 
 

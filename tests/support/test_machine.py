@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 from jupyter_client.manager import run_kernel
+from patience import patience
 
 from mobilenet_lib import runs
 from mobilenet_lib._support import environment, files, modes
@@ -24,7 +25,9 @@ nn = paddle.nn
 
 def in_another_process(program: str, **variables: str | None) -> subprocess.CompletedProcess:
     settings = {name: value for name, value in {**os.environ, **variables}.items() if value is not None}
-    return subprocess.run([sys.executable, "-c", program], env=settings, capture_output=True, text=True, timeout=600)
+    return subprocess.run(
+        [sys.executable, "-c", program], env=settings, capture_output=True, text=True, timeout=patience()
+    )
 
 
 @pytest.mark.parametrize(
@@ -239,8 +242,8 @@ def test_what_a_live_kernel_starts_has_no_learner(tmp_path, monkeypatch):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "inner.ipynb")
     convert = [*("-m", "nbconvert", "--execute", "--to", "notebook", "--inplace"), str(tmp_path / "inner.ipynb")]
     live = os.environ | {"JPY_SESSION_NAME": "inner.ipynb"}
-    with run_kernel(startup_timeout=600, cwd=str(tmp_path), env=live) as client:
+    with run_kernel(startup_timeout=patience(), cwd=str(tmp_path), env=live) as client:
         for arguments in (["-c", ask], convert):
             run = f"{ask}\nimport subprocess, sys\nsubprocess.run([sys.executable, *{arguments}], check=True)"
-            assert client.execute_interactive(run, timeout=600, output_hook=print)["content"]["status"] == "ok"
+            assert client.execute_interactive(run, timeout=patience(), output_hook=print)["content"]["status"] == "ok"
     assert (tmp_path / "said").read_text() == "True False True False "

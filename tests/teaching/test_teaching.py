@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from nbclient import NotebookClient
+from patience import patience
 
 from mobilenet_lib import course
 from mobilenet_lib.course import exercises, handout, progress, readiness, records
@@ -134,7 +135,7 @@ def test_copy_of_lesson_00_runs_and_is_right(tmp_path):
     node = _copies.with_answers(lesson)
     # The look at the machine takes most of the time, and test_readiness.py tests it.
     node.cells = [cell for cell in node.cells if cell.id != "readiness"]
-    NotebookClient(node, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(node, timeout=patience(), resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [cell.outputs[0].data["text/plain"] for cell in node.cells if cell.id.endswith("-solution")]
     assert len(shown) == 3
     assert all("✓" in text for text in shown)

@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from patience import patience
 
 from mobilenet_lib import data, models, statistics, training, weights
 from mobilenet_lib.runs import Run
@@ -145,7 +146,7 @@ def test_a_stopped_run_continues_bit_for_bit(home, capsys, whole, stop):
     with _started(home, "-m", "mobilenet_lib.training.command") as process:
         assert [process.stdout.readline() for _ in range(3)][2].startswith("epoch 1/3")
         process.send_signal(stop)  # in the second epoch, or on the way there
-        out, err = process.communicate(timeout=600)
+        out, err = process.communicate(timeout=patience())
     if stop == signal.SIGKILL:
         assert process.returncode == -stop
     else:
@@ -163,7 +164,7 @@ def test_a_stopped_run_continues_bit_for_bit(home, capsys, whole, stop):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
 def test_a_run_killed_in_the_middle_of_a_save_continues_bit_for_bit(home, capsys, whole):
     with _started(home, "-c", KILLED_IN_A_SAVE) as process:
-        out, err = process.communicate(timeout=600)
+        out, err = process.communicate(timeout=patience())
     assert process.returncode == -signal.SIGKILL, err
     assert "epoch 1/3" in out
     assert "epoch 2/3" not in out  # it was trained, and is reported after its save
