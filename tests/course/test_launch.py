@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import psutil
@@ -104,6 +106,21 @@ def test_whoever_installed_with_pip_gets_the_lessons(capsys, served, elsewhere):
     assert "my course is not empty" in capsys.readouterr().err
     assert launch.main(["my course"]) == 0
     assert served == [(Path.cwd() / "my course", None, True)]
+
+
+def test_the_wheel_carries_the_lessons(tmp_path):
+    """Built as `uv build` does, and used without the checkout."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=PACKAGE.parent, check=True, capture_output=True, timeout=patience())
+    (wheel,) = tmp_path.glob("*.whl")
+    installed = tmp_path / "installed"
+    zipfile.ZipFile(wheel).extractall(installed)
+    program = "import sys\nfrom mobilenet_lib.course import launch\nsys.exit(launch.main(['new', 'mine']))"
+    apart = {**os.environ, "PYTHONPATH": str(installed)}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=apart, check=True, timeout=patience())
+    for lesson in LESSONS:
+        ours = PACKAGE.parent / "notebooks" / lesson.file_name
+        assert (tmp_path / "mine" / "notebooks" / lesson.file_name).read_bytes() == ours.read_bytes()
 
 
 def test_a_folder_that_cannot_be_made_is_a_line_and_half_a_course_is_none(capsys, elsewhere):
