@@ -135,7 +135,8 @@ def test_copy_of_lesson_00_runs_and_is_right(tmp_path):
     node = _copies.with_answers(lesson)
     # The look at the machine takes most of the time, and test_readiness.py tests it.
     node.cells = [cell for cell in node.cells if cell.id != "readiness"]
-    NotebookClient(node, timeout=patience(), resources={"metadata": {"path": str(tmp_path)}}).execute()
+    waits = {"timeout": patience(), "startup_timeout": patience()}
+    NotebookClient(node, **waits, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [cell.outputs[0].data["text/plain"] for cell in node.cells if cell.id.endswith("-solution")]
     assert len(shown) == 3
     assert all("✓" in text for text in shown)
