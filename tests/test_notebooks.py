@@ -14,6 +14,7 @@ import notebook_rules as rules
 import pytest
 import refresh_notebooks
 from notebook_rules import RULES, Lesson
+from patience import patience
 from refresh_notebooks import NOTEBOOK_METADATA, NOTEBOOKS
 
 from mobilenet_lib import course
@@ -68,7 +69,7 @@ def test_a_plain_pytest_run_meets_every_code_cell(request):
     """Without this, a changed setting could leave the lessons out, and the run would pass."""
     assert "notebooks" in request.config.getini("testpaths")
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "notebooks"]
-    done = subprocess.run(command, cwd=NOTEBOOKS.parent, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=NOTEBOOKS.parent, capture_output=True, text=True, timeout=patience())
     for path in LESSONS:
         cells = len(rules.read(path).cells("code"))
         assert done.stdout.count(f"notebooks/{path.name}::Cell ") == cells, f"{path.name}\n{done.stdout}{done.stderr}"

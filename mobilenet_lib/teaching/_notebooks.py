@@ -126,11 +126,9 @@ def lessons(numbers: list[str] | None = None) -> list[Notebook]:
 
 def path(lesson: course.Lesson) -> Path:
     """The lesson's notebook. FileNotFoundError says what to do where it is missing."""
-    folder = readiness.course_folder()
-    found = folder and folder / "notebooks" / lesson.file_name
-    if found is None or not found.is_file():
-        missing = f"{found} is missing: take a whole copy of the course"
-        raise FileNotFoundError(missing if found else readiness.HOW_TO_GET_THE_LESSONS)
+    found = readiness.originals() / lesson.file_name
+    if not found.is_file():
+        raise FileNotFoundError(f"{found} is missing: take a whole copy of the course")
     return found
 
 

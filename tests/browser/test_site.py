@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from patience import patience
 from playwright.sync_api import Browser, Page, Route, expect
 
 from browser.test_widgets import _LOWEST_CONTRAST
@@ -62,7 +63,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site") / "html"
     command = [sys.executable, str(ROOT / "docs" / "build.py"), str(folder)]
     # A machine that has other work to do takes longer. The limit is there for a build that hangs.
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=900)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=patience())
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 

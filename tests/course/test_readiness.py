@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -96,25 +97,30 @@ def test_a_full_disk_is_found(monkeypatch, tmp_path):
 
 def test_lessons_must_be_there_and_writable(monkeypatch, tmp_path):
     monkeypatch.setattr(readiness, "course_folder", lambda: None)
-    assert "git clone" in readiness.check_notebooks().advice
-    assert not readiness.check_notebooks(tmp_path).ok  # no notebooks folder in it: nothing can be written there
+    assert "mobilenet-course new" in readiness.check_notebooks().advice
+    assert not readiness.check_notebooks(tmp_path).ok
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "05_what_relu_destroys.ipynb").touch()
     assert readiness.check_notebooks(tmp_path).ok
-    assert not list((tmp_path / "notebooks").iterdir())
+    assert len(list((tmp_path / "notebooks").iterdir())) == 1
 
 
-def test_the_course_is_found_from_its_package_and_else_from_the_working_directory(monkeypatch, tmp_path):
-    installed = tmp_path / "site-packages" / "mobilenet_lib" / "course" / "readiness.py"
-    monkeypatch.setattr(readiness, "__file__", str(installed))
+def test_lessons_are_found_where_one_stands_and_else_in_the_checkout(monkeypatch, tmp_path):
+    checkout = tmp_path / "checkout"
+    monkeypatch.setattr(readiness, "_PACKAGE", checkout / "mobilenet_lib")
     monkeypatch.chdir(tmp_path)
-    assert readiness.course_folder() is None
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / "00_start.ipynb").touch()
-    assert readiness.course_folder() == tmp_path
-    beside = installed.parents[2] / "notebooks"
-    beside.mkdir(parents=True)
-    (beside / "00_start.ipynb").touch()
-    assert readiness.course_folder() == installed.parents[2]
+    for folder in (checkout, tmp_path):
+        (folder / "notebooks").mkdir(parents=True)
+        (folder / "notebooks" / "00_of_another_project.ipynb").touch()
+        assert readiness.course_folder() == (None if folder == checkout else checkout)
+        (folder / "notebooks" / "00_start_here.ipynb").touch()
+        assert readiness.course_folder() == folder
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert readiness.course_folder() == tmp_path / "notebooks"
+    assert readiness.check_notebooks().detail == str(tmp_path / "notebooks")
+    assert readiness.originals() == checkout / "notebooks"
+    shutil.rmtree(checkout / "notebooks")
+    assert readiness.originals() == checkout / "mobilenet_lib" / "notebooks"
 
 
 def test_a_ready_machine_always_reads_the_same():

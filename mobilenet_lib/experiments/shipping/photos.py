@@ -185,7 +185,7 @@ def prediction_figure(predictions: Sequence[Prediction]) -> tuple[Figure, str]:
     fig, axes = plots.figure(rows, 2, width=8, height=0.6 + 1.05 * rows, squeeze=False, gridspec_kw=settings)
     for (left, right), prediction in zip(axes, predictions, strict=True):
         left.imshow(prediction.image.transpose(1, 2, 0), interpolation="nearest")
-        left.set_title(prediction.title, fontsize=10, weight="normal")
+        left.set_title(plots.readable(prediction.title), fontsize=10, weight="normal")
         left.axis("off")
         names, percent = prediction.classes[:3], 100 * prediction.probabilities[:3]
         plots.bars(right, names, percent, unit="probability (%)", texts=[f"{value:.0f} %" for value in percent])
