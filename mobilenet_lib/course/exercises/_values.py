@@ -19,6 +19,8 @@ def type_fault(value: Any, returns: str) -> str:
     """What is wrong with the type of a returned value, in words; "" when it will do."""
     if value is None:
         return "Does it end with `return` and the result?"
+    if returns == "layer":
+        return "Return one Paddle layer, such as `nn.Sequential(...)` or an object of your own `nn.Layer` class."
     if returns == "array":
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
             return "Return a numpy array of numbers."
