@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import random
 import sys
 import traceback
 import zlib
@@ -225,22 +224,22 @@ def _output(layer: Any, images: Any) -> np.ndarray:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Where Paddle is loaded: its generator, its names for layers and its modes are afterwards as they were."""
-    if "paddle" not in sys.modules:
+    """Paddle's generator, its names for layers and its modes are afterwards as they were."""
+    with contextlib.ExitStack() as undo:
+        if "paddle" in sys.modules:
+            paddle = _paddle()
+            undo.callback(paddle.set_rng_state, paddle.get_rng_state())
+            undo.callback(paddle.set_default_dtype, paddle.get_default_dtype())
+            undo.callback(paddle.set_grad_enabled, paddle.is_grad_enabled())
+            undo.enter_context(paddle.utils.unique_name.guard())
+        undo.callback(_at_once)
         yield
-        return
-    paddle = _paddle()
-    generators, dtype = (paddle.get_rng_state(), random.getstate()), paddle.get_default_dtype()
-    gradients = paddle.is_grad_enabled()
-    with paddle.utils.unique_name.guard():
-        try:
-            yield
-        finally:
-            paddle.disable_static()
-            paddle.set_default_dtype(dtype)
-            paddle.set_grad_enabled(gradients)
-            paddle.set_rng_state(generators[0])
-            random.setstate(generators[1])
+
+
+def _at_once() -> None:
+    """Whoever imports Paddle in a thread leaves all others in static mode."""
+    if "paddle" in sys.modules:
+        _paddle().disable_static()
 
 
 def _paddle() -> Any:

@@ -376,14 +376,14 @@ def _wrong_signature(exercise: Exercise, function: Callable[..., Any]) -> Report
 def _stopped(exercise: Exercise, where: Arguments, trial: _Trial) -> Report:
     if trial.importing and not trial.left_behind:
         text = (
-            f"Your function was still importing `{trial.importing}` after {exercise.TIME_LIMIT:g} s. The import has ended "
-            "meanwhile: check again. Imports are best in a cell of their own, above the function."
+            f"Your function was still importing `{trial.importing}` after {exercise.TIME_LIMIT:g} s. The import has "
+            "ended meanwhile: check again. Imports are best in a cell of their own, above the function."
         )
         return _report("stopped", exercise, "stopped in an import", (text,))
     blocks = [
-        f"Your function was still busy with {_call(exercise, where)} after {exercise.TIME_LIMIT:g} s. Look for a loop that "
-        "never ends: does its condition ever become false? Counting every step of a large layer is slow as well; a "
-        "formula is not."
+        f"Your function was still busy with {_call(exercise, where)} after {exercise.TIME_LIMIT:g} s. Look for a loop "
+        "that never ends: does its condition ever become false? Counting every step of a large layer is slow as well; "
+        "a formula is not."
     ]
     if trial.left_behind:
         blocks.append("It could not be stopped and still runs. Restart the kernel (menu Kernel) before you go on.")
