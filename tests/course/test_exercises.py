@@ -636,6 +636,18 @@ def test_right_answers_in_other_forms_are_right(name, source):
 NEAREST, WITHIN = "max(8, int(channels + 4) // 8 * 8)", "return n + 8 if n < 0.9 * channels else n"
 
 
+def test_a_search_for_the_best_scale_is_enough():
+    def best_scale(original, recovered):
+        low, high = -10.0, 10.0
+        for _ in range(100):
+            third = (high - low) / 3
+            errors = [((original - s * recovered) ** 2).sum() for s in (low + third, high - third)]
+            low, high = (low, high - third) if errors[0] < errors[1] else (low + third, high)
+        return low
+
+    assert examine(EXERCISES["best_scale"], best_scale).outcome == "correct"
+
+
 def test_thirty_bisections_are_enough():
     def widest(pointwise, rest, budget):
         low, high = 0.0, 10.0
@@ -769,6 +781,50 @@ def test_leaving_reaches_neither_the_shell_nor_the_input(monkeypatch, word):
     assert ended, "afterwards it works as before"
 
 
+SLOW_MODULE = """
+import threading, time
+thread = threading.current_thread()
+time.sleep(0.5)
+whole = True
+"""
+
+
+@pytest.fixture
+def slow_module(tmp_path, monkeypatch):
+    """The name of a module that takes a while to import, in a package of its own."""
+    name = f"slow{next(_cells)}"
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()
+    (tmp_path / name / "inside.py").write_text(SLOW_MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    return name
+
+
+@pytest.mark.usefixtures("short_limit")
+def test_an_import_is_not_stopped_half_way(slow_module):
+    text = told("stopped", f"import importlib\nimportlib.import_module('{slow_module}.inside')")
+    assert f"still importing `{slow_module}`" in text
+    assert sys.modules[f"{slow_module}.inside"].whole
+
+
+@pytest.mark.usefixtures("short_limit")
+@pytest.mark.parametrize("line", ["import {}.inside", "from {} import inside", "from {}.inside import whole"])
+@pytest.mark.parametrize(
+    "helper", ["", "def helper():\n    {}\n", "class helper:\n    def __init__(self):\n        {}\n"]
+)
+def test_what_the_code_imports_is_imported_before_and_in_the_main_thread(slow_module, line, helper):
+    line = line.format(slow_module)
+    body = "helper()" if helper else line
+    source = f"{helper.format(line)}def output_size({NAMES}):\n    {body}\n    return 3"
+    assert examine(OUTPUT_SIZE, cell(source)).outcome == "wrong"
+    assert sys.modules[f"{slow_module}.inside"].thread is threading.main_thread()
+
+
+@pytest.mark.parametrize("line", ["import module_that_is_not_there", "from statistics import nothing"])
+def test_an_import_that_fails_is_the_functions_own_error(line):
+    assert "in line 2 of its cell" in told("raised", line)
+
+
 def test_after_a_syntax_error_the_older_definition_is_named(said, monkeypatch):
     class Shell:
         user_ns: ClassVar = {"In": ["", "def output_size(n, k, s, p):\n    return 3", "check(output_size)"]}
@@ -776,9 +832,11 @@ def test_after_a_syntax_error_the_older_definition_is_named(said, monkeypatch):
     monkeypatch.setattr("IPython.get_ipython", Shell)
     check(answer("return 3"))
     assert "older" not in said()
-    Shell.user_ns["In"][2:2] = ["def output_size(n, k, s, p):\n    return (n - k // s"]
-    check(answer("return 3"))
-    assert "This judges an older definition: Python could not read line 2 of its newest cell" in said()
+    for newer in ("def output_size(n, k, s, p):\n    return (n - k // s", "output_size = lambda n, k, s, p: (\n    3"):
+        Shell.user_ns["In"][2:2] = [newer]
+        check(answer("return 3"))
+        assert "This judges an older definition: Python could not read line " in said()
+        del Shell.user_ns["In"][2]
 
 
 # What a learner calls a function

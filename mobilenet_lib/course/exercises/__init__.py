@@ -123,7 +123,10 @@ def _older_definition(name: str) -> tuple[str, ...]:
     """In a notebook, a sentence where Python could not read the newest cell that defines the function."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     cells = shell.user_ns.get("In", ()) if shell is not None else ()
-    newest = next((cell for cell in reversed(cells) if re.search(rf"^\s*def {name}\b", cell, re.MULTILINE)), "")
+    newest = next(
+        (cell for cell in reversed(cells) if re.search(rf"^\s*((def|class) {name}\b|{name} *=)", cell, re.MULTILINE)),
+        "",
+    )
     try:
         ast.parse(newest)
     except SyntaxError as problem:

@@ -3,9 +3,7 @@
 Both are given the same weights, and then the same images. Which tensor is which is found without names: by shape, by
 what it holds at the start (ones in a batch norm's scale, zeros in its shift, …) and, among equals, by the order in
 which an image meets the layers. So a learner may name, nest and write the parts as they like. Compared are the tensors
-that the layer holds, its output in train mode, then in eval mode with the running statistics of that step, and its
-MACs.
-
+that the layer holds, its output in train mode, then in eval mode with the running statistics of that step, and MACs.
 Paddle is imported when a layer is built, not with this module.
 """
 
@@ -15,7 +13,6 @@ import contextlib
 import io
 import math
 import sys
-import traceback
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,7 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilenet_lib.course.exercises._exercise import SEED, Exercise
-from mobilenet_lib.course.exercises._values import short_repr
+from mobilenet_lib.course.exercises._values import said, short_repr
 
 _BATCH = 4  # images: enough for a batch norm in train mode
 _LARGEST_ERROR = 1e-4  # of the largest output: what float32 leaves of sums in another order, layer after layer
@@ -57,11 +54,19 @@ class Building(Exercise):
 
     def watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, but for a layer it returns what is `Seen` of it; anything else passes as it is."""
+        nn = _paddle().nn
 
         def call(*arguments: Any, **named: Any) -> Any:
-            layer = function(*arguments, **named)
-            is_layer = isinstance(layer, _paddle().nn.Layer)
-            return see(layer, self.image(*arguments, *named.values())) if is_layer else layer
+            layer, image = function(*arguments, **named), self.image(*arguments, *named.values())
+            if not isinstance(layer, nn.Layer):
+                return layer
+            seen = see(layer, image)
+            if any(map(_has_bias, layer.sublayers(include_self=True))):
+                again = function(*arguments, **named)
+                for part in filter(_has_bias, again.sublayers(include_self=True)):
+                    part.bias = None
+                seen.without_bias = see(again, image)
+            return seen
 
         return call
 
@@ -88,13 +93,18 @@ class Building(Exercise):
 
 @dataclass
 class Seen:
-    """What is compared of a layer. held: role and shape of its tensors. train, eval: outputs in these modes."""
+    """What is compared of a layer. held: role and shape of its tensors. train, eval: outputs in these modes.
+
+    without_bias: the same layer without the biases of its convolutions, where it has any: that most common mistake must
+    not hide another one.
+    """
 
     layer: Any = field(repr=False)
     image: tuple[int, int, int]
     held: list[tuple[str, tuple[int, ...]]]
     train: np.ndarray
     eval: np.ndarray
+    without_bias: Seen | None = None
 
     @cached_property
     def macs(self) -> int:
@@ -115,25 +125,18 @@ def see(layer: Any, image: tuple[int, int, int]) -> Seen:
     images = paddle.to_tensor(_drawn("images", (_BATCH, *image), 0))
     with paddle.no_grad():
         layer.eval()
-        tensors = _tensors(layer, images[:1])
-        roles = [role for role, _ in tensors]
-        for place, (role, tensor) in enumerate(tensors):
-            shape = tuple(tensor.shape)
-            alike = [(r, tuple(t.shape)) for r, t in tensors[:place]].count((role, shape))
-            tensor.set_value(_drawn(role, shape, alike))
+        held: list[tuple[str, tuple[int, ...]]] = []
+        for role, tensor in _tensors(layer, images[:1]):
+            key = role, tuple(tensor.shape)
+            tensor.set_value(_drawn(*key, held.count(key)))
+            held.append(key)
         layer.train()
         for part in layer.sublayers(include_self=True):
             if isinstance(part, paddle.nn.Dropout):
                 part.p = 0  # what it drops is chance
         train = _output(layer, images)
         layer.eval()
-        held = [(role, tuple(tensor.shape)) for role, (_, tensor) in zip(roles, tensors, strict=True)]
         return Seen(layer, image, held, train, _output(layer, images))
-
-
-def said(problem: BaseException) -> str:
-    """Kind and text of an error, without the hints in which Paddle repeats itself."""
-    return "".join(traceback.format_exception_only(problem)).partition("[Hint:")[0].strip()
 
 
 def unlike(mine: Seen, theirs: Seen) -> str:
@@ -190,6 +193,10 @@ def _tensors(layer: Any, images: Any) -> list[tuple[str, Any]]:
     return [(roles[key], tensor) for key, tensor in found.items() if key in roles]
 
 
+def _has_bias(part: Any) -> bool:
+    return isinstance(part, _paddle().nn.Conv2D) and part.bias is not None
+
+
 def _own(layer: Any) -> list[Any]:
     """Tensors of real numbers that the layer itself holds."""
     tensors = (*layer._parameters.values(), *layer._buffers.values())
@@ -232,14 +239,9 @@ def undisturbed() -> Iterator[None]:
             undo.callback(paddle.set_default_dtype, paddle.get_default_dtype())
             undo.callback(paddle.set_grad_enabled, paddle.is_grad_enabled())
             undo.enter_context(paddle.utils.unique_name.guard())
-        undo.callback(_at_once)
+        # Whoever imports Paddle in a thread leaves all others in static mode.
+        undo.callback(lambda: "paddle" in sys.modules and _paddle().disable_static())
         yield
-
-
-def _at_once() -> None:
-    """Whoever imports Paddle in a thread leaves all others in static mode."""
-    if "paddle" in sys.modules:
-        _paddle().disable_static()
 
 
 def _paddle() -> Any:

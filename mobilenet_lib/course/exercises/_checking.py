@@ -34,7 +34,17 @@ from mobilenet_lib._support.messages import Block, Code, Message
 from mobilenet_lib.course.exercises import _building
 from mobilenet_lib.course.exercises._building import Building
 from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
-from mobilenet_lib.course.exercises._values import described, difference, has_float, plain, same, shortened, type_fault
+from mobilenet_lib.course.exercises._values import (
+    described,
+    difference,
+    has_float,
+    kind,
+    plain,
+    said,
+    same,
+    shortened,
+    type_fault,
+)
 
 _PATIENCE = 1.0  # seconds in which a function must end after it was told to
 _IMPORT_PATIENCE = 60.0  # seconds that an import may take to end
@@ -290,7 +300,8 @@ def _judge(exercise: Exercise, function: Callable[..., Any], trial: _Trial) -> R
     for case, value in zip(exercise.all_cases, trial.values, strict=True):
         fault = type_fault(value, exercise.returns)
         if fault:
-            text = f"For {_call(exercise, case)} your function returns {described(value)}. {fault}"
+            shown = kind(value) if isinstance(exercise, Building) else described(value)
+            text = f"For {_call(exercise, case)} your function returns {shown}. {fault}"
             return _report("type", exercise, "another kind of result is needed", (text,))
         cleaned.append(plain(value, exercise.returns))
     return _judge_values(exercise, cleaned, trial.values)
@@ -325,10 +336,15 @@ def _judge_layers(exercise: Building, trial: _Trial) -> Report | None:
         )
         message = f"Correct: {len(seen)} of {len(seen)} cases ({exercise.name})"
         return Report("correct", Message("right", message, (f"{told}{seen[-1].macs:,} MACs in the last case.",)))
-    for known in exercise.misconceptions:
-        if exercise.makes_mistake(known.function, seen, problem):
-            said = ("Paddle says:", Code(shortened(_building.said(problem)))) if problem else ()
-            return _report("misconception", exercise, "not yet", (known.message, *said, _help(exercise)), known.name)
+    error = ("Paddle says:", Code(shortened(said(problem)))) if problem else ()
+    tries = {(): seen}
+    if any(one.without_bias for one in seen):
+        tries[("Besides, your convolutions have a bias.",)] = [one.without_bias or one for one in seen]
+    for besides, tried in tries.items():
+        for known in exercise.misconceptions:
+            if exercise.makes_mistake(known.function, tried, problem):
+                blocks = (known.message, *besides, *error, _help(exercise))
+                return _report("misconception", exercise, "not yet", blocks, known.name)
     if not any(faults):
         return None
     first = next(place for place, fault in enumerate(faults) if fault)
@@ -394,8 +410,8 @@ def _raised(exercise: Exercise, function: Callable[..., Any], where: Arguments, 
     if isinstance(problem, _Asked):
         text = "Your function calls `input()`. It is given all that it needs as arguments, so it needs nobody to ask."
         return _report("raised", exercise, "it asks for input", (text,))
-    said = Code(shortened(_building.said(problem)))
-    blocks: list[Block] = [f"For {_call(exercise, where)} your function raises", said]
+    error = Code(shortened(said(problem)))
+    blocks: list[Block] = [f"For {_call(exercise, where)} your function raises", error]
     line = _line_of(function, problem)
     if line:
         blocks += [f"in line {line[0]} of its cell:", Code(line[1])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import traceback
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
@@ -118,6 +119,16 @@ def short_repr(value: Any) -> str:
     except Exception:  # an int of thousands of digits, or an object with a broken repr
         text = f"a value of type {type(value).__name__} that cannot be shown"
     return shortened(text)
+
+
+def said(problem: BaseException) -> str:
+    """Kind and text of an error, without the hints in which Paddle repeats itself."""
+    return "".join(traceback.format_exception_only(problem)).partition("[Hint:")[0].strip()
+
+
+def kind(value: Any) -> str:
+    """What a learner returned in place of a layer."""
+    return f"the class `{value.__name__}` itself" if isinstance(value, type) else f"a `{type(value).__name__}`"
 
 
 def shortened(text: str) -> str:

@@ -238,6 +238,7 @@ DEPTHWISE_LAYER = Building(
     "whether there is a bias.",
     mistakes={
         "groups_forgotten": lambda m, k, s: brick(m, m, k, s, order="conv"),
+        "groups_and_padding_forgotten": lambda m, k, s: brick(m, m, k, s, order="conv", padding=0),
         "padding_forgotten": lambda m, k, s: brick(m, m, k, s, m, "conv", padding=0),
         "padding_always_1": lambda m, k, s: brick(m, m, k, s, m, "conv", padding=1),
         "padding_of_the_kernel": lambda m, k, s: brick(m, m, k, s, m, "conv", padding=k),
@@ -247,6 +248,8 @@ DEPTHWISE_LAYER = Building(
     },
     messages={
         "groups_forgotten": GROUPS_FORGOTTEN,
+        "groups_and_padding_forgotten": "Two things: your kernels see all channels, where each should see its own, and "
+        "your feature map shrinks at its edges.",
         "padding_forgotten": PADDING_FORGOTTEN,
         "padding_always_1": "A padding of 1 keeps the size for a 3×3 kernel. Which padding does it for 5×5?",
         "padding_of_the_kernel": "Your feature map grows: the padding is as wide as the kernel. How far does a kernel "

@@ -223,7 +223,7 @@ SHARE_LOST = Exercise(
 
 BEST_SCALE = Exercise(
     prompt="Write the one number by which all recovered points are multiplied so that the sum of the squared distances "
-    "to the original points is smallest.",
+    "to the original points is smallest; six digits of it are enough.",
     reference=best_scale,
     returns="number",
     cases=(
