@@ -46,7 +46,7 @@ def cell(source: str, name: str = "output_size"):
     source = textwrap.dedent(source).strip() + "\n"
     file_name = f"<test-cell-{next(_cells)}>"
     linecache.cache[file_name] = (len(source), None, source.splitlines(keepends=True), file_name)
-    namespace = {"np": np}
+    namespace = {"np": np, "__name__": "__main__"}
     exec(compile(source, file_name, "exec"), namespace)
     return namespace[name]
 
@@ -184,7 +184,7 @@ def test_mistake_triggers_its_own_message(task: Exercise, known):
 
 def formulas(task: Exercise) -> set[str]:
     """The reference's calculations and comparisons, whole and in parts, without blanks."""
-    kinds = (ast.BinOp, ast.Compare, ast.Subscript, ast.keyword)
+    kinds = (ast.BinOp, ast.Compare, ast.Subscript, *([ast.keyword] if isinstance(task, Building) else []))
     parts = [node for node in ast.walk(ast.parse(task.solution)) if isinstance(node, kinds)]
     return {ast.unparse(part).replace(" ", "") for part in parts}
 
