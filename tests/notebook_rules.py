@@ -293,6 +293,10 @@ def opening(lesson: Lesson) -> Iterator[str]:
         yield "the opening lacks the objectives: what you will be able to do"
     if not re.search(rf"(?i)\b{planned.minutes} minutes|minutes:\** {planned.minutes}\b", text):
         yield f"the opening lacks the time that lessons.py has: {planned.minutes} minutes"
+    minutes = sum(exercise.minutes for exercise in EXERCISES.values() if exercise.lesson == lesson.number)
+    stated = re.search(r"(\d+) minutes for the exercises", text)
+    if stated and int(stated[1]) != minutes:
+        yield f"the opening gives {stated[1]} minutes for the exercises; those of the lesson take {minutes}"
     if not re.search(r"(?i)prerequisites|before this", text):
         yield "the opening lacks the prerequisites: say what is needed, or that nothing is"
     for number in planned.prerequisites:

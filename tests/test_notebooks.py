@@ -179,6 +179,11 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
     (rules.opening, "question", _replace(TITLE, "what does", "why does")),
     (rules.opening, "objectives", _replace(TITLE, "What you will be able to do", "This will")),
     (rules.opening, "minutes", _replace(TITLE, "20 minutes", "30 minutes")),
+    (
+        rules.opening,
+        "5 minutes for the exercises",
+        _replace(TITLE, "20 minutes", "20 minutes, 5 minutes for the exercises"),
+    ),
     (rules.opening, "no lesson 00", _replace(TITLE, course.lesson("00").file_name, "gone.ipynb")),
     (rules.opening, "prerequisites", _replace(TITLE, "Prerequisites", "Needed")),
     (rules.closing, "'what you have learned'", _replace(END, "what you have learned", "the end")),

@@ -91,9 +91,8 @@ class Notebook:
         return int(stated.group(1)) if stated else 0
 
     def minutes_for(self, exercise: Exercise) -> float:
-        """The exercise's part of `exercise_minutes`, by its points."""
-        points = sum(one.points for one in EXERCISES.values() if one.lesson == self.lesson.number)
-        return self.exercise_minutes * exercise.points / points
+        """The exercise's minutes; 0 where the lesson's opening counts them with the rest."""
+        return exercise.minutes if self.exercise_minutes else 0
 
     @property
     def questions(self) -> list[Question]:

@@ -76,4 +76,4 @@ def test_an_exercise_wrong_then_right(open_lesson):
 
     start = open_lesson("00")
     shown = run_cell(start, "progress")
-    assert "1 of 4" in shown, f"lesson 02 has one of four exercises solved: {shown}"
+    assert "1 of 6" in shown, f"lesson 02 has one of six exercises solved: {shown}"

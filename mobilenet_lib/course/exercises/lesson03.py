@@ -1,8 +1,24 @@
-"""Exercises of lesson 03: ReLU6."""
+"""Exercises of lesson 03: the block in Paddle, and ReLU6."""
 
 from __future__ import annotations
 
-from mobilenet_lib.course.exercises._exercise import Exercise
+from functools import partial
+
+import numpy as np
+
+from mobilenet_lib.course.exercises._building import Building
+from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
+from mobilenet_lib.course.exercises._wrong_layers import (
+    BIAS_KEPT,
+    GROUPS_FORGOTTEN,
+    PADDING_FORGOTTEN,
+    RELU6_USED,
+    STRIDE_FORGOTTEN,
+    brick,
+    layers,
+    of_paddle,
+    pair,
+)
 
 
 def relu6(value):
@@ -10,6 +26,34 @@ def relu6(value):
     if value < 0:
         return 0
     return 6 if value > 6 else value
+
+
+def conv_bn_relu(in_channels, out_channels, kernel_size, stride, groups):
+    """A Paddle layer: convolution without bias, batch norm, ReLU; at stride 1 the feature map keeps its size."""
+    from paddle import nn
+
+    padding = kernel_size // 2
+    return nn.Sequential(
+        nn.Conv2D(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias_attr=False),
+        nn.BatchNorm2D(out_channels),
+        nn.ReLU(),
+    )
+
+
+def separable_block(in_channels, out_channels, stride):
+    """V1's block as a Paddle layer: depthwise 3×3 with the stride, batch norm, ReLU; pointwise, batch norm, ReLU."""
+    from paddle import nn
+
+    from mobilenet_lib.layers import ConvBNReLU
+
+    depthwise = ConvBNReLU(in_channels, in_channels, 3, stride, groups=in_channels)
+    pointwise = ConvBNReLU(in_channels, out_channels, 1)
+    return nn.Sequential(depthwise, pointwise)
+
+
+def _random_brick(rng: np.random.Generator) -> Arguments:
+    groups, kernel_size = rng.integers(1, 4), 2 * rng.integers(0, 3) + 1
+    return *(groups * rng.integers(1, 4, size=2)), kernel_size, rng.integers(1, 3), groups
 
 
 RELU6 = Exercise(
@@ -39,6 +83,99 @@ RELU6 = Exercise(
         "min_and_max_swapped": "Your function always returns 6: min and max are swapped. Which of the two sets a "
         "floor?",
     },
+    minutes=4,
+    difficulty=1,
 )
 
-EXERCISES = (RELU6,)
+CONV_BN_RELU = Building(
+    prompt="Build the brick of which MobileNet consists: convolution, batch norm, ReLU, for any kernel size, stride "
+    "and number of groups.",
+    reference=conv_bn_relu,
+    known=lambda m, n, k, s, groups: of_paddle("vision.ops.ConvNormActivation")(m, n, k, s, groups=groups),
+    image=lambda in_channels, *_: (in_channels, 9, 9),
+    cases=((3, 8, 3, 2, 1), (6, 6, 3, 1, 6), (6, 10, 1, 1, 1), (4, 4, 5, 2, 4)),
+    random_case=_random_brick,
+    first_hint="`standard_block` above is such a brick for 3×3 kernels. Which of its numbers must become arguments, "
+    "and which one follows from the kernel size?",
+    second_hint="The padding is half the kernel, cut to a whole number: 1 for 3×3, 0 for 1×1. The batch norm counts "
+    "the channels that the convolution outputs.",
+    mistakes={
+        "bias_kept": partial(brick, bias=True),
+        "padding_forgotten": partial(brick, padding=0),
+        "padding_always_1": partial(brick, padding=1),
+        "groups_forgotten": lambda m, n, k, s, groups: brick(m, n, k, s),
+        "stride_forgotten": lambda m, n, k, s, groups: brick(m, n, k, 1, groups),
+        "norm_first": partial(brick, order="norm conv relu"),
+        "norm_last": partial(brick, order="conv relu norm"),
+        "norm_forgotten": partial(brick, order="conv relu"),
+        "activation_forgotten": partial(brick, order="conv norm"),
+        "relu6": partial(brick, order="conv norm relu6"),
+    },
+    messages={
+        "bias_kept": BIAS_KEPT,
+        "padding_forgotten": PADDING_FORGOTTEN,
+        "padding_always_1": "A padding of 1 keeps the size for a 3×3 kernel only. Which padding does it for 1×1, and "
+        "for 5×5?",
+        "groups_forgotten": "Your convolution ignores `groups`, so that it is never depthwise.",
+        "stride_forgotten": STRIDE_FORGOTTEN,
+        "norm_first": "Your batch norm stands before the convolution. It normalises what the convolution outputs.",
+        "norm_last": "Your batch norm stands behind the ReLU. The ReLU comes last, so that it cuts off what is below "
+        "zero after normalising.",
+        "norm_forgotten": "The batch norm is missing.",
+        "activation_forgotten": "The ReLU is missing. Without it, a row of such bricks is one large linear function.",
+        "relu6": RELU6_USED,
+    },
+    minutes=8,
+    difficulty=1,
+)
+
+SEPARABLE_BLOCK = Building(
+    prompt="Build V1's block: depthwise 3×3, batch norm, ReLU, then pointwise 1×1, batch norm, ReLU.",
+    reference=separable_block,
+    known=lambda m, n, s: of_paddle("vision.models.mobilenetv1.DepthwiseSeparable")(m, m, n, m, s, 1.0),
+    image=lambda in_channels, *_: (in_channels, 9, 9),
+    cases=((4, 8, 1), (6, 6, 2), (8, 4, 2)),
+    random_case=lambda rng: (*rng.integers(2, 9, size=2), rng.integers(1, 3)),
+    first_hint="Two of the bricks of the exercise before. Which channels, which kernel, how many groups has each, and "
+    "to which of them does the stride belong?",
+    second_hint="The depthwise brick goes from the input channels to as many, and takes the stride, because it is the "
+    "one that filters spatially. The pointwise brick goes on to the output channels, at stride 1.",
+    mistakes={
+        "groups_forgotten": lambda m, n, s: pair(m, n, s, groups=1),
+        "stride_forgotten": lambda m, n, s: pair(m, n, 1),
+        "stride_in_the_pointwise": lambda m, n, s: pair(m, n, 1, last_stride=s),
+        "stride_in_both": lambda m, n, s: pair(m, n, s, last_stride=s),
+        "bias_kept": partial(pair, bias=True),
+        "padding_forgotten": partial(pair, padding=0),
+        "nothing_between": partial(pair, first="conv"),
+        "norm_forgotten_between": partial(pair, first="conv relu"),
+        "relu_forgotten_between": partial(pair, first="conv norm"),
+        "relu_forgotten_at_the_end": partial(pair, last="conv norm"),
+        "norm_before_each": partial(pair, first="norm conv relu", last="norm conv relu"),
+        "pointwise_first": lambda m, n, s: layers(brick(m, n), brick(n, n, 3, s, n)),
+        "relu6": partial(pair, first="conv norm relu6", last="conv norm relu6"),
+    },
+    messages={
+        "groups_forgotten": GROUPS_FORGOTTEN,
+        "stride_forgotten": STRIDE_FORGOTTEN,
+        "stride_in_the_pointwise": "Your stride is in the pointwise part: it skips three of four positions that the "
+        "depthwise part has computed. Which part filters spatially, and can skip positions before it computes them?",
+        "stride_in_both": "Both of your parts have the stride, so the feature map is quartered.",
+        "bias_kept": BIAS_KEPT,
+        "padding_forgotten": PADDING_FORGOTTEN,
+        "nothing_between": "Nothing stands between your two convolutions. In V1 each of them has its batch norm and "
+        "its ReLU.",
+        "norm_forgotten_between": "The batch norm behind the depthwise convolution is missing.",
+        "relu_forgotten_between": "The ReLU behind the depthwise convolution is missing.",
+        "relu_forgotten_at_the_end": "The ReLU behind the pointwise convolution is missing. (V2 leaves it out, with a "
+        "reason that comes in lesson 05. V1 has it.)",
+        "norm_before_each": "Your batch norms stand before the convolutions. They normalise what these output.",
+        "pointwise_first": "You mix the channels first and filter spatially afterwards. V1 does it the other way "
+        "round.",
+        "relu6": RELU6_USED,
+    },
+    minutes=8,
+    difficulty=2,
+)
+
+EXERCISES = (RELU6, CONV_BN_RELU, SEPARABLE_BLOCK)

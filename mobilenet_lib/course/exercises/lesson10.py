@@ -101,6 +101,8 @@ QUANTISE = Exercise(
         "bits_are_decimals": "You rounded to that many decimals. Bits count levels between 0 and `largest`, and have "
         "nothing to do with decimals.",
     },
+    minutes=10,
+    difficulty=2,
     points=20,
 )
 
@@ -141,6 +143,8 @@ FOLDED_WEIGHT = Exercise(
         "inputs_scaled": "You scaled the input channels. The batch norm stands behind the convolution: it sees the "
         "output channels, which are the first axis.",
     },
+    minutes=10,
+    difficulty=3,
     points=20,
 )
 
@@ -176,6 +180,8 @@ FOLDED_BIAS = Exercise(
         "divided_by_variance": "You divided by the variance. A batch norm divides by the standard deviation.",
         "scale_forgotten": "You left the learned scale out. Weights and bias need the same factor.",
     },
+    minutes=6,
+    difficulty=2,
 )
 
 EXERCISES = (QUANTISE, FOLDED_WEIGHT, FOLDED_BIAS)

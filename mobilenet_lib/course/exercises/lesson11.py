@@ -88,6 +88,8 @@ STORED_BYTES = Exercise(
         "always_32_bits": "You took 4 bytes for each number, whatever `bits` says.",
         "weights_only": "You counted the weights, as the papers do. On disk everything counts that the network needs.",
     },
+    minutes=6,
+    difficulty=1,
 )
 
 NETWORK_INPUT = Exercise(
@@ -129,6 +131,8 @@ NETWORK_INPUT = Exercise(
         "colours_reversed": "You turned the order of the colours round: blue where red belongs. Some libraries read "
         "images so; this one does not.",
     },
+    minutes=10,
+    difficulty=2,
 )
 
 PROBABILITIES = Exercise(
@@ -175,6 +179,8 @@ PROBABILITIES = Exercise(
         "them.",
         "powers_of_two": "You took powers of 2. Softmax takes powers of e, because the training's loss does.",
     },
+    minutes=9,
+    difficulty=2,
 )
 
 JOINED_GRADIENT = Exercise(
@@ -208,6 +214,8 @@ JOINED_GRADIENT = Exercise(
         "divided_by_the_counts": "You divided each gradient by its number of images. It is a mean already.",
         "largest_part_only": "You kept the gradient of the largest part. The other processes have worked for nothing.",
     },
+    minutes=10,
+    difficulty=2,
 )
 
 EXERCISES = (STORED_BYTES, NETWORK_INPUT, PROBABILITIES, JOINED_GRADIENT)
