@@ -3,7 +3,7 @@
 A file holds the arrays of `model.state_dict()` (weights and running statistics) under their names, as NumPy's `.npz`.
 It is read without pickle, so that a file from elsewhere can hold wrong numbers but no program.
 
-Introduced in lesson 04.
+Introduced in lesson 03.
 """
 
 from __future__ import annotations

@@ -188,14 +188,14 @@ def test_a_row_of_the_sweep_can_be_measured_again(range_name, bits):
     assert again == pytest.approx(rounding_sweep.correct("relu6", range_name, bits)[0] / 2000, abs=0.07)
 
 
-def test_networks_with_dead_channels_are_those_that_folding_breaks_and_the_repair_mends():
+def test_only_networks_with_dead_channels_are_broken_by_folding_and_the_repair_mends_them():
     """The lesson's explanation, on all six networks."""
     table = rounding_sweep.weights_table()
-    for (activation, seed), row in table.iterrows():
-        model = weights.recorded(f"fashion_v1_{activation}_{seed.replace(' ', '')}")
-        broken = row["folded, per tensor"] < row["as trained, per tensor"] - 10
-        assert bool(folding.dead_channels(model)) == broken
-        assert row["repaired and folded, per tensor"] > row["as trained, per tensor"] - 2
+    broken = table["folded, per tensor"] < table["as trained, per tensor"] - 10
+    assert broken.any(), "nothing to repair: lesson 10 needs networks with dead channels"
+    for activation, seed in table.index[broken]:
+        assert folding.dead_channels(weights.recorded(f"fashion_v1_{activation}_{seed.replace(' ', '')}"))
+    assert (table["repaired and folded, per tensor"] > table["as trained, per tensor"] - 2).all()
 
 
 def test_differences_are_those_of_the_seeds():

@@ -9,7 +9,7 @@ from mobilenet_lib import data, weights
 from mobilenet_lib.course.exercises import EXERCISES
 from mobilenet_lib.course.questions import QUESTIONS
 from mobilenet_lib.experiments import inference
-from mobilenet_lib.experiments.shipping import shipped
+from mobilenet_lib.experiments.shipping import figures, shipped
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +148,13 @@ def test_how_many_times_faster_is_a_ratio_with_its_quartiles():
     assert recorded.loc[("onnxruntime", 64), "times"] == pytest.approx(shipped.times_faster("onnxruntime", 64))
     assert (recorded["low"] < recorded["times"]).all()
     assert (recorded["times"] < recorded["high"]).all()
+
+
+def test_the_figures_say_what_they_drew():
+    _, alt = figures.latencies(shipped.latencies(), "a machine")
+    row = shipped.latencies().iloc[0]
+    assert f"{row['runtime']}, {row['batch']}: {row['ms']:.1f} ms" in alt
+    assert alt.endswith("a machine.")
+    light = np.full((3, 4, 4), 255, np.uint8)
+    _, alt = figures.preparations(lambda images: np.array([[images.max(), 1.5]]), light, ["beyond", "within"])
+    assert "0 to 255: beyond; light ground: within" in alt
