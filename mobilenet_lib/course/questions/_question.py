@@ -22,7 +22,8 @@ class Question:
     """Something to guess: a number in `unit`, or one of `choices`.
 
     id: the lesson's number, a dot and a name. truth: computes the answer. default: the guess that a run without a
-    learner takes. why: the reason for the truth, in a sentence.
+    learner takes. why: the reason for the truth, in a sentence. clues: patterns of other words that give the truth away,
+    which no lesson may use before its guess.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Question:
     why: str
     unit: str = ""
     choices: tuple[str, ...] = ()
+    clues: tuple[str, ...] = ()
 
     @property
     def lesson(self) -> str:
