@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from refresh_notebooks import lessons
 
+from browser.test_interaction import SEEN, run_cell
+
 # Opens the deck at the first cell and goes forward to cell `last`. Each step says which cells can be seen, and how high
 # the slide is, in pixels: asking for a box lays the page out. Within one call, so that no step waits to be painted,
 # which takes far longer on a machine without a graphics processor.
@@ -51,6 +53,18 @@ async ([last, most]) => {
   return steps;
 }
 """
+_OPEN_OUTPUTS = "() => window.jupyterapp.commands.execute('notebook:show-all-cell-outputs').then(() => {})"
+# Begins the deck at a cell.
+_BEGIN = """
+async (id) => {
+  const { commands, shell } = window.jupyterapp;
+  const notebook = shell.currentWidget.content;
+  notebook.activeCellIndex = notebook.widgets.findIndex((one) => one.model.id === id);
+  await commands.execute("deck:start", {});
+}
+"""
+_END = "() => window.jupyterapp.commands.execute('deck:stop', {}).then(() => {})"
+_PRESENTING = "() => document.body.dataset.jpDeckMode === 'presenting'"
 MOST_STEPS = 200
 # Walked live: what is stored in an explorer's place is its static form, figure and table, which is for a page.
 WITH_EXPLORERS = frozenset({"00", "01", "02", "04", "05", "06"})
@@ -71,6 +85,7 @@ def walk(open_next):
         lesson = open_next(name)
         if live:
             lesson.run_all()
+        lesson.page.evaluate(_OPEN_OUTPUTS)  # those that stay collapsed until they are run must fit too
         cells = lesson.cells()
         last = max(place for place, cell in enumerate(cells) if slide_type(cell) in ("slide", "fragment"))
         steps = lesson.page.evaluate(_WALK, [last, MOST_STEPS])
@@ -94,3 +109,17 @@ def test_the_deck_shows_every_slide_without_scrolling(walk, path):
 
     too_high = [(step["cells"], round(step["height"])) for step in steps if step["height"] > 1000]
     assert not too_high, f"slides of more than the window's 1000 pixels: {too_high}"
+
+
+def test_the_truth_is_out_of_sight_in_class_until_its_cell_is_run(open_next):
+    lesson = open_next("02")
+    run_cell(lesson, "imports")
+    page = lesson.page
+    page.evaluate(_BEGIN, "law-see")
+    page.wait_for_function(_PRESENTING)
+    page.get_by_text("1 / 128 + 1 / 9:.4f").first.wait_for()  # the cell is on the wall
+    assert not page.evaluate(SEEN, "law-see")
+    run_cell(lesson, "law-see")
+    page.wait_for_function(SEEN, arg="law-see")
+    page.evaluate(_END)
+    page.wait_for_timeout(500)  # JupyterLab saves that the deck is closed

@@ -74,7 +74,7 @@ def test_a_fraction_is_asked_back_where_per_cent_is_the_unit(open_lesson):
     expect(form).to_contain_text("1.97 times too low")
 
 
-_SEEN = """
+SEEN = """
 (id) => {
   const cell = window.jupyterapp.shell.currentWidget.content.widgets.find((one) => one.model.id === id);
   return Array.from(cell.node.querySelectorAll(".jp-OutputArea-output")).some((one) => one.checkVisibility());
@@ -95,17 +95,17 @@ def test_what_reveals_a_truth_is_collapsed_until_it_is_run(open_lesson):
     assert "law-see" in hidden
     for name in hidden:
         page.evaluate(_SHOW_CELL, name)
-        assert not page.evaluate(_SEEN, name), name
+        assert not page.evaluate(SEEN, name), name
     page.evaluate(_SHOW_CELL, "motivation-cost")
-    page.wait_for_function(_SEEN, arg="motivation-cost")
+    page.wait_for_function(SEEN, arg="motivation-cost")
     # The stored answer of a form, from a run without a learner, is folded as well.
     page.evaluate(_SHOW_CELL, "predict-ratio")
-    page.wait_for_function(_SEEN, arg="predict-ratio")
+    page.wait_for_function(SEEN, arg="predict-ratio")
     expect(page.get_by_text("Truth: 0.1189 of the standard MACs")).to_be_hidden()
 
     run_cell(lesson, "imports")
     run_cell(lesson, "law-see")
-    page.wait_for_function(_SEEN, arg="law-see")
+    page.wait_for_function(SEEN, arg="law-see")
     expect(page.get_by_text("1/128 + 1/9 = 0.1189")).to_be_visible()
 
 
