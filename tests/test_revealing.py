@@ -126,6 +126,12 @@ def test_an_earlier_lesson_must_not_show_the_truth_and_a_later_one_may():
     assert "cell early of lesson 01 gives away 02.article_layer_ratio" in found
 
 
+def test_a_time_that_happens_to_be_a_truth_gives_nothing_away():
+    early = code("early", "0.1189")
+    early.metadata["tags"] = ["nbval-ignore-output"]
+    assert not list(given_away("02", {"01": [early], "02": [form("02.article_layer_ratio")]}))
+
+
 def test_a_refreshed_lesson_collapses_them_and_nothing_else():
     cells = [text("## Ask"), form("01.stride_two"), code("see", "1"), text("## Next", "next"), code("plain", "2")]
     cells[2].metadata["jupyter"] = nbformat.from_dict({"source_hidden": True})
