@@ -101,7 +101,7 @@ def test_the_truth_is_out_of_sight_in_class_until_its_cell_is_run(open_next):
     page = (lesson := open_next("06")).page
     page.evaluate(_BEGIN, "place-see")
     page.wait_for_function(_PRESENTING)
-    page.get_by_text("MACs at one spatial position").first.wait_for()  # the cell is on the wall
+    page.locator(".jp-Cell", has_text="MACs at one spatial position").first.wait_for()  # it is on the wall
     assert not page.evaluate(SEEN, "place-see")
     run_cell(lesson, "place-see")
     page.wait_for_function(SEEN, arg="place-see")
