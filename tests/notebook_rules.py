@@ -11,14 +11,15 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from statistics import median
 from urllib.parse import unquote
 
 import nbformat
 from comparing_images import LIVE
-from refresh_notebooks import CELL_METADATA, NOTEBOOK_METADATA
+from refresh_notebooks import CELL_METADATA, NOTEBOOK_METADATA, NOTEBOOKS
+from revealing import collapsed, given_away
 
 from mobilenet_lib import course
 from mobilenet_lib.course.exercises import EXERCISES
@@ -347,6 +348,25 @@ def asks_its_questions(lesson: Lesson) -> Iterator[str]:
     for name in known:
         if asked.count(name) != 1:
             yield f"question {name!r} is asked {asked.count(name)} times, not once"
+
+
+@rule
+def truths_out_of_sight(lesson: Lesson) -> Iterator[str]:
+    """What reveals the truth of a question stays collapsed until it is run, and nothing tells it beforehand."""
+    hidden = {cell.id for _, cell in lesson.cells("code") if cell.metadata.get("jupyter", {}).get("outputs_hidden")}
+    wanted = collapsed(lesson.notebook.cells)
+    for name in sorted(wanted - hidden):
+        yield f"the output of cell {name} reveals a truth and is not collapsed: {_refresh(lesson)}"
+    for name in sorted(hidden - wanted):
+        yield f"the output of cell {name} reveals no truth and is collapsed: {_refresh(lesson)}"
+    for found in given_away(lesson.number, _others() | {lesson.number: lesson.notebook.cells}):
+        yield f"{found}: say it after the guess, in other words, or let a collapsed output say it"
+
+
+@cache
+def _others() -> dict[str, list[nbformat.NotebookNode]]:
+    """The cells of every lesson in notebooks/, by its number."""
+    return {path.name[:2]: read(path).notebook.cells for path in NOTEBOOKS.glob("*.ipynb")}
 
 
 @rule

@@ -192,6 +192,17 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
     (rules.closing, "folded answers", _replace(END, "2. How? <details><summary>Answer</summary>So.</details>", "")),
     (rules.asks_its_questions, "predict('99.gone') is no question", _code("predict('99.gone')")),
     (rules.asks_its_questions, "macs_of_4x4') is no question of lesson 99", _code("predict('01.macs_of_4x4')")),
+    (rules.truths_out_of_sight, "figure reveals a truth and is not", _code('predict("01.macs_of_4x4")')),
+    (
+        rules.truths_out_of_sight,
+        "figure reveals no truth and is",
+        _set(FIGURE, metadata={"jupyter": {"outputs_hidden": True}}),
+    ),
+    (
+        rules.truths_out_of_sight,
+        "cell end of lesson 99 gives away 01.macs_of_4x4",
+        lambda cells: cells[CODE].update(source='predict("01.macs_of_4x4")') or cells[END].update(source="36 MACs."),
+    ),
     (rules.sets_its_exercises, "check(gone) names no exercise", _code("exercises.check(gone)")),
     (rules.sets_its_exercises, "hint(gone) names no exercise", _code("hint('gone')")),
     (rules.file_size, "MB is more than", _data(FIGURE, **{"image/png": "A" * 2_500_000})),

@@ -533,6 +533,7 @@ def test_guide_shows_a_slow_cell_with_what_it_showed(lessons, monkeypatch):
     monkeypatch.setattr(_measured, "times", lambda one: times)
     text = _guide.guide(lesson)
     assert "Slow: <code>count-4x4</code>, 7.0 s" in text
+    assert "<details" not in text, "whoever teaches sees what is collapsed for students"
     text, cell = words(text), next(one for one in lesson.cells if one.id == "count-4x4")
     assert " ".join(cell.outputs[0].text.split()) in text
     assert "P with 1 core, of which" in text
@@ -597,7 +598,11 @@ def test_slides_need_no_network_and_give_no_answer(lessons):
         assert not re.search(r"<(?:script|link|iframe|object)\b|@import|url\(", page)
         assert not re.findall(r"(?:src|srcset|data)=[\"'](?!data:)", page)
         assert not re.search(r'href="(?!https?:|#|\d\d_\w+\.html)', page)
-        assert "<details" not in page
+        # What reveals a truth is folded, and nothing else: other folds are left out.
+        hidden = [cell.metadata.get("jupyter", {}).get("outputs_hidden") for cell in lesson.cells]
+        kept = [_notebooks.slide_type(cell) not in ("notes", "skip") for cell in lesson.cells]
+        folded = sum(hide and keep for hide, keep in zip(map(bool, hidden), kept, strict=True))
+        assert page.count("<details") == page.count('<details class="truth">') == folded
         assert all(re.search(r'\balt="[^"]', img) for img in re.findall(r"<img\b[^>]*>", page))
         text = words(page)
         assert all(said(note) not in text for _, note in lesson.notes)

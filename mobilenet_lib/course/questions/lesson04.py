@@ -88,6 +88,7 @@ QUESTIONS = (
         lambda: float(architectures.mobilenet_v1().by_kind().loc["linear", "params_percent"]),
         default=0.18,
         unit="%",
+        clues=(r"a quarter of the weights",),
         why="It has 1024 · 1000 of 4.2 million weights, and uses each once; a convolution uses it at every position.",
     ),
     Question(
@@ -126,6 +127,7 @@ QUESTIONS = (
         _fraction_near_zero,
         default="5 to 20 %",
         choices=tuple(_FRACTIONS),
+        clues=(r"^None\.",),
         why="Nothing in our recipe pulls them there: it spares depthwise kernels from weight decay.",
     ),
 )

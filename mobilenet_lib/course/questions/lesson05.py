@@ -78,6 +78,7 @@ QUESTIONS = (
         lambda: 100 * manifold.fraction_zeroed(5),
         default=20,
         unit="%",
+        clues=(r"\(n ?\+ ?1\) ?/ ?2",),
         why="Each channel is negative half of the time, whatever the others are: ½ five times over.",
     ),
     Question(
@@ -96,6 +97,7 @@ QUESTIONS = (
         _raw_error_of_many_channels,
         default="0",
         choices=("0", "a half", "1"),
+        clues=(r"[Hh]alf, not zero", r"the half comes from"),
         why="The spiral comes back in the right shape and in half of its size, so that every point is half of its way "
         "off.",
     ),
@@ -129,7 +131,7 @@ QUESTIONS = (
     ),
     Question(
         "05.thin_ends",
-        "V2 at a quarter of its width (α = 0.25), with channels rounded to multiples of 8. How many of its 17 "
+        "V2 at a quarter of its width (α = 0.25), with channels rounded to multiples of 8. How many of its "
         "bottlenecks output only 8 channels?",
         _thin_blocks,
         default=1,
