@@ -112,13 +112,11 @@ def threads() -> int:
 
 @contextmanager
 def computing_threads(count: int) -> Iterator[None]:
-    """Let Paddle compute with `count` threads inside, as a run recorded on another machine did; then as before.
+    """Let Paddle, once it is imported, compute with `count` threads inside, as a run recorded elsewhere did.
 
     The last bits of sums depend on it, and after some hundred steps of training all digits do.
     """
     from threadpoolctl import threadpool_limits
-
-    from mobilenet_lib._support.paddle import paddle  # noqa: F401 - its libraries must be loaded to be limited
 
     whole_number("count", count)
     before = os.environ.get("OMP_NUM_THREADS")
