@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from numbers import Real
 from pathlib import Path
 from statistics import fmean
@@ -291,8 +291,9 @@ def baseline() -> pd.DataFrame:
     return trained([(Baseline(), _recorded("linear_softmax"))])
 
 
-def _recorded(name: str) -> list[Run]:
-    return [runs.recorded(f"design_{name}_seed{seed}") for seed in SEEDS]
+@cache
+def _recorded(name: str) -> tuple[Run, ...]:
+    return tuple(runs.recorded(f"design_{name}_seed{seed}") for seed in SEEDS)
 
 
 def _reached(of_design: Sequence[Run]) -> dict[str, Any]:
@@ -389,8 +390,8 @@ def trade_off(
     for name, row in [] if level is None else level.iterrows():
         said = f"{name}: {100 * row.accuracy:.1f} %"
         fig.axes[0].axhline(100 * row.accuracy, color=plots.PALETTE[3], linestyle=":", marker="")
-        where = (0.99, 100 * row.accuracy)
-        fig.axes[0].annotate(said, where, (0, 3), ("axes fraction", "data"), "offset points", fontsize=9, ha="right")
+        where = (0.01, 100 * row.accuracy)
+        fig.axes[0].annotate(said, where, (0, 3), ("axes fraction", "data"), "offset points", fontsize=9)
         alt += f" A line across marks the {said}, at {row[cost]:,} {COSTS[cost]}."
     return fig, alt
 

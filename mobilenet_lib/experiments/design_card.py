@@ -73,7 +73,7 @@ def _page(title: str, rows: pd.Series, drawn: tuple[Figure, str]) -> str:
     """The card in HTML: the figures that matter most as tiles, the rest as a table below the figure."""
     from mobilenet_lib import plots
 
-    first = [name for name in rows.index if name in ("accuracy", "verdict", *COSTS.values()) or "budget" in name]
+    first = ["accuracy", "verdict", *COSTS.values(), *(name for name in rows.index if name.startswith("budget"))]
     tiles = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(rows[name])}</dd></div>" for name in first)
     table, title = rows.drop(first).to_frame().to_html(header=False, border=0), html.escape(title)
     return (
@@ -101,7 +101,7 @@ def _rows(
         rows
         | _judged(made, own, frame)
         | {
-            "training": told(of_design),
+            "training": _told(of_design),
             "started": run.started,
             "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
             "machine": ", ".join(f"{name} {value}" for name, value in run.machine.items()),
@@ -128,7 +128,7 @@ def _judged(made: Design, own: pd.DataFrame, frame: pd.DataFrame) -> dict[str, s
     }
 
 
-def told(of_design: Sequence[Run]) -> str:
+def _told(of_design: Sequence[Run]) -> str:
     """The conditions of a design's runs in a line: data, images, epochs, batch, rate, step, threads, seeds."""
     run, seeds = of_design[0], ", ".join(str(run.seed) for run in of_design)
     size, rate = run.settings["batch_size"], f"{run.settings['optimizer']} at most {run.settings['learning_rate']:g}"
