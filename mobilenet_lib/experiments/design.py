@@ -347,7 +347,8 @@ def rival(one: Design, frame: pd.DataFrame) -> str:
 def unlike(own: pd.DataFrame, frame: pd.DataFrame, name: str) -> dict[str, tuple[str, str]]:
     """The conditions in which the one row of `own` differs from a row of `frame`, by name: (own, the other's)."""
     mine, theirs = own["conditions"].iloc[0], frame.loc[name, "conditions"]
-    return {what: (mine[what], theirs[what]) for what in mine if mine[what] != theirs[what]}
+    both = {what: (mine[what], theirs.get(what, "unknown")) for what in mine}
+    return {what: pair for what, pair in both.items() if pair[0] != pair[1]}
 
 
 def against(own: pd.DataFrame, frame: pd.DataFrame, name: str) -> dict[str, Any]:

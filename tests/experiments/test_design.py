@@ -175,7 +175,7 @@ def test_the_figure_names_the_front_and_keeps_quiet_about_the_star():
     for name in design.front(frame, "params"):
         assert f"{name} {100 * frame.loc[name, 'accuracy']:.1f} %" in alt
     assert alt.endswith(f"A star marks {frame.index[0]}.")
-    assert design.trade_off(frame, level=design.baseline())[1].endswith("% at 30,720 MACs.")
+    assert design.trade_off(frame, level=design.baseline())[1].endswith("linear softmax: 82.5 %, at 30,720 MACs.")
     labels = [text.get_text() for text in fig.legends[0].get_texts()]
     assert {"V1", "V2", "front", *design.front(frame, "params")} <= set(labels)
 
