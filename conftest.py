@@ -15,6 +15,7 @@ from pathlib import Path
 import no_network
 import pytest
 from isolation import isolated_environment
+from patience import patience
 
 pytest_plugins = ["comparing_images"]  # nbval compares texts only
 
@@ -30,6 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(isolated_environment(folder))
+    if not hasattr(config, "workerinput"):  # a worker gets the one of the process that started it
+        config.option.nbval_cell_timeout = patience(float(config.option.nbval_cell_timeout))
     # So that pytest can be started in any folder of the course.
     config.option.nbval_sanitize_with = str(config.rootpath / config.option.nbval_sanitize_with)
 

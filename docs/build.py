@@ -28,7 +28,9 @@ NOT_IMPORTED = ["paddle", "paddle2onnx", "onnxruntime"]
 
 _EXPLORER = re.compile(r'<div data-explorer="(\w+)"')
 _LINK_TO_FILE = re.compile(r"\]\(([^)#:]+)\)")
-_LINK_IN_OUTPUT = re.compile(rb'(href=\\"\d\d_\w+)\.ipynb')
+_LINK_IN_OUTPUT = re.compile(r'(href=\\"\d\d_\w+)\.ipynb')
+# What JupyterLab keeps collapsed, and the tags with which MyST-NB folds it.
+_FOLDED = {"outputs_hidden": "hide-output", "source_hidden": "hide-input"}
 _EXPORT = re.compile(r"^export (default )?", re.MULTILINE)
 
 
@@ -56,9 +58,7 @@ def staged() -> dict[str, bytes]:
     files = {name: (HERE / name).read_bytes() for name in OWN_FILES}
     files |= {name: (ROOT / name).read_bytes() for name in (*ROOT_PAGES, *linked_files())}
     for lesson in course.LESSONS:
-        name = f"notebooks/{lesson.file_name}"
-        # Links in outputs, such as the map of the course, which Sphinx leaves as they are.
-        files[name] = _LINK_IN_OUTPUT.sub(rb"\1.html", (ROOT / name).read_bytes())
+        files[f"notebooks/{lesson.file_name}"] = lesson_page(ROOT / "notebooks" / lesson.file_name).encode()
     texts = {
         "explorers.md": explorers_page(),
         "_static/explorers.js": explorers_script(),
@@ -69,6 +69,17 @@ def staged() -> dict[str, bytes]:
         + (HERE / "contents.md").read_text(encoding="utf-8"),
     }
     return files | {name: text.encode() for name, text in texts.items()}
+
+
+def lesson_page(path: Path) -> str:
+    """The notebook for Sphinx: what is collapsed in JupyterLab is folded."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        tags = [tag for key, tag in _FOLDED.items() if cell.metadata.get("jupyter", {}).get(key)]
+        if tags:
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), *tags]
+    # Links in outputs, such as the map of the course, which Sphinx leaves as they are.
+    return _LINK_IN_OUTPUT.sub(r"\1.html", nbformat.writes(notebook))
 
 
 def linked_files() -> list[str]:

@@ -23,6 +23,7 @@ exclude_patterns = ["**/.ipynb_checkpoints"]
 
 # The notebooks are shown as they were executed and tested.
 nb_execution_mode = "off"
+nb_code_prompt_show, nb_code_prompt_hide = "Show the {type}", "Hide the {type}"  # of what is folded
 nb_ipywidgets_js = {}  # else require.js and a widget manager, both from another host
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3

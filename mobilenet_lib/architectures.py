@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -250,7 +251,7 @@ def mobilenet_v1(
         raise ValueError(f'activation must be "relu" or "relu6", not {activation!r}')
 
     def width(channels: int) -> int:
-        return _at_least_one(int(channels * width_multiplier), channels, width_multiplier)
+        return _at_least_one(int(channels * exact(width_multiplier)), channels, width_multiplier)
 
     builder = Builder(resolution)
     builder.add("stem", "conv", width(32), stride=stem_stride, activation=activation)
@@ -288,7 +289,7 @@ def mobilenet_v2(
     _check_bottlenecks(bottlenecks)
 
     def width(channels: int) -> int:
-        return make_divisible(channels * width_multiplier)
+        return make_divisible(channels * exact(width_multiplier))
 
     builder = Builder(resolution)
     builder.add("stem", "conv", width(32), stride=stem_stride, activation="relu6")
@@ -309,7 +310,7 @@ def mobilenet_v2(
                 linear=linear,
                 shortcut="identity" if shortcuts and same_shape else "none",
             )
-    head = make_divisible(1280 * max(1.0, width_multiplier))
+    head = make_divisible(1280 * max(1, exact(width_multiplier)))
     builder.add("head", "conv", head, kernel_size=1, activation="relu6")
     builder.add("pool", "pool", builder.channels)
     builder.add("classifier", "linear", num_classes, bias=True, activation="none")
@@ -317,14 +318,19 @@ def mobilenet_v2(
     return builder.table(_title("MobileNet V2", width_multiplier, resolution) + form)
 
 
-def make_divisible(channels: float, divisor: int = 8) -> int:
+def exact(number: Real) -> Fraction:
+    """The number as it is written, because rounding decides: in floating point 100 · 0.29 is 28.999999999999996."""
+    return Fraction(str(number))
+
+
+def make_divisible(channels: float | Fraction, divisor: int = 8) -> int:
     """The multiple of `divisor` nearest to `channels`, at least one of them, and never below 90 % of `channels`.
 
     The rounding of the MobileNet V2 authors' own code: hardware likes multiples of 8, and the 90 % rule keeps small
     widths from losing too much.
     """
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * channels else rounded
+    return rounded + divisor if 10 * rounded < 9 * channels else rounded
 
 
 class Builder:

@@ -103,7 +103,7 @@ def vgg19(resolution: int = 224, num_classes: int = 1000) -> Table:
     return _vgg(19, resolution, num_classes)
 
 
-def linear_softmax(resolution: int = 32, num_classes: int = 10) -> Table:
+def linear_softmax(resolution: int = 224, num_classes: int = 10) -> Table:
     """The dumbest model that learns: one fully connected layer on all pixels, trained by softmax and cross-entropy."""
     check(1.0, resolution, num_classes)
     builder = Builder(resolution)
@@ -111,7 +111,7 @@ def linear_softmax(resolution: int = 32, num_classes: int = 10) -> Table:
     return builder.table(f"Linear softmax, {resolution}×{resolution}")
 
 
-def perceptron(resolution: int = 32, num_classes: int = 10) -> Table:
+def perceptron(resolution: int = 224, num_classes: int = 10) -> Table:
     """A multilayer perceptron: all pixels, a hidden layer of 64 with ReLU, the classifier."""
     check(1.0, resolution, num_classes)
     builder = Builder(resolution)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +85,68 @@ def student_t(number: int, confidence: float = 0.95) -> float:
 
     degrees = whole_number("number", number, minimum=2) - 1
     return float(stats.t.ppf((1 + _confidence(confidence)) / 2, degrees))
+
+
+def factorial(outcomes: pd.DataFrame, factors: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
+    """The effects of two factors in a 2×2 design, seed by seed: a row per seed, a column per effect.
+
+    Args:
+        outcomes: a row per seed, a column for each of the four cells of the design.
+        factors: maps the name of each of the two factors to the two columns in which it is on.
+
+    A factor's main effect is what it adds on average over both states of the other one; "…, with …" and "…, without …"
+    are what it adds in each state; the interaction is the difference of these two. Seeds that miss in a cell are left
+    out. Raises ValueError for a design that is not 2×2, and where fewer than two seeds are in all four cells.
+    """
+    import pandas as pd
+
+    (first, of_first), (second, of_second) = _two_factors(outcomes, factors)
+    (both,) = of_first & of_second
+    (only_first,), (only_second,) = of_first - of_second, of_second - of_first
+    (neither,) = set(outcomes) - of_first - of_second
+    outcomes = outcomes.dropna()
+    if len(outcomes) < 2:
+        raise ValueError(f"outcomes must hold two seeds or more that are in all four cells, not {len(outcomes)}")
+    effects = {}
+    for factor, other, on, alone in (
+        (first, second, only_second, only_first),
+        (second, first, only_first, only_second),
+    ):
+        with_other, without = outcomes[both] - outcomes[on], outcomes[alone] - outcomes[neither]
+        effects[factor] = (with_other + without) / 2
+        effects |= {f"{factor}, with {other}": with_other, f"{factor}, without {other}": without}
+    return pd.DataFrame(effects | {"interaction": with_other - without})
+
+
+def _two_factors(outcomes: pd.DataFrame, factors: Mapping[str, tuple[str, str]]) -> list[tuple[str, set[str]]]:
+    """Each factor with the columns in which it is on. ValueError where they do not make a 2×2 design."""
+    found = [(name, set(columns)) for name, columns in factors.items()]
+    known = all(columns <= set(outcomes) for _, columns in found)
+    fits = len(found) == 2 and known and [len(columns) for _, columns in found] == [2, 2]
+    if not fits or len(outcomes.columns) != 4 or len(found[0][1] & found[1][1]) != 1:
+        raise ValueError(
+            "a 2×2 design has four columns and two factors, each on in two columns, both on in one; not "
+            f"the columns {list(outcomes)} and the factors {dict(factors)}"
+        )
+    return found
+
+
+def mean_effects(effects: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """For each column of differences (a row per seed): their mean over the seeds, and what can be said of it.
+
+    `low` to `high` is Student's confidence interval of the mean. `above 0` and `below 0` count seeds; gaps (NaN) do not
+    count. `verdict` is "positive" or "negative" where the interval leaves out 0, else "open". Raises ValueError for
+    fewer than two seeds.
+    """
+    import pandas as pd
+
+    rows = {}
+    for name, column in effects.items():
+        values = column.dropna()
+        low, high = student_interval(list(values), confidence)
+        verdict = "positive" if low > 0 else "negative" if high < 0 else "open"
+        rows[name] = (values.mean(), low, high, int((values > 0).sum()), int((values < 0).sum()), verdict)
+    return pd.DataFrame(rows, index=["mean", "low", "high", "above 0", "below 0", "verdict"]).T.infer_objects()
 
 
 def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import random
 import re
 import time
@@ -13,6 +12,7 @@ from statistics import median
 import pandas as pd
 import pytest
 from IPython.core.formatters import DisplayFormatter
+from patience import patience
 
 from mobilenet_lib import statistics
 from mobilenet_lib.architectures import V2_BOTTLENECKS
@@ -58,8 +58,7 @@ def assert_immediate(update: Callable[[int], object]) -> None:
         update(number)
         seconds.append(time.perf_counter() - start)
     print(f"median {1000 * median(seconds):.2f} ms, longest {1000 * max(seconds):.2f} ms")
-    busy = max(1, os.getloadavg()[0] / (os.cpu_count() or 1)) if hasattr(os, "getloadavg") else 1
-    assert median(seconds) < SECONDS * busy, seconds
+    assert median(seconds) < patience(SECONDS), seconds
 
 
 def made_up() -> pd.DataFrame:

@@ -17,6 +17,7 @@ import nbformat
 from isolation import isolated_environment
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from revealing import collapsed
 
 from mobilenet_lib._support.files import atomic_write
 
@@ -59,12 +60,20 @@ def run(path: Path) -> nbformat.NotebookNode:
 
 
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drop in place what says when and where a lesson ran, not what it shows. Cell ids stay."""
+    """Drop in place what says when and where a lesson ran, not what it shows, and collapse what reveals a truth.
+
+    Cell ids stay. JupyterLab opens a collapsed output when its cell is run.
+    """
     notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for cell in notebook.cells:
         for key in cell.metadata.keys() - CELL_METADATA:
             del cell.metadata[key]
+    hidden = collapsed(notebook.cells)
+    for cell in notebook.cells:
+        settings = {key: value for key, value in cell.metadata.pop("jupyter", {}).items() if key != "outputs_hidden"}
+        if settings := settings | ({"outputs_hidden": True} if cell.id in hidden else {}):
+            cell.metadata["jupyter"] = nbformat.from_dict(settings)
     return notebook
 
 

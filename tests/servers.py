@@ -13,11 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-# Nothing waits for them where all is well; a busy machine may need them.
-SECONDS_TO_START = 300
-SECONDS_TO_STOP = 300
+from patience import patience
 
-_ADDRESS = re.compile(r"(http://[\w.:]+)(/\S*)\?token=(\w+)")
+_ADDRESS = re.compile(r"(http://[\w.:]+)(/\S*)\?token=(\S+)")
 
 
 @dataclass(frozen=True)
@@ -49,15 +47,15 @@ def running(command: list[str], folder: Path, **environment: str) -> Iterator[Se
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(SECONDS_TO_STOP)
+                process.wait(patience())
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
 
 def _await_address(process: subprocess.Popen, log: Path) -> tuple[str, ...]:
-    deadline = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < deadline:
+    started = time.monotonic()
+    while time.monotonic() < started + patience():
         found = _ADDRESS.search(log.read_text(encoding="utf-8"))
         if found:
             return found.groups()

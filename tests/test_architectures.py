@@ -208,3 +208,12 @@ def test_without_an_expansion_the_shortcut_is_the_depthwise_layers_own_input():
     rows = mobilenet_v2(bottlenecks=((1, 32, 1, 1),)).rows
     kept = {row.name: row.kept for row in rows if row.name.startswith("bottleneck")}
     assert kept == {"bottleneck1.depthwise": 0, "bottleneck1.project": 32 * 112 * 112}
+
+
+@pytest.mark.parametrize("number_type", [float, np.float32, np.float64, Fraction])
+def test_rounding_goes_by_the_number_as_it_is_written(number_type):
+    """100 · 0.29 is 29, though in floating point it is a little less."""
+    width = Fraction(29, 100) if number_type is Fraction else number_type(0.29)
+    assert mobilenet_v1(width, 32, 10, pairs=[(1, 100)]).blocks[1].out_channels == 29
+    # 0.9 · 10 · 8 = 72 is not below 90 %; 4 beyond a multiple of 8 rounds up.
+    assert [make_divisible(channels) for channels in (80, 12, Fraction(12), 11.99)] == [80, 16, 16, 16]

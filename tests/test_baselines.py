@@ -170,6 +170,28 @@ def test_hooks_count_the_tables_macs_on_our_layers_and_on_paddles(name):
         assert (counted.macs, counted.params) == (table.macs, table.trainable_params)
 
 
+def test_the_baselines_by_hand():
+    softmax, perceptron = baselines.linear_softmax(32), baselines.perceptron(32)
+    assert softmax.params == softmax.macs == 3 * 32 * 32 * 10
+    assert perceptron.params == perceptron.macs == 3 * 32 * 32 * 64 + 64 * 10
+    assert perceptron.trainable_params == perceptron.params + 64 + 10
+    assert [row.kind for row in softmax.rows + perceptron.rows] == ["linear"] * 3
+
+
+def test_the_linear_softmax_is_one_matrix_product():
+    model = models.build("linear_softmax", 10, resolution=32)
+    images = paddle.rand([4, 3, 32, 32])
+    weight, bias = model.classifier.weight.numpy(), model.classifier.bias.numpy()
+    expected = images.numpy().reshape(4, -1) @ weight + bias
+    np.testing.assert_allclose(model(images).numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_articles_v2_is_built_with_fewer_deviations():
+    names = [name for name in ARTICLE_DEVIATIONS if name != "two_pools"]
+    model = models.build("article_mobilenet_v2", 10, resolution=32, deviations=names)
+    assert model.table == article_mobilenet_v2(32, 10, deviations=names)
+
+
 @pytest.mark.parametrize("name", baselines.TABLES)
 def test_every_intermediate_shape_is_the_tables(name):
     resolution = 192 if name == "article_mobilenet_v2" else 32

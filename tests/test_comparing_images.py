@@ -14,6 +14,7 @@ import comparing_images as images
 import nbformat
 import numpy as np
 import pytest
+from patience import patience
 from PIL import Image
 
 from mobilenet_lib import plots
@@ -118,7 +119,7 @@ def test_a_run_is_red_for_a_changed_number_and_a_changed_image(tmp_path):
     command += ["--rootdir", str(TESTS.parent), "--nbval-sanitize-with", str(TESTS / "sanitize.cfg")]
     command += ["-p", "comparing_images", "-p", "no:cacheprovider", "--numprocesses=0", str(lesson)]
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=patience(), check=False)
     outcomes = re.findall(r"::Cell \d+ (\w+)", done.stdout)[: len(cells)]  # then come the failures, at length
     assert outcomes == [outcome for _, outcome in cells], done.stdout
     assert done.returncode == 1

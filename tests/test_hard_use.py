@@ -17,6 +17,7 @@ import nbformat
 import pytest
 from jupyter_client import KernelManager
 from nbval.plugin import get_sanitize_patterns
+from patience import patience
 
 from mobilenet_lib import architectures, runs
 from mobilenet_lib.course import error_notes, launch, progress, readiness, records
@@ -38,16 +39,16 @@ class Kernel:
         self.manager.start_kernel(cwd=str(LESSON.parent), env=environment)
         self.client = self.manager.blocking_client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=300)
+        self.client.wait_for_ready(timeout=patience())
 
     def begin(self, source: str) -> str:
         """Send a cell; the id of the request."""
         return self.client.execute(source, allow_stdin=False)
 
-    def outputs(self, request: str, until: str | None = None, seconds: float = 600) -> list[dict]:
+    def outputs(self, request: str, until: str | None = None) -> list[dict]:
         """What the cell shows until it is done, or until it prints `until`."""
         found: list[dict] = []
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + patience()
         while True:
             message = self.client.get_iopub_msg(timeout=max(0.1, deadline - time.monotonic()))
             if message["parent_header"].get("msg_id") != request:
@@ -65,7 +66,7 @@ class Kernel:
 
     def restart(self) -> None:
         self.manager.restart_kernel(now=True)
-        self.client.wait_for_ready(timeout=300)
+        self.client.wait_for_ready(timeout=patience())
 
     def stop(self) -> None:
         self.client.stop_channels()
@@ -172,7 +173,7 @@ def test_an_interrupted_training_cell_leaves_a_usable_run_and_model(kernel, tmp_
     request = kernel.begin(TRAINING.format(checkpoint=str(tmp_path / "c")))
     kernel.outputs(request, until="finished 2")
     kernel.manager.interrupt_kernel()
-    found = kernel.outputs(request, seconds=120)
+    found = kernel.outputs(request)
     assert {output.get("name") for output in found} == {"stdout"}, found  # no traceback
     last = texts(found).splitlines()[-1]
     assert last.startswith("Interrupted in epoch ")

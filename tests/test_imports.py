@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import patience
 
 import mobilenet_lib
 
@@ -40,7 +41,9 @@ def _loaded_after(names: list[str]) -> dict[str, list[str]]:
         "    loaded[name] = sorted({module.split('.')[0] for module in sys.modules})\n"
         "print(json.dumps(loaded))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=patience()
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

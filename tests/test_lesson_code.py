@@ -1,4 +1,4 @@
-"""The blocks that lessons 03, 04 and 06 write out are the library's: same layers, same parameters, same outputs.
+"""The blocks that lessons 03, 04, 06 and 10 write out are the library's: same layers, same parameters, same outputs.
 
 The lessons go on with the library after that, and say so; this proves that they may.
 """
@@ -49,7 +49,7 @@ def _is_definition(node: ast.stmt) -> bool:
 
 @pytest.fixture(scope="module")
 def v1_block() -> dict[str, Any]:
-    return lesson_code("03", quantization=quantization)
+    return lesson_code("03")
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +105,12 @@ def test_lesson_03_writes_paddles_batch_norm(v1_block):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-def test_lesson_03_writes_the_librarys_rounding_hook(v1_block):
+def test_lesson_10_writes_the_librarys_rounding_hook():
+    hook = lesson_code("10", quantization=quantization)["rounding_hook"](3, 5.0)
     model, values = nn.Sequential(nn.ReLU()), paddle.linspace(-1, 7, 100)
     with quantization.rounded_activations(model, 3, 5.0):
         librarys = model(values).numpy()
-    model[0].register_forward_post_hook(v1_block["rounding_hook"](3, 5.0))
+    model[0].register_forward_post_hook(hook)
     np.testing.assert_array_equal(model(values).numpy(), librarys)
 
 
@@ -164,6 +165,7 @@ def test_lesson_05_runs_the_librarys_experiment():
     error = lessons["relative_error"](spiral, recovered)
     assert error == manifold.relative_error(spiral, recovered) > 0
     assert lessons["fraction_lost_of"](3, 7) == manifold.fraction_lost(7, dimensions=3)
+    assert lessons["theorem_1"](7, 3) == pytest.approx(manifold.fraction_lost(7, dimensions=3))
     assert tuple(lessons["DESIGNS"].values()) == (lesson05.RESNET_BLOCK, lesson05.V2_BLOCK)
 
 

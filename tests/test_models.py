@@ -66,6 +66,8 @@ def test_an_untrained_network_tells_images_apart():
         ({"name": "mobilenet_v1", "width_multiplier": -1}, "width_multiplier must be a number above 0"),
         ({"name": "vgg16", "width_multiplier": 0.5}, "vgg16 has neither width_multiplier nor stem_stride"),
         ({"name": "resnet50", "stem_stride": 1}, "resnet50 has neither"),
+        ({"name": "resnet50", "deviations": []}, "resnet50 has neither"),
+        ({"name": "article_mobilenet_v2", "linear": False}, "article_mobilenet_v2 has neither"),
         ({"name": "article_mobilenet_v2", "resolution": 32}, "resolution=32 leaves a 2×2 map"),
     ],
 )

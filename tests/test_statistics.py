@@ -7,6 +7,7 @@ import warnings
 from statistics import NormalDist
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from test_runs import DATA, run
@@ -29,6 +30,13 @@ def test_wilson_interval_is_the_textbooks(correct, total, low, high):
     assert statistics.wilson_interval(correct, total) == pytest.approx((low, high), abs=5e-5)
     # Counting the mistakes instead mirrors it.
     assert statistics.wilson_interval(total - correct, total) == pytest.approx((1 - high, 1 - low), abs=5e-5)
+
+
+def test_times_that_were_not_kept_are_not_averaged():
+    untimed = run()
+    untimed.epochs[0] |= {"seconds": None, "images_per_second": None}
+    assert statistics.summary([untimed])[["seconds", "images_per_second"]].isna().all(axis=None)
+    untimed.to_frame()
 
 
 def test_wilson_interval_ends_where_the_score_test_rejects():
@@ -69,6 +77,65 @@ def test_student_interval_of_a_worked_example():
         statistics.student_interval([0.7])
     with pytest.raises(ValueError, match="number"):
         statistics.student_t(1)
+
+
+# A 2×2 design by hand: A alone adds 4, B alone adds 2, both together 9, and seed 1 lies 10 higher.
+DESIGN = pd.DataFrame({"both": [9.0, 19], "only A": [4.0, 14], "only B": [2.0, 12], "neither": [0.0, 10]})
+FACTORS = {"A": ("both", "only A"), "B": ("both", "only B")}
+
+
+def test_factorial_gives_main_effects_simple_effects_and_their_difference():
+    effects = statistics.factorial(DESIGN, FACTORS)
+    expected = {"A": 5.5, "A, with B": 7, "A, without B": 4, "B": 3.5, "B, with A": 5, "B, without A": 2}
+    for seed in DESIGN.index:
+        assert effects.loc[seed].to_dict() == {**expected, "interaction": 3}
+    mirrored = statistics.factorial(DESIGN, dict(reversed(FACTORS.items())))
+    assert mirrored[list(effects)].equals(effects), "the order of the factors matters"
+
+
+def test_factorial_is_the_textbooks_analysis_of_effects():
+    """The same effects from least squares on the effect coding of the design (±½)."""
+    rng = np.random.default_rng(0)
+    outcomes = pd.DataFrame(rng.normal(size=(12, 4)), columns=list(DESIGN))
+    a, b = np.array([1, 1, -1, -1]) / 2, np.array([1, -1, 1, -1]) / 2
+    coding = np.column_stack([np.ones(4), a, b, a * b])
+    fitted = np.linalg.solve(coding, outcomes.mean().to_numpy())
+    means = statistics.factorial(outcomes, FACTORS)[["A", "B", "interaction"]].mean()
+    np.testing.assert_allclose(means, fitted[1:])
+
+
+def test_seeds_that_miss_in_a_cell_are_left_out():
+    part = DESIGN.copy()
+    part.loc[2] = [1.0, float("nan"), 1.0, 1.0]
+    assert list(statistics.factorial(part, FACTORS).index) == [0, 1]
+    with pytest.raises(ValueError, match="two seeds or more that are in all four cells, not 1"):
+        statistics.factorial(part.drop(0), FACTORS)
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [
+        {"A": ("both", "only A")},
+        {"A": ("both", "only A"), "B": ("both", "elsewhere")},
+        {"A": ("both", "only A"), "B": ("only B", "neither")},
+        {"A": ("both", "only A"), "B": ("both", "only A")},
+        {"A": ("both",), "B": ("both", "only B")},
+    ],
+    ids=str,
+)
+def test_what_is_no_two_by_two_design_is_refused(factors):
+    with pytest.raises(ValueError, match="a 2×2 design has four columns and two factors"):
+        statistics.factorial(DESIGN, factors)
+
+
+def test_mean_effects_judge_by_students_interval_and_count_seeds():
+    effects = pd.DataFrame({"up": [1.0, 2, 3], "down": [-1.0, -2, -3], "open": [-1.0, 2, float("nan")]})
+    table = statistics.mean_effects(effects)
+    assert table["verdict"].to_dict() == {"up": "open", "down": "open", "open": "open"}
+    assert tuple(table.loc["up", ["low", "high"]]) == pytest.approx(statistics.student_interval([1, 2, 3]))
+    assert tuple(table.loc["open", ["mean", "above 0", "below 0"]]) == (0.5, 1, 1)
+    loose = statistics.mean_effects(effects, confidence=0.8)["verdict"]
+    assert loose.to_dict() == {"up": "positive", "down": "negative", "open": "open"}
 
 
 def test_summary_has_a_row_per_model_with_students_interval_over_seeds():

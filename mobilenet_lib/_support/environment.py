@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 from mobilenet_lib._support.arguments import whole_number
 
@@ -20,14 +24,46 @@ _PACKAGES = ("paddlepaddle", "numpy", "pandas", "matplotlib", "ipywidgets", "jup
 def interactive() -> bool:
     """Is somebody there to move a slider or type a guess?
 
-    True in JupyterLab, Jupyter Notebook and VS Code; False under nbval, nbconvert, pytest and in a plain interpreter.
-    `MOBILENET_INTERACTIVE=0` or `=1` decides when set: Jupyter's server names the open notebook in
-    `JPY_SESSION_NAME`, but a front end that we do not know may not.
+    True in a kernel that JupyterLab, Jupyter Notebook or VS Code shows: on this machine, over SSH, in WSL or in a
+    container. False under nbval, nbconvert, pytest and in a plain interpreter, also where such a kernel started them.
+    `MOBILENET_INTERACTIVE=0` or `=1` decides when set, for a front end that we do not know.
     """
     forced = os.environ.get("MOBILENET_INTERACTIVE", "")
     if forced in {"0", "1"}:
         return forced == "1"
-    return "JPY_SESSION_NAME" in os.environ or "VSCODE_PID" in os.environ
+    return in_notebook() and (_in_vscode() or _named_by_server())
+
+
+def _in_vscode() -> bool:
+    """VS Code names the notebook inside the kernel, and itself in the environment, which a run from there inherits."""
+    if "__vsc_ipynb_file__" in sys.modules["IPython"].get_ipython().user_ns:
+        return True
+    # Over SSH and in WSL there is no VSCODE_PID. Whoever starts a kernel by jupyter_client, as nbconvert does, says so.
+    by_jupyter = os.environ.get("JPY_PARENT_PID") in {str(process.pid) for process in _parents()}
+    return not by_jupyter and not os.environ.keys().isdisjoint({"VSCODE_PID", "VSCODE_CWD"})
+
+
+def _named_by_server() -> bool:
+    """Has Jupyter's server named the open notebook, for this kernel and not for one around it?"""
+    name = os.environ.get("JPY_SESSION_NAME")
+    for process in _parents():
+        found = process.environ()
+        # Windows and conda put a process between a kernel and whoever started it, with the kernel's own variables.
+        if found.get("JPY_PARENT_PID") != os.environ.get("JPY_PARENT_PID"):
+            return name is not None and name != found.get("JPY_SESSION_NAME")
+    return name is not None
+
+
+def _parents() -> list[psutil.Process]:
+    """The processes around this one that may be looked at, from the inside."""
+    import psutil
+
+    found = []
+    with suppress(psutil.Error, OSError):  # somebody else's
+        for process in psutil.Process().parents():
+            process.environ()
+            found.append(process)
+    return found
 
 
 def in_notebook() -> bool:

@@ -1,6 +1,6 @@
 """The course around the lessons: what a lesson asks, checks and keeps.
 
-    from mobilenet_lib.course import check, hint, predict, solution
+    from mobilenet_lib.course import check, hint, predict, solution, yours
 
 Importing it prepares what a lesson needs: `import paddle` takes all cores and prints no start-up notes, and in a
 notebook a NameError says which cell was left out, and an interrupt which import it broke.
@@ -13,7 +13,7 @@ from mobilenet_lib._support import paddle_import
 
 # Imported when asked for: the launcher must be able to speak on a Python that is too old for the rest.
 _HOMES = {
-    **dict.fromkeys(("check", "hint", "solution"), "exercises"),
+    **dict.fromkeys(("check", "hint", "solution", "yours"), "exercises"),
     **dict.fromkeys(("CUTS", "LESSONS", "Lesson", "lesson"), "lessons"),
     "predict": "guesses",
 }

@@ -1,5 +1,12 @@
 // The form of one question. It sends what was typed or chosen, in one message, and shows what Python answers. The truth
-// is not here: it comes with the answer.
+// is not here: it comes when the learner asks for it.
+
+const CUT_OFF =
+  "The kernel was restarted, so this form reaches nobody any more. Click into its cell and press Shift + Enter for a new " +
+  "one. Where a name is missing then, run the cells above first: Run → Run All Above Selected Cell.";
+const WAITING =
+  "No answer yet. While other cells run, the form waits for them. If the kernel was stopped, run this cell again.";
+const PATIENCE = 4000; // milliseconds
 
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -33,23 +40,41 @@ function render({ model, el }) {
   const submit = make("button", { type: "submit", textContent: "Submit guess" });
   const form = make("form", { noValidate: true }, guess.element, submit);
   const said = make("div");
-  said.setAttribute("role", "status"); // a screen reader reads what appears here
-  const again = make("button", {
-    type: "button",
-    textContent: "Guess again",
-    title: "Answer once more; your first guess stays the one that counts",
-  });
-  const box = make("div", { className: "mobilenet-guess" }, prompt, form, said, again);
-
-  // JupyterLab and its slide show would take arrow keys, Enter and letters for themselves; they look for this attribute on
-  // the very element that has the focus.
-  for (const control of box.querySelectorAll("input, button")) control.dataset.lmSuppressShortcuts = "true";
+  const trouble = make("p", { className: "mobilenet-guess-trouble", hidden: true });
+  for (const element of [said, trouble]) element.setAttribute("role", "status"); // read aloud when something appears
+  const readings = make("div", { className: "mobilenet-guess-buttons" });
+  const show = button("See the truth", { show: true });
+  show.className = "mobilenet-guess-main";
+  const change = button("Change my guess", { change: true });
+  const again = button("Guess again", { again: true });
+  again.title = "Answer once more; your first guess stays the one that counts";
+  const buttons = make("div", { className: "mobilenet-guess-buttons" }, show, change, again);
+  const box = make("div", { className: "mobilenet-guess" }, prompt, form, said, readings, buttons, trouble);
 
   let acted = false; // whether the learner did something here, so that the focus may follow
+  let timer;
+  // A new kernel knows nothing of this form. The page marks all models of the old one, and of these the form sees its layout.
+  const cutOff = () => model.get("layout")?.comm_live === false;
+  function send(message) {
+    acted = true;
+    clearTimeout(timer);
+    timer = setTimeout(() => complain(cutOff() ? CUT_OFF : WAITING), cutOff() ? 0 : PATIENCE);
+    model.send(message);
+  }
+  function complain(text) {
+    trouble.textContent = text;
+    trouble.hidden = !text;
+  }
+  function button(textContent, message) {
+    const made = keyed(make("button", { type: "button", textContent }));
+    made.addEventListener("click", () => send(message));
+    return made;
+  }
+  for (const control of box.querySelectorAll("input, button")) keyed(control);
+
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    acted = true;
-    model.send({ guess: guess.read() });
+    send({ guess: guess.read() });
   });
   // In JupyterLab the browser does not submit a form by Enter by itself.
   guess.element.addEventListener("keydown", (event) => {
@@ -57,23 +82,37 @@ function render({ model, el }) {
     event.preventDefault();
     form.requestSubmit();
   });
-  again.addEventListener("click", () => {
-    acted = true;
-    model.send({ again: true });
-  });
 
   function update() {
+    clearTimeout(timer);
+    complain("");
     said.innerHTML = model.get("said");
-    form.hidden = !model.get("asking");
-    again.hidden = model.get("asking");
-    if (acted) (form.hidden ? again : guess).focus();
+    readings.replaceChildren(...model.get("readings").map((text) => button(text, { guess: text })));
+    const stage = model.get("stage");
+    form.hidden = stage !== "asking";
+    show.hidden = change.hidden = stage !== "guessed";
+    again.hidden = stage !== "shown";
+    if (acted) (readings.firstChild ?? { asking: guess, guessed: show, shown: again }[stage]).focus();
     acted = false;
   }
-  // One trait changes with every answer, so that both others are there when the form shows them.
+  const look = () => setTimeout(() => complain(cutOff() ? CUT_OFF : "")); // once all are marked
+  // One trait changes with every answer, so that the others are there when the form shows them.
   model.on("change:answers", update);
+  model.on("comm_live_update", look);
   update();
   el.append(box);
-  return () => model.off("change:answers", update);
+  return () => {
+    clearTimeout(timer);
+    model.off("change:answers", update);
+    model.off("comm_live_update", look);
+  };
+}
+
+// JupyterLab and its slide show would take arrow keys, Enter and letters for themselves; they look for this attribute on
+// the very element that has the focus.
+function keyed(control) {
+  control.dataset.lmSuppressShortcuts = "true";
+  return control;
 }
 
 export default { render };

@@ -17,10 +17,11 @@ from mobilenet_lib.course.questions._question import Question
 def predict(question_id: str) -> None:
     """Ask the question, take a guess, then show the truth and how far off the guess was.
 
-    In a live notebook this is a form: type a number ("36", "1,228,800", "1.2e6", "1.2M", "1/9") or choose, then press
-    Enter or the button. The first guess counts for the calibration in `progress.show()`. A run without a learner takes
-    the question's default guess, keeps nothing, and folds the truth away, or leaves it out in a closed hand-out.
-    ValueError for an unknown question.
+    In a live notebook this is a form: type a number ("36", "1,228,800", "1.2e6", "1.2 million", "25 %", "1/128 + 1/9")
+    or choose, and press Enter. The form says how the guess was read; it can be changed until you see the truth, and
+    then the first guess counts for the calibration in `progress.show()`. A run without a learner takes the question's
+    default guess, keeps nothing, and folds the truth away, or leaves it out in a closed hand-out. ValueError for an
+    unknown question.
     """
     asked = question(question_id)
     if environment.interactive():

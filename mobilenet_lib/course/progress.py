@@ -29,6 +29,7 @@ COLUMNS = (
     *("kind", "lesson", "id", "done", "first_answer", "latest_answer", "truth", "factor_off", "attempts"),
     *("misconceptions", "hints_used", "solution_seen", "points", "points_possible", "first_time", "done_time"),
 )
+FORMULA = "=+-@\t\r"  # with which a formula begins in a spreadsheet
 Row = dict[str, Any]  # of `frame`: what stands in its columns
 
 _UNTOUCHED = {"attempts": [], "hints": 0, "solution_seen": None, "solved": None}
@@ -63,7 +64,7 @@ def frame() -> pd.DataFrame:
 
 
 def export(path: str | Path, student: str = "") -> Path:
-    """Write `frame()` as CSV (UTF-8) for an instructor, with a first column `student` where a name is given.
+    """Write `frame()` as CSV for an instructor, with a first column `student` where a name is given.
 
     Returns the path. FileNotFoundError where its folder does not exist, OSError where it cannot be written; then an
     older file stays as it was.
@@ -75,8 +76,14 @@ def export(path: str | Path, student: str = "") -> Path:
     if student:
         table.insert(0, "student", student)
     with atomic_write(path) as file:
-        file.write(table.to_csv(index=False).encode())
+        file.write(for_spreadsheet(table))
     return path
+
+
+def for_spreadsheet(table: pd.DataFrame) -> bytes:
+    """A table as CSV in UTF-8, with the mark by which Excel knows it; what it would take for a formula stays text."""
+    safe = table.map(lambda one: f"'{one}" if isinstance(one, str) and one[:1] in FORMULA and one else one)
+    return safe.to_csv(index=False).encode("utf-8-sig", errors="replace")
 
 
 def reset(confirm: bool = False) -> None:

@@ -18,20 +18,24 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from mobilenet_lib.course.lessons import LESSONS
+
 # Repeated from pyproject.toml, which cannot be read where the course is not installed; a test compares them.
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)
 PADDLE_VERSION = "3.3.1"
 PADDLE_WHEELS = (("Linux", "x86_64"), ("Darwin", "arm64"), ("Windows", "AMD64"))
 
+_PACKAGE = Path(__file__).resolve().parents[1]
+
 # For CIFAR-10 (archive and decoded images) and the checkpoints of a few training runs.
 FREE_DISK_BYTES = 1_000_000_000
 
 _NOTEBOOK_PACKAGES = ("jupyterlab", "ipywidgets", "anywidget", "numpy", "pandas", "matplotlib")
-_USE_UV = "In the course's folder, run `uv run mobilenet-course`: it installs what is missing."
+_USE_UV = "In the course's folder, run `uv run --no-dev mobilenet-course`: it installs what is missing."
 
 HOW_TO_GET_THE_LESSONS = (
-    "The lessons are not part of the installed package. Get the whole course (`git clone` its repository, or download "
-    "it as an archive), then run `uv run mobilenet-course` inside its folder."
+    "There are no lessons in this folder. `mobilenet-course new my-course` writes them into a new one, and "
+    "`mobilenet-course my-course` opens it."
 )
 
 _TINY_CONVOLUTION = """
@@ -61,7 +65,8 @@ class Check:
 
 def readiness() -> list[Check]:
     """Look at everything the course needs. Takes about three seconds, nearly all of them Paddle's import."""
-    return [check_python(), check_packages(), check_wheel(), *check_paddle(), check_disk(), check_notebooks()]
+    before = [check_python(), check_packages(), check_wheel(), check_home()]
+    return [*before, *check_paddle(), check_training(), check_disk(), check_notebooks()]
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -73,8 +78,8 @@ def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
         f"Python {oldest} to {newest}",
         not problem,
         f"Python {found}{problem}",
-        "Run `uv run --python 3.12 mobilenet-course`: uv fetches that Python if you do not have it. Without uv: "
-        "`pip install uv`, or `pipx install uv` where the system's Python refuses.",
+        "Run `uv run --no-dev --python 3.12 mobilenet-course`: uv fetches that Python if you do not have it. "
+        "Without uv: `pip install uv`, or `pipx install uv` where the system's Python refuses.",
     )
 
 
@@ -109,7 +114,7 @@ def check_paddle() -> list[Check]:
     found, problem = {}, "not installed"
     if paddle_installed():
         advice = "Lessons 01 and 02 work without it. Reinstall it with `uv sync --reinstall-package paddlepaddle`."
-        found, problem = _run_tiny_convolution()
+        found, problem = _run(_TINY_CONVOLUTION)
     if problem:
         without = Check(names[1], False, "needs PaddlePaddle", "See the line before.")
         return [Check(names[0], False, problem, advice), without]
@@ -123,6 +128,22 @@ def check_paddle() -> list[Check]:
     ]
 
 
+def check_training() -> Check:
+    """Can the fast training step be trusted here? Where not, the slow one trains: nothing is missing, only time.
+
+    The first time it takes about six seconds, in a process of its own, and is remembered.
+    """
+    name = "A training step that was tried"
+    if not paddle_installed():
+        return Check(name, False, "needs PaddlePaddle", "See the line before.")
+    command = "import json; from mobilenet_lib.training import choice; print(json.dumps(choice.prepare()))"
+    outcome, problem = _run(command)
+    problems = [problem] if problem else [f"{trial}: {told}" for trial, told in outcome.items() if told]
+    if not problems:
+        return Check(name, True, "static graph")
+    return Check(name, True, f"dynamic graph, several times slower, as the static one failed ({problems[0]})")
+
+
 def check_disk(folder: Path | None = None) -> Check:
     """Is there room for CIFAR-10 and some checkpoints?"""
     free = shutil.disk_usage(folder or course_folder() or Path.cwd()).free
@@ -131,19 +152,50 @@ def check_disk(folder: Path | None = None) -> Check:
     return _check(name, free >= FREE_DISK_BYTES, found, advice)
 
 
+def check_home() -> Check:
+    """Can JupyterLab keep its settings and what runs, Paddle its cache, and the course the progress?"""
+    name = "A home folder that can be written"
+    for folder in _home_folders():
+        if problem := _unwritable(folder):
+            advice = "Set HOME (USERPROFILE on Windows) to a folder of your own before you start."
+            return Check(name, False, f"cannot write into {folder}: {problem}", advice)
+    return Check(name, True, str(Path("~").expanduser()))
+
+
+def _home_folders() -> list[Path]:
+    """Where JupyterLab writes, as its own variables may say, Paddle and the course."""
+    home = Path("~").expanduser()
+    if not all(map(importlib.util.find_spec, ("jupyter_core", "platformdirs"))):
+        return [home]
+    import platformdirs
+    from jupyter_core import paths
+
+    kept = platformdirs.user_data_path("mobilenet-course", appauthor=False)
+    jupyter = (paths.jupyter_runtime_dir(), paths.jupyter_data_dir(), paths.jupyter_config_dir())
+    return [home / ".cache", kept, *map(Path, jupyter)]
+
+
 def check_notebooks(folder: Path | None = None) -> Check:
     """Are the lessons there, and can they be saved?"""
     name = "Lessons that can be saved"
     folder = folder or course_folder()
-    if folder is None:
-        return Check(name, False, "no notebooks folder beside the package", HOW_TO_GET_THE_LESSONS)
-    notebooks = folder / "notebooks"
-    try:
-        with tempfile.TemporaryFile(dir=str(notebooks)):
-            return Check(name, True, str(notebooks))
-    except OSError as problem:
+    lesson = folder and first_lesson(folder)
+    if lesson is None:
+        return Check(name, False, f"no lessons in {folder or Path.cwd()}", HOW_TO_GET_THE_LESSONS)
+    if problem := _unwritable(lesson.parent):
         advice = "Copy the course into a folder of your own and start it there."
-        return Check(name, False, f"cannot write into {notebooks}: {problem.strerror}", advice)
+        return Check(name, False, f"cannot write into {lesson.parent}: {problem}", advice)
+    return Check(name, True, str(lesson.parent))
+
+
+def _unwritable(folder: Path) -> str:
+    """Why no file can be written there, once the folder is made where it is missing; "" where one can."""
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    try:
+        with tempfile.TemporaryFile(dir=str(there)):
+            return ""
+    except OSError as problem:
+        return problem.strerror or str(problem)
 
 
 def _check(name: str, ok: bool, detail: str, advice: str) -> Check:
@@ -152,16 +204,20 @@ def _check(name: str, ok: bool, detail: str, advice: str) -> Check:
 
 
 def course_folder() -> Path | None:
-    """The folder that holds `notebooks/`: the checkout this package lies in, else the working directory, else None."""
-    for folder in (Path(__file__).resolve().parents[2], Path.cwd()):
-        if first_lesson(folder) is not None:
-            return folder
-    return None
+    """The folder with the lessons to open: the working directory, else the checkout this package lies in, else None."""
+    return next((folder for folder in (Path.cwd(), _PACKAGE.parent) if first_lesson(folder) is not None), None)
 
 
 def first_lesson(folder: Path) -> Path | None:
-    """Lesson 00 in this folder's `notebooks/`, or None."""
-    return next(iter(sorted((folder / "notebooks").glob("00_*.ipynb"))), None)
+    """The first lesson in this folder's `notebooks/`, or in the folder itself, or None; a hand-out has some of them."""
+    places = (inside / lesson.file_name for inside in (folder / "notebooks", folder) for lesson in LESSONS)
+    return next((path for path in places if path.is_file()), None)
+
+
+def originals() -> Path:
+    """The folder of the lessons as they come with the course: those of the checkout, or those inside the package."""
+    beside = _PACKAGE.parent / "notebooks"
+    return beside if first_lesson(beside) else _PACKAGE / "notebooks"
 
 
 def as_text(checks: list[Check], details: bool = False) -> str:
@@ -214,9 +270,9 @@ def _verdict(checks: list[Check]) -> str:
     return "This machine is ready for the whole course."
 
 
-def _run_tiny_convolution() -> tuple[dict, str]:
-    """What Paddle says of itself and of four sums, and an empty string; or nothing, and what went wrong."""
-    command = [sys.executable, "-c", _TINY_CONVOLUTION]
+def _run(program: str) -> tuple[dict, str]:
+    """The record that a Python program prints last, and an empty string; or nothing, and what went wrong."""
+    command = [sys.executable, "-c", program]
     text = {"encoding": "utf-8", "errors": "replace"}
     try:
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=120, **text)

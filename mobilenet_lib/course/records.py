@@ -270,7 +270,9 @@ def _fill(database: sqlite3.Connection, content: State | None) -> None:
 def _parsed(older: Path) -> State | None:
     """The content of a JSON file of version 0.1, None where there is none or it is not whole."""
     try:
-        content = json.loads(older.read_text(encoding="utf-8"))
+        content = json.loads(older.read_text(encoding="utf-8-sig"))
+        # Half of a letter, which JSON can hold and SQLite cannot, becomes a question mark.
+        content = json.loads(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace"))
         with closing(_connection(":memory:")) as trial:
             _fill(trial, content)
         return content if content["version"] == 1 else None

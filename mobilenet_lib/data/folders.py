@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import operator
+import unicodedata
 import warnings
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 from tqdm.auto import tqdm
 
 from mobilenet_lib._support.environment import interactive
@@ -26,7 +27,25 @@ Image.init()  # register every reader, so that those wanted can be named
 # Not all that Pillow knows: its EPS reader would start another program. Older Pillows have no AVIF.
 _FORMATS = [name for name in ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF") if name in Image.OPEN]
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
+_ORIENTATION = 0x0112  # of EXIF
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_FEW_BITS = {"L;2": 85, "L;4": 17}  # 255 / 3, 255 / 15
+# Pillow stops at 1 MB of unpacked notes or colour profile in one block, and a camera writes more; it stops at 64 MB of
+# all together still.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 _WHAT_TO_DO = "Open it in an image viewer and save it again as JPEG or PNG, or take another one."
+_FROM_A_PHONE = (
+    "On an iPhone: Settings, Camera, Formats, Most Compatible, and take it again; or open it on a computer and save it "
+    "as JPEG. Renaming the file does not help."
+)
 _LAYOUT = (
     "Expected two or more sub-folders, one a class, with images directly in each: pets/cat/1.jpg, pets/dog/2.jpg. "
     "A split of your own goes one level above: pets/train/cat/1.jpg, pets/test/cat/2.jpg."
@@ -45,7 +64,7 @@ def read(root: Path, split: str, size: int) -> tuple[np.ndarray, np.ndarray, tup
     """One split: images uint8 [N, 3, size, size], labels int64 [N], classes, source; the rules are `data.load`'s."""
     if not root.is_dir():
         raise FileNotFoundError(f"There is no folder {root}. {_LAYOUT}")
-    names = {folder.name for folder in _sub_folders(root)}
+    names = {_name(folder) for folder in _sub_folders(root)}
     own_split = {"train", "test"} <= names
     if own_split:
         if others := ", ".join(sorted(names - {"train", "test"})):
@@ -70,11 +89,16 @@ def read(root: Path, split: str, size: int) -> tuple[np.ndarray, np.ndarray, tup
     return images, labels, tuple(files), source
 
 
+def checked_size(size: int) -> int:
+    """`size`, where it can be the side of an image. Raises ValueError for one that cannot."""
+    if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
+        raise ValueError(f"size is {size!r}; it is the side of an image in pixels, a whole number of 1 or more.")
+    return int(size)
+
+
 def allocate(count: int, size: int) -> np.ndarray:
     """An uninitialised uint8 array [count, 3, size, size]; raises ValueError for a size that cannot be meant."""
-    size = operator.index(size)
-    if size < 1:
-        raise ValueError(f"size is {size}; it is the side of an image in pixels, so 1 or more.")
+    size = checked_size(size)
     if (needed := count * 3 * size * size) > MOST_BYTES:
         raise ValueError(
             f"{count:,} images of {size}×{size} would take {needed / 1e9:.1f} GB of memory; the limit is "
@@ -85,8 +109,13 @@ def allocate(count: int, size: int) -> np.ndarray:
 
 def _visible(folder: Path) -> list[Path]:
     """Entries in the order of their names, without hidden ones and what file managers leave behind."""
-    entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    entries = sorted(folder.iterdir(), key=lambda entry: (_name(entry), entry.name))
     return [entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in _CLUTTER]
+
+
+def _name(entry: Path) -> str:
+    """The name in one of the two ways to write é: macOS, archives and other systems differ in which they take."""
+    return unicodedata.normalize("NFC", entry.name)
 
 
 def _sub_folders(folder: Path) -> list[Path]:
@@ -97,26 +126,27 @@ def _files_by_class(root: Path) -> tuple[dict[str, list[Path]], int]:
     """The images of each class folder in order of name, and how many other files were skipped."""
     folders = _sub_folders(root)
     skipped = len(_visible(root)) - len(folders)
-    if len(folders) < 2:
+    if len({_name(folder) for folder in folders}) < 2:
         found = f"only the sub-folder {folders[0].name}/" if folders else "no sub-folders"
         raise FolderError(f"{root} has {found}, so there are no classes to tell apart. {_LAYOUT}")
-    files = {}
+    files: dict[str, list[Path]] = {}
     for folder in folders:
         entries = _visible(folder)
         if inner := [entry.name for entry in entries if entry.is_dir()]:
             raise FolderError(f"The class folder {folder} has a folder inside: {inner[0]}/. {_LAYOUT}")
-        files[folder.name] = [entry for entry in entries if entry.suffix.lower() in _ENDINGS]
-        skipped += len(entries) - len(files[folder.name])
-        if not files[folder.name]:
+        images = [entry for entry in entries if entry.suffix.lower() in _ENDINGS]
+        skipped += len(entries) - len(images)
+        if not images:
             raise FolderError(
                 f"The class folder {folder} has no images ({len(entries)} other files). Put some in or remove the "
                 f"folder. A file is taken for an image by its ending: {' '.join(sorted(_ENDINGS))}. {_LAYOUT}"
             )
+        files.setdefault(_name(folder), []).extend(images)
     return files, skipped
 
 
 def _check_same_classes(train: Path, test: Path) -> None:
-    first, second = ({folder.name for folder in _sub_folders(part)} for part in (train, test))
+    first, second = ({_name(folder) for folder in _sub_folders(part)} for part in (train, test))
     if only := ", ".join(sorted(first ^ second)):
         raise FolderError(f"{train} and {test} must have the same class folders; only one of them has: {only}.")
 
@@ -139,19 +169,22 @@ def _read_image(path: Path, size: int) -> np.ndarray:
         raise FolderError(f"{problem} Or remove it from the folder.") from problem
 
 
-def decode(file: Path | BinaryIO, size: int, name: str) -> np.ndarray:
+def decode(file: Path | BinaryIO, size: int, name: str, *, whole: bool = False) -> np.ndarray:
     """One image as uint8 [3, size, size]: turned upright, in RGB, scaled to cover the square, its centre kept.
 
+    whole: keep all of it instead, [3, h, w] in its own proportions, its longer side shrunk to `size` where it is more.
     name: what to call it in the text of an ImageError, which is raised for whatever cannot be read.
     """
     try:
-        return _decode(file, size)
+        return _decode(file, size, whole)
     except Image.DecompressionBombError as problem:
         raise ImageError(
             f"{name} has too many pixels ({problem}): the limit is {MOST_PIXELS / 1e6:.0f} million, because a small "
             "file can unpack to more than the memory holds. Make it smaller."
         ) from problem
     except Image.UnidentifiedImageError as problem:
+        if _is_heic(file):
+            raise ImageError(f"{name} is a HEIC photo, which cannot be read here. {_FROM_A_PHONE}") from problem
         raise ImageError(
             f"{name} is not an image that can be read here. JPEG, PNG, GIF, WebP, BMP and TIFF can. {_WHAT_TO_DO}"
         ) from problem
@@ -162,7 +195,17 @@ def decode(file: Path | BinaryIO, size: int, name: str) -> np.ndarray:
         raise ImageError(f"{name} is damaged or unusual ({cause}). {_WHAT_TO_DO}") from problem
 
 
-def _decode(file: Path | BinaryIO, size: int) -> np.ndarray:
+def _is_heic(file: Path | BinaryIO) -> bool:
+    """By the brands in its first box (ISO/IEC 14496-12), whatever the file is called."""
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            return _is_heic(opened)
+    file.seek(0)
+    start = file.read(64)
+    return start[4:8] == b"ftyp" and any(brand in start[8:] for brand in (b"heic", b"heix", b"hevc", b"heim"))
+
+
+def _decode(file: Path | BinaryIO, size: int, whole: bool) -> np.ndarray:
     with warnings.catch_warnings():
         # Pillow's remarks on odd metadata; the pixel limit is checked below.
         warnings.simplefilter("ignore")
@@ -171,19 +214,51 @@ def _decode(file: Path | BinaryIO, size: int) -> np.ndarray:
                 raise Image.DecompressionBombError(f"{image.width}×{image.height}")
             # JPEG only: decode no more detail than is needed.
             image.draft(None, (2 * size, 2 * size))
-            upright = _as_rgb(ImageOps.exif_transpose(image))
-            square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
-    return np.asarray(square).transpose(2, 0, 1)
+            stored = image.tile[0].args if image.tile else None  # such as "L;2"; forgotten when the pixels are read
+            upright = _as_rgb(_upright(image), image.format, _FEW_BITS.get(str(stored), 1))
+            if whole:
+                upright.thumbnail((size, size), Image.Resampling.BICUBIC)
+            else:
+                upright = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
+    return np.asarray(upright).transpose(2, 0, 1)
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    """Any mode as 8-bit RGB: 16-bit grey is scaled, and what is transparent shows a white ground."""
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF note says. A note that cannot be read says nothing.
+
+    Not by ImageOps.exif_transpose, which writes the other notes anew and stumbles over one of an unusual type.
+    """
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION))
+    except Exception:  # a broken note makes Pillow raise many kinds
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+def _as_rgb(image: Image.Image, format: str | None, few_bits: int) -> Image.Image:
+    """Any mode as 8-bit RGB: deeper grey is scaled, and what is transparent shows a white ground.
+
+    few_bits: by which Pillow multiplied grey of 2 or 4 bits, but not the value that stands for "transparent".
+    """
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers of unknown range")
-    if image.mode.startswith("I"):
-        values = np.clip(np.asarray(image, dtype=np.float32), 0, 65535) / 257  # 65535 = 255 · 257
-        image = Image.fromarray(np.rint(values).astype(np.uint8))
+    if image.mode == "L" or image.mode.startswith("I"):
+        values, hidden = np.asarray(image), image.info.get("transparency")
+        pixels = _in_8_bits(values, image.mode, format)
+        if isinstance(hidden, int):
+            pixels[values == hidden * few_bits] = 255
+        image = Image.fromarray(pixels)
     if image.has_transparency_data:
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, image.convert("RGBA"))
     return image.convert("RGB")
+
+
+def _in_8_bits(values: np.ndarray, mode: str, format: str | None) -> np.ndarray:
+    """Grey values as uint8. A TIFF of 32 bits does not say its range: it is the smallest of 8, 16, 31 bits."""
+    largest = 255 if mode == "L" else 65535
+    if format == "TIFF" and mode == "I":
+        if values.min() < 0:  # or 2^31 and more, which Pillow shows so
+            raise ValueError("its pixels are 32-bit numbers of unknown range")
+        largest = next(2**bits - 1 for bits in (8, 16, 31) if values.max() < 2**bits)
+    return np.rint(np.clip(values, 0, largest) * (255 / largest)).astype(np.uint8)

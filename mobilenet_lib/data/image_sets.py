@@ -9,12 +9,14 @@ import hashlib
 import io
 import os
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from mobilenet_lib._support import files
+from mobilenet_lib._support.arguments import whole_number
 from mobilenet_lib.data import cifar10, folders
 from mobilenet_lib.data.cifar10 import ArchiveError
 
@@ -55,7 +57,7 @@ class ImageSet:
         Raises ValueError if `n` is not between 1 and the number of images.
         """
         self._check_count(n)
-        order = np.random.default_rng(seed).permutation(len(self))
+        order = np.random.default_rng(whole_number("seed", seed, minimum=0)).permutation(len(self))
         # One of each class, then the next of each class, and so on.
         chosen = order[np.argsort(_turns(self.labels[order]), kind="stable")[:n]]
         return self._select(chosen, f"{n:,} of them taken with seed {seed}")
@@ -71,11 +73,11 @@ class ImageSet:
         Neither is empty, none is in both, and each keeps the order. Raises ValueError if `fraction` is not between
         0 and 1, or for fewer than two images.
         """
-        if not 0 < fraction < 1:
-            raise ValueError(f"fraction is {fraction}; it must lie between 0 and 1, for example 0.1.")
+        if not isinstance(fraction, Real) or not 0 < fraction < 1:
+            raise ValueError(f"fraction is {fraction!r}; it must lie between 0 and 1, for example 0.1.")
         if len(self) < 2:
             raise ValueError(f"Cannot divide {len(self)} image(s); it takes two or more.")
-        order = np.random.default_rng(seed).permutation(len(self))
+        order = np.random.default_rng(whole_number("seed", seed, minimum=0)).permutation(len(self))
         labels = self.labels[order]
         # How far through its class an image comes, from 0 to 1.
         progress = (_turns(labels) + 0.5) / np.bincount(labels)[labels]
@@ -87,7 +89,7 @@ class ImageSet:
 
     def resize(self, size: int) -> ImageSet:
         """The same images, square, with sides of `size` pixels (bicubic). Raises ValueError for an unusable size."""
-        if self.images.shape[2:] == (size, size):
+        if self.images.shape[2:] == (folders.checked_size(size),) * 2:
             return self
         images = folders.allocate(len(self), size)
         for index, pixels in enumerate(self.images):
@@ -97,8 +99,8 @@ class ImageSet:
         return replace(self, images=images, source=f"{self.source}; {width}×{height} resized to {size}×{size}")
 
     def _check_count(self, n: int) -> None:
-        if not 1 <= n <= len(self):
-            raise ValueError(f"Cannot take {n} of {len(self)} images. Take from 1 to {len(self)}.")
+        if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= len(self):
+            raise ValueError(f"Cannot take {n!r} of {len(self)} images. Take from 1 to {len(self)}.")
 
     def _select(self, indices: np.ndarray, note: str) -> ImageSet:
         source = f"{self.source}; {note}"
@@ -138,6 +140,8 @@ def load(
         raise ValueError(f"There is no data set {name!r}. Choose one of {', '.join(map(repr, NAMES))}.")
     if split not in SPLITS:
         raise ValueError(f"There is no split {split!r}. Choose 'train' or 'test'.")
+    if size is not None:
+        folders.checked_size(size)
     if name == "folder":
         if path is None:
             raise ValueError("A folder of images needs `path`, for example load('folder', path='pets').")
@@ -157,8 +161,9 @@ def normalise(images: np.ndarray) -> np.ndarray:
     TensorFlow-Slim prepares its MobileNets' input in the same way. Raises ValueError for anything but bytes, so that
     nothing is normalised twice.
     """
-    if images.dtype != np.uint8:
-        raise ValueError(f"normalise takes bytes (uint8, 0 to 255), not {images.dtype}. Give it ImageSet.images.")
+    if getattr(images, "dtype", None) != np.uint8:
+        found = getattr(images, "dtype", type(images).__name__)
+        raise ValueError(f"normalise takes bytes (uint8, 0 to 255), not {found}. Give it ImageSet.images.")
     values = images.astype(np.float32)
     values -= 127.5
     values /= 127.5

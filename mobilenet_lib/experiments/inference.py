@@ -4,7 +4,7 @@ Paddle's dynamic graph calls one kernel after another, as the Python code says. 
 network beforehand, so it can fuse layers and choose a memory layout. Two are here: `paddle.inference` with oneDNN, and
 ONNX Runtime. Each becomes a `Predictor`, which takes a NumPy array and gives one back.
 
-Introduced in lesson 07; lesson 10 ships a network with it.
+Introduced in lesson 07; lesson 11 ships a network with it.
 """
 
 from __future__ import annotations

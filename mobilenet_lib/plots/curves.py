@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mobilenet_lib.plots.look import LINE_STYLES, MARKERS, PALETTE, figure, log_axis
+from mobilenet_lib.plots.look import LINE_STYLES, MARKERS, PALETTE, figure, log_axis, readable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +61,7 @@ def train_and_test(runs: Sequence[Run]) -> tuple[Figure, str]:
             # Markers on every epoch would hide a long curve.
             look = {**_look(place), "markevery": max(1, len(frame) // 8)}
             axes.plot(frame["epoch"], 100 * frame[column], label=label, **look)
-        axes.set(title=run.name, xlabel="epoch", ylim=(0, 103))
+        axes.set(title=readable(run.name), xlabel="epoch", ylim=(0, 103))
     panels[0, 0].set_ylabel("accuracy (%)")
     panels[0, -1].legend(loc="lower right", fontsize=10)
     told = _titled(fig, runs)
@@ -88,10 +88,10 @@ def accuracies(summary: pd.DataFrame) -> tuple[Figure, str]:
     for place, row in enumerate(rows):
         look = {**_look(place), "linestyle": "", "capsize": 6}
         axes.errorbar(100 * row["accuracy"], place, xerr=_spread([row]), **look)
-    axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    axes.set_yticks(range(len(rows)), [readable(row["name"]) for row in rows])
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="accuracy (%) with its 95 % confidence interval")
     told = "; ".join(sorted({f"mode: {row['mode']} · {row['data']}" for row in rows}))
-    axes.set_title(told, fontsize=9, weight="normal")
+    axes.set_title(readable(told, None), fontsize=9, weight="normal")
     names = " and ".join(row["name"] for row in rows)
     pattern = "{name} {accuracy:.1f} % ({low:.1f} to {high:.1f})"
     ends = [pattern.format(**row | {key: 100 * row[key] for key in ("accuracy", "low", "high")}) for row in rows]
@@ -133,7 +133,7 @@ def trade_offs(
         axes.set_ylabel("accuracy (%)")
     fig.legend(*_signs(panels[0, 0], front), loc="outside right upper", fontsize=9 if front else None)
     beside = {"x": 0.02, "ha": "left"} if front else {}  # the legend stands at the right
-    fig.suptitle(textwrap.fill(told, 95 if front else 120), fontsize=8, **beside)
+    fig.suptitle(textwrap.fill(readable(told, None), 95 if front else 120), fontsize=8, **beside)
     return fig, _told_trade_offs(frame, costs, told, best, own)
 
 
@@ -143,7 +143,9 @@ def _draw_points(axes: Axes, frame: pd.DataFrame, column: str) -> None:
     for place, (name, rows) in enumerate(frame.groupby(series, sort=False)):
         mark = {"marker": rows["marker"].iloc[0]} if "marker" in rows else {}
         look = {**_look(place), **mark, "linestyle": "", "capsize": 4, "elinewidth": 1.5}
-        axes.errorbar(rows[column], 100 * rows["accuracy"], _spread(rows.to_dict("records")), label=name, **look)
+        axes.errorbar(
+            rows[column], 100 * rows["accuracy"], _spread(rows.to_dict("records")), label=readable(name), **look
+        )
 
 
 def _draw_front(axes: Axes, best: pd.DataFrame, column: str) -> None:
@@ -155,7 +157,7 @@ def _draw_front(axes: Axes, best: pd.DataFrame, column: str) -> None:
     for number, row in enumerate(best.to_dict("records"), start=1):
         where = (row[column], 100 * row["high"])
         axes.annotate(str(number), where, (0, 4), textcoords="offset points", ha="center", fontsize=10)
-        axes.plot([], [], marker=f"${number}$", color="black", linestyle="", label=row["name"])
+        axes.plot([], [], marker=f"${number}$", color="black", linestyle="", label=readable(row["name"]))
     axes.margins(x=0.1, y=0.12)
 
 
@@ -196,12 +198,11 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], told: str) -> tuple[Fi
     for (row, column), value in np.ndenumerate(percent):
         ink = "white" if value > 55 else "black"
         axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=9, color=ink)
-    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
-    axes.set(
-        xlabel="prediction", ylabel="true class (each row: 100 %)", yticks=range(len(classes)), yticklabels=classes
-    )
+    places, names = range(len(classes)), [readable(name, 24) for name in classes]
+    axes.set_xticks(places, names, rotation=45, ha="right")
+    axes.set(xlabel="prediction", ylabel="true class (each row: 100 %)", yticks=places, yticklabels=names)
     axes.grid(False)
-    axes.set_title(textwrap.fill(told, 80), fontsize=8, weight="normal")
+    axes.set_title(textwrap.fill(readable(told, None), 80), fontsize=8, weight="normal")
     right = np.diag(percent)
     what = (
         f"A table of {len(classes)} true classes against {len(classes)} predictions, darker where more frequent. "
@@ -239,7 +240,7 @@ def _looks(runs: Sequence[Run]) -> Iterator[tuple[Run, dict[str, Any], str | Non
     names = list(dict.fromkeys(run.name for run in runs))
     labelled: set[str] = set()
     for run in runs:
-        yield run, _look(names.index(run.name)), None if run.name in labelled else run.name
+        yield run, _look(names.index(run.name)), None if run.name in labelled else readable(run.name)
         labelled.add(run.name)
 
 
@@ -252,7 +253,7 @@ def _spread(rows: Sequence[dict[str, Any]]) -> list[list[float]]:
 def _titled(fig: Figure, runs: Sequence[Run]) -> str:
     """The conditions of the runs, which become the figure's title."""
     told = conditions(runs)
-    fig.suptitle(textwrap.fill(told, 130), fontsize=8)
+    fig.suptitle(textwrap.fill(readable(told, None), 130), fontsize=8)
     return told
 
 

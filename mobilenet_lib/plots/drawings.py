@@ -5,7 +5,7 @@ Introduced in lesson 03.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,31 @@ def blocks(columns: Sequence[tuple[str, Block]]) -> tuple[Figure, str]:
         _draw(axes, _shape(block.input_shape), chain)
         told.append(_told(title, block, chain))
     return fig, f"{len(columns)} columns of boxes joined by arrows. {' '.join(told)}"
+
+
+def shortcuts(designs: Mapping[str, Sequence[int]], layers: Mapping[str, Sequence[str]]) -> tuple[Figure, str]:
+    """Blocks with a shortcut side by side: feature maps as bars as high as their channels, an arrow from first to last.
+
+    designs: the channels of the feature maps, from input to output; layers: what stands between two of them.
+    """
+    fig, panels = look.figure(1, len(designs), width=10, height=3.4, sharey=True, squeeze=False)
+    top = max(max(channels) for channels in designs.values())
+    for axes, (name, channels) in zip(panels[0], designs.items(), strict=True):
+        drawn = axes.bar(range(len(channels)), channels, 0.3, color=look.PALETTE[0], edgecolor="black")
+        axes.bar_label(drawn, padding=2)
+        for place, layer in enumerate(layers[name]):
+            axes.text(place + 0.5, -0.06 * top, layer, ha="center", va="top", fontsize=10)
+        over = {"color": look.PALETTE[1], "linewidth": 2, "linestyle": "-"}
+        start, end, height, last = channels[0] + 0.16 * top, channels[-1] + 0.16 * top, 1.28 * top, len(channels) - 1
+        axes.plot((0, 0, last), (start, height, height), marker="", **over)
+        axes.annotate("", (last, end), (last, height), arrowprops={"arrowstyle": "-|>", **over})
+        axes.text(last / 2, 1.31 * top, "shortcut", ha="center", color=look.PALETTE[1])
+        axes.set(title=f"{name}: {channels[0]} channels are added to {channels[-1]}")
+        axes.set(xticks=(), ylim=(0, 1.48 * top), xlim=(-0.4, last + 0.4))
+        axes.grid(False)
+    panels[0, 0].set_ylabel("channels")
+    told = "; ".join(f"{name}: {', '.join(map(str, channels))} channels" for name, channels in designs.items())
+    return fig, f"Feature maps of {len(designs)} blocks as bars, with an arrow from the first to the last. {told}."
 
 
 def _chain(block: Block) -> list[_Box]:

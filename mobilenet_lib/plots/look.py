@@ -9,24 +9,35 @@ from __future__ import annotations
 import base64
 import html
 import io
+import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ft2font import FT2Font
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINE_STYLES = ("-", "--", "-.", ":")
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
 
+# Asked after matplotlib's own font for letters that it has not; each is one that a system comes with.
+_OTHER_FONTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "WenQuanYi Zen Hei", "Droid Sans Fallback"),
+    *("PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic"),
+    *("Arial Unicode MS", "Nirmala UI", "Noto Sans Devanagari", "Noto Sans Arabic"),
+    *("Noto Emoji", "Segoe UI Emoji", "Segoe UI Symbol"),
+)
+_LONGEST = 60  # letters of a name in a figure
+
 _STYLE = {
     "figure.figsize": (8, 4),
     "figure.dpi": 100,
     "savefig.dpi": 144,
     "savefig.bbox": "tight",
-    "font.family": "DejaVu Sans",  # ships with matplotlib, so every machine draws the same letters
     "font.size": 12,
     "axes.titlesize": 13,
     "axes.titleweight": "bold",
@@ -54,7 +65,7 @@ def figure(
     from matplotlib.figure import Figure
 
     cycle = cycler(color=PALETTE) + cycler(marker=MARKERS) + cycler(linestyle=(LINE_STYLES * 2)[: len(PALETTE)])
-    matplotlib.rcParams.update({**_STYLE, "axes.prop_cycle": cycle})
+    matplotlib.rcParams.update({**_STYLE, "axes.prop_cycle": cycle, "font.family": list(_fonts())})
     made = Figure(figsize=(width, height), layout="constrained")
     return made, made.subplots(rows, columns, **options)
 
@@ -110,15 +121,15 @@ def bars(
 ) -> None:
     """Horizontal bars in reading order, each with its number written at its end.
 
-    labels: a name per bar. values: their lengths, in `unit`, which labels the axis. texts: what to write at the ends
-    (default: the values with thousands separators).
+    labels: a name per bar, `readable`. values: their lengths, in `unit`, which labels the axis. texts: what to write at
+    the ends (default: the values with thousands separators).
     """
     texts = texts or [f"{value:,}" for value in values]
     look = {"height": 0.65, "edgecolor": "black", "linewidth": 0.6}
     for name, cycle in (("color", PALETTE), ("hatch", HATCHES)):
         look[name] = [cycle[index % len(cycle)] for index in range(len(labels))]
     drawn = axes.barh(range(len(labels)), values, **look)
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), map(readable, labels))
     axes.invert_yaxis()
     axes.bar_label(drawn, labels=texts, padding=5)
     axes.set_xlabel(unit)
@@ -127,6 +138,38 @@ def bars(
         axes.set_xscale("log")
     _plain_numbers(axes)
     axes.margins(x=0.25)
+
+
+def readable(text: str, longest: int | None = _LONGEST) -> str:
+    """What somebody gave, as a figure can show it: no formula, no box for a letter that no font has.
+
+    A letter that cannot be drawn becomes its number, such as U+732B; a text longer than `longest` loses its middle.
+    """
+    letters = "".join(map(_drawn, unicodedata.normalize("NFC", text)))
+    if longest is not None and len(letters) > longest:
+        letters = f"{letters[: longest // 2]}…{letters[1 - longest // 2 :]}"
+    return letters.replace("$", r"\$")
+
+
+def _drawn(letter: str) -> str:
+    if letter == "\n":
+        return letter
+    if letter.isspace() or unicodedata.category(letter) == "Cc":
+        return " "
+    if any(font.get_char_index(ord(letter)) for font in _fonts().values()):
+        return letter
+    marks = unicodedata.category(letter) in ("Mn", "Cf")  # they change the letter before them
+    return "" if marks else f"U+{ord(letter):04X}"
+
+
+@cache
+def _fonts() -> dict[str, FT2Font]:
+    """By their names: the font that ships with matplotlib, so that every machine draws the same, then what is there."""
+    from matplotlib import font_manager
+
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    names = ("DejaVu Sans", *(name for name in _OTHER_FONTS if name in there))
+    return {name: font_manager.get_font(font_manager.findfont(name)) for name in names}
 
 
 def log_axis(axes: Axes, label: str, costs: Sequence[float]) -> None:

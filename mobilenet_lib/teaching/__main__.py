@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from mobilenet_lib._support import environment
 from mobilenet_lib._support.files import expanded
 from mobilenet_lib.course import handout
 from mobilenet_lib.teaching import _copies, _guide, _measured, _notebooks, _report, _slides
@@ -14,6 +15,7 @@ from mobilenet_lib.teaching import _copies, _guide, _measured, _notebooks, _repo
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command: 0 when it is done, 1 with a line on stderr after an error."""
+    environment.print_anywhere()
     given = _parser().parse_args(arguments)
     try:
         for written in given.run(given):

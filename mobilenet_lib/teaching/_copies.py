@@ -19,8 +19,9 @@ ANSWERS_PAGE = "answers.html"
 
 _READ_ME = f"""# The lessons, for students
 
-Open a notebook of the folder `notebooks` in JupyterLab, in an environment in which the course is installed. Keep
-`{handout.SETTING}` beside the notebooks.
+To start: run `mobilenet-course` in this folder, where the course is installed by pip. With a copy of the course and uv,
+run `uv run --no-dev mobilenet-course FOLDER` in that copy, FOLDER being the path of this folder. JupyterLab opens the
+first lesson. Keep `{handout.SETTING}` beside the notebooks.
 
 Guesses, exercises and hints work as always. `solution(...)` shows a solution once your instructor has opened them. The
 answers to the closing questions are left out: your instructor has them.

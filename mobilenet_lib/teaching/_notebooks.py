@@ -91,9 +91,8 @@ class Notebook:
         return int(stated.group(1)) if stated else 0
 
     def minutes_for(self, exercise: Exercise) -> float:
-        """The exercise's part of `exercise_minutes`, by its points."""
-        points = sum(one.points for one in EXERCISES.values() if one.lesson == self.lesson.number)
-        return self.exercise_minutes * exercise.points / points
+        """The exercise's minutes; 0 where the lesson's opening counts them with the rest."""
+        return exercise.minutes if self.exercise_minutes else 0
 
     @property
     def questions(self) -> list[Question]:
@@ -126,11 +125,9 @@ def lessons(numbers: list[str] | None = None) -> list[Notebook]:
 
 def path(lesson: course.Lesson) -> Path:
     """The lesson's notebook. FileNotFoundError says what to do where it is missing."""
-    folder = readiness.course_folder()
-    found = folder and folder / "notebooks" / lesson.file_name
-    if found is None or not found.is_file():
-        missing = f"{found} is missing: take a whole copy of the course"
-        raise FileNotFoundError(missing if found else readiness.HOW_TO_GET_THE_LESSONS)
+    found = readiness.originals() / lesson.file_name
+    if not found.is_file():
+        raise FileNotFoundError(f"{found} is missing: take a whole copy of the course")
     return found
 
 

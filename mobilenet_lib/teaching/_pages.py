@@ -24,7 +24,11 @@ _LINK_TO_LESSON = re.compile(r'href="(\d\d_\w+)\.ipynb"')
 
 
 def page(
-    title: str, cells: Iterable[str | nbformat.NotebookNode], deck: bool = False, lesson_link: str = "{}.html"
+    title: str,
+    cells: Iterable[str | nbformat.NotebookNode],
+    deck: bool = False,
+    lesson_link: str = "{}.html",
+    sortable: bool = False,
 ) -> str:
     """A whole page: Markdown texts, and cells with their stored outputs.
 
@@ -33,17 +37,21 @@ def page(
         cells: from top to bottom.
         deck: set each slide apart; printed, it begins a new sheet.
         lesson_link: where links to lessons lead, {} being a notebook's name without its ending.
+        sortable: a click on the head of a column sorts its table; printed, the page lies on its side.
     """
     made = [nbformat.v4.new_markdown_cell(one) if isinstance(one, str) else one for one in cells]
     node = nbformat.v4.new_notebook(cells=made, metadata={"title": title})
-    text, _ = _exporter().from_notebook_node(node, {"deck": deck})
+    text, _ = _exporter().from_notebook_node(node, {"deck": deck, "sortable": sortable})
+    # What scrolls in a box of its own must be reached by the keyboard too.
+    text = text.replace("<table", '<div class="scroll" tabindex="0" role="group" aria-label="table"><table')
+    text = text.replace("</table>", "</table></div>")
     return _LINK_TO_LESSON.sub(lambda found: f'href="{lesson_link.format(found[1])}"', text)
 
 
-def write(path: Path, text: str) -> Path:
+def write(path: Path, content: str | bytes) -> Path:
     """Write a file, and make its folder, which is not there before there is something to put into it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(content if isinstance(content, bytes) else content.encode(errors="replace"))
     return path
 
 

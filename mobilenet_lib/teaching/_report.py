@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mobilenet_lib import course, plots
 from mobilenet_lib.course.exercises import EXERCISES
-from mobilenet_lib.course.progress import COLUMNS
+from mobilenet_lib.course.progress import COLUMNS, FORMULA, for_spreadsheet
 from mobilenet_lib.course.questions import QUESTIONS
 from mobilenet_lib.teaching import _pages
 from mobilenet_lib.teaching._pages import counted, plain
@@ -21,11 +26,18 @@ LARGEST = 5_000_000  # bytes; an export of the whole course has about 20,000
 PAGE = "report.html"
 
 _OFF = "{:.3g} times".format
-_SHOWN = 10  # misconceptions and questions in the figures
+_SHOWN = 10  # misconceptions and questions; the tables beside the page have all
+_LONGEST = 100  # letters of a student's name
 _KINDS = {"prediction": QUESTIONS, "exercise": EXERCISES}
 _TIMES = ["first_time", "done_time"]  # in ISO 8601, which sorts as text
 _FLAGS = ["done", "solution_seen"]
 _NUMBERS = ["factor_off", "attempts", "hints_used", "points"]
+_MISCONCEPTION = re.compile(r"[\w-]{1,60}")  # no other text goes into a figure
+# Spreadsheets write truth in the language of their user.
+_TRUE = {*("true", "1", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "sant", "prawda")}
+_FALSE = {*("false", "0", "falsch", "faux", "falso", "onwaar", "falskt", "fałsz")}
+# Moodle's folder, or file, of a student.
+_MOODLE = re.compile(r"(.+?)_\d+_assignsubmission_")
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,26 @@ class Class:
         how = dict.fromkeys(counts, "sum") | {"median_off": "median", "within_two": "mean", "latest": "max"}
         lessons = rows.pivot_table(values="done", index="student", columns="lesson").add_prefix("lesson ")
         return lessons.join(rows.groupby("student").agg(how)).astype(dict.fromkeys(counts, int)).reset_index()
+
+    def lessons(self) -> pd.DataFrame:
+        """A row per lesson with something to do: how many students have begun it, and how many finished it."""
+        done = self.rows.groupby(["lesson", "student"])["done"].agg(begun="any", finished="all").groupby("lesson").sum()
+        titles = {one.number: f"{one.number} {one.title}" for one in course.LESSONS}
+        return done.rename(titles).reset_index()
+
+    def in_need(self) -> pd.DataFrame:
+        """A row per student who checked an exercise without solving it, or did nothing; those most in need first.
+
+        unsolved: the exercises that were tried, and not solved. checks: made on them. hints: read on them.
+        """
+        solved, rows = self.rows.groupby("student")["done"].sum(), self.rows
+        tried = rows[(rows["kind"] == "exercise") & ~rows["done"].astype(bool) & (rows["attempts"] > 0)]
+        how = {"unsolved": ("id", ", ".join), "checks": ("attempts", "sum"), "hints": ("hints_used", "sum")}
+        frame = tried.groupby("student").agg(count=("id", "size"), **how)
+        idle = solved.index[solved == 0].difference(frame.index)
+        frame = frame.reindex([*idle, *frame.sort_values(["count", "checks"], ascending=False).index])
+        frame = frame.fillna({"unsolved": "nothing done yet", "checks": 0, "hints": 0})
+        return frame.drop(columns="count").astype({"checks": int, "hints": int}).rename_axis("student").reset_index()
 
     def misconceptions(self) -> pd.DataFrame:
         """A row per exercise and misconception: how many students met it, and how often; the commonest first."""
@@ -79,19 +111,22 @@ class Class:
 
 
 def read(paths: Iterable[Path]) -> Class:
-    """Read exports; folders give their `.csv` files. What cannot be read is skipped, with a line that names it.
+    """Read exports; folders give all `.csv` files inside. What cannot be read is skipped, with a line that names it.
 
-    A student's name is that of the column `student`, else the file's name (the folder's for a file `progress.csv`). Of
-    two files of one student the one with the latest entry counts.
+    A student's name is that of the column `student`, else that of Moodle's folder, else the file's name; the folder's
+    where several files have the same, or `progress.csv`. Of two files of one student the one with the latest entry
+    counts.
     """
     import pandas as pd
 
     kept: dict[str, tuple[Path, pd.DataFrame]] = {}
     messages = []
-    for path in _files(paths, messages):
+    files = _files(paths, messages)
+    stems = Counter(path.stem for path in files) + Counter({"progress": 2})
+    for path in files:
         try:
-            rows, notes = _read(path)
-        except (OSError, ValueError) as problem:
+            rows, notes = _read(path, _named(path, stems))
+        except (OSError, ValueError, OverflowError) as problem:
             messages.append(f"{path}: skipped, {problem}")
             continue
         messages += [f"{path}: {note}" for note in notes]
@@ -113,10 +148,7 @@ def write(folder: Path, read_class: Class) -> list[Path]:
         raise ValueError("no file could be read, so there is nothing to report")
     written = [_pages.write(folder / PAGE, page(read_class))]
     for name in ("students", "misconceptions", "questions"):
-        frame = getattr(read_class, name)()
-        # A spreadsheet would take a name that begins like this for a formula.
-        safe = frame.map(lambda one: f"'{one}" if isinstance(one, str) and one[:1] in "=+-@" and one else one)
-        written.append(_pages.write(folder / f"{name}.csv", safe.to_csv(index=False)))
+        written.append(_pages.write(folder / f"{name}.csv", for_spreadsheet(getattr(read_class, name)())))
     return written
 
 
@@ -127,19 +159,23 @@ def page(read_class: Class) -> str:
     parts = [f"# Class report\n\n{there_are}. It shows what their exported files say, which they could have changed."]
     if read_class.messages:
         parts += ["## About the files", "\n".join(f"- {plain(line)}" for line in read_class.messages)]
-    parts += ["## Who finished what", "Guesses and exercises done, in percent of each lesson.", _finished(students)]
+    parts += ["## How many finished what", _pages.table(read_class.lessons())]
+    parts += ["## Who needs help", _in_need(read_class.in_need())]
     parts.append("## Commonest misconceptions")
     parts += ["None was met."] if met.empty else [_misconceptions_figure(met, len(students)), _misconceptions(met)]
+    parts += ["## Who finished what", "Guesses and exercises done, in percent of each lesson.", _finished(students)]
     parts.append("## How good the guesses were")
     parts += [_guesses_figure(read_class.rows, asked)] if asked["median_off"].notna().any() else []
     parts.append("Nobody has guessed yet." if asked.empty else _questions(asked))
-    return _pages.page("Class report", parts)
+    return _pages.page("Class report", parts, sortable=True)
 
 
 def _files(paths: Iterable[Path], messages: list[str]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
-        inside = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(one for one in path.rglob("*") if one.suffix.lower() == ".csv" and one.name[0] != ".")
         if not inside:
             messages.append(f"{path}: skipped, there is no .csv file in this folder")
         found += inside
@@ -149,37 +185,80 @@ def _files(paths: Iterable[Path], messages: list[str]) -> list[Path]:
     return unique
 
 
-def _read(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """One student's rows for every question and exercise of the course, and what is to be said about them."""
-    import pandas as pd
+def _named(path: Path, stems: Counter[str]) -> str:
+    """Whose file it is, by its name or its folder's, as `read` says."""
+    folder = path.resolve().parent.name
+    for name in (folder, path.name):
+        if found := _MOODLE.match(name):
+            return found[1]
+    return (stems[path.stem] > 1 and folder) or path.stem
 
+
+def _read(path: Path, named: str) -> tuple[pd.DataFrame, list[str]]:
+    """One student's rows for every question and exercise of the course, and what is to be said about them."""
     if path.stat().st_size > LARGEST:
         raise ValueError(f"it is larger than {LARGEST / 1e6:.0f} MB, which no export is")
-    try:
-        # A spreadsheet that saved the file anew may have put a mark in front; utf-8-sig reads both.
-        rows = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError("it is not text in UTF-8: ask for the file as progress.export wrote it") from None
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as problem:
-        raise ValueError(f"it is no table ({str(problem).strip()})") from None
+    rows = _table(path.read_bytes())
     if missing := [name for name in COLUMNS if name not in rows]:
         more = " and more" if len(missing) > 4 else ""
         raise ValueError(f"it is no export of progress: it lacks the columns {', '.join(missing[:4])}{more}")
-    name, rows = _name(rows, path), _checked(rows)
+    name, rows = _student(rows, named), _checked(rows)
     known = rows[[one.id in _KINDS[one.kind] for one in rows.itertuples()]]
     other = len(rows) - len(known)
     notes = [f"{counted(other, 'row')} of another version of the course left out"] if other else []
+    known, left_out = _known_misconceptions(known)
+    notes += [f"left out of its misconceptions: {one[:40]!r}" for one in left_out]
     return _completed(known, name), notes
 
 
-def _name(rows: pd.DataFrame, path: Path) -> str:
-    """Of the student: from the rows, the file or its folder, as `read` says. ValueError for more than one."""
-    names = rows["student"].dropna().str.strip().unique() if "student" in rows else []
+def _table(content: bytes) -> pd.DataFrame:
+    """The texts of a CSV file, also as a spreadsheet saves it anew: semicolons or tabs, UTF-16, marks, empty rows."""
+    import pandas as pd
+
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        raise ValueError("it is not text in UTF-8 or UTF-16: ask for the file as progress.export wrote it") from None
+    head = text.split("\n", 1)[0]
+    separator = max(",;\t", key=head.count)
+    try:
+        # A student may be called NA or null; only nothing is nothing.
+        plain_texts = {"dtype": str, "keep_default_na": False, "na_values": [""]}
+        rows = pd.read_csv(io.StringIO(text), sep=separator, quoting=csv.QUOTE_MINIMAL, **plain_texts)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as problem:
+        raise ValueError(f"it is no table ({str(problem).strip()})") from None
+    rows = rows.rename(columns=lambda name: str(name).strip()).dropna(how="all")
+    if separator == ";":  # where a comma stands before the decimals
+        decimals = [name for name in _NUMBERS if name in rows]
+        rows[decimals] = rows[decimals].apply(lambda texts: texts.str.replace(",", "."))
+    return rows
+
+
+def _student(rows: pd.DataFrame, named: str) -> str:
+    """The name in the column `student`, or else `named`. ValueError for several, and for one that is a text."""
+    written = rows["student"].dropna() if "student" in rows else []
+    names = {_one_form(name) for name in written} - {""} or {_one_form(named)}
     if len(names) > 1:
         raise ValueError(f"it holds {len(names)} students, and must hold one")
-    if len(names) and names[0]:
-        return names[0]
-    return (path.stem == "progress" and path.resolve().parent.name) or path.stem
+    (name,) = names
+    if len(name) > _LONGEST:
+        raise ValueError(f"its student's name has {len(name):,} letters, and may have {_LONGEST}")
+    return name
+
+
+def _one_form(name: str) -> str:
+    """A name in one of the ways to write its letters; the sign that kept a spreadsheet from computing it goes."""
+    name = " ".join(unicodedata.normalize("NFC", name).split())
+    return name[1:] if name[:1] == "'" and name[1:2] in FORMULA else name
+
+
+def _known_misconceptions(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The rows with what may be the names of misconceptions, and the texts that cannot be."""
+    names = [str(text).split("; ") if isinstance(text, str) else [] for text in rows["misconceptions"]]
+    left_out = dict.fromkeys(one for row in names for one in row if not _MISCONCEPTION.fullmatch(one))
+    kept = ["; ".join(one for one in row if one not in left_out) or None for row in names]
+    return rows.assign(misconceptions=kept), list(left_out)
 
 
 def _checked(rows: pd.DataFrame) -> pd.DataFrame:
@@ -188,9 +267,11 @@ def _checked(rows: pd.DataFrame) -> pd.DataFrame:
 
     if rows.empty:
         raise ValueError("it has no rows")
-    for column, allowed in (("kind", list(_KINDS)), ("done", ["True", "False"])):
-        if not rows[column].isin(allowed).all():
-            raise ValueError(f"its column {column} holds something else than {' and '.join(allowed)}")
+    if not rows["kind"].isin(list(_KINDS)).all():
+        raise ValueError(f"its column kind holds something else than {' and '.join(_KINDS)}")
+    flags = rows[_FLAGS].apply(lambda texts: texts.str.strip().str.lower())
+    if not flags["done"].isin(_TRUE | _FALSE).all():
+        raise ValueError("its column done holds something else than True and False")
     if rows["id"].isna().any() or rows.duplicated(["kind", "id"]).any():
         raise ValueError("a question or an exercise is without a name or stands in it twice")
     numbers = rows[_NUMBERS].apply(pd.to_numeric, errors="coerce")
@@ -198,7 +279,9 @@ def _checked(rows: pd.DataFrame) -> pd.DataFrame:
     wrong = rows[_NUMBERS].notna() & ~((numbers >= 0) & (numbers < 1e60))
     if wrong.any(axis=None):
         raise ValueError(f"its column {wrong.any().idxmax()} holds something else than a number of 0 or more")
-    return rows.assign(**numbers, **rows[_FLAGS].eq("True"))
+    times = {name: pd.to_datetime(rows[name], errors="coerce", utc=True, format="ISO8601") for name in _TIMES}
+    texts = {name: column.dt.strftime("%Y-%m-%dT%H:%M:%S+00:00") for name, column in times.items()}
+    return rows.assign(**numbers, **flags.isin(_TRUE), **texts)
 
 
 def _completed(rows: pd.DataFrame, student: str) -> pd.DataFrame:
@@ -239,15 +322,29 @@ def _finished(students: pd.DataFrame) -> str:
     return _pages.table(frame, formats | {"student": plain, "guesses off, median": _OFF})
 
 
+def _in_need(frame: pd.DataFrame) -> str:
+    if frame.empty:
+        return "Nobody: every exercise that was tried is solved."
+    heads = {"unsolved": "tried and not solved", "checks": "checks of these", "hints": "hints read"}
+    return _pages.table(frame.rename(columns=heads), {"student": plain, "tried and not solved": plain})
+
+
 def _misconceptions(met: pd.DataFrame) -> str:
-    frame = met.rename(columns={"message": "what the check says"})
-    return _pages.table(frame, {"exercise": plain, "misconception": plain})
+    frame = met.head(_SHOWN).rename(columns={"message": "what the check says"})
+    return _pages.table(frame, {"exercise": plain, "misconception": plain}) + _others(met, "misconceptions.csv")
 
 
 def _questions(questions: pd.DataFrame) -> str:
-    frame = questions.rename(columns={"question": "id", "median_off": "off, median", "too_low": "too low"})
+    frame = questions.head(_SHOWN).rename(columns={"question": "id", "median_off": "off, median", "too_low": "too low"})
     frame.insert(1, "question", [QUESTIONS[name].prompt for name in frame["id"]])
-    return _pages.table(frame, {"off, median": _OFF, **dict.fromkeys(("right", "too low"), "{:.0%}".format)})
+    formats = {"off, median": _OFF, **dict.fromkeys(("right", "too low"), "{:.0%}".format)}
+    return _pages.table(frame, formats) + _others(questions, "questions.csv")
+
+
+def _others(frame: pd.DataFrame, where: str) -> str:
+    """A line that says how many rows a table leaves out, and where they are."""
+    more = len(frame) - _SHOWN
+    return f"\n\nAnd {more} more, in {where}." if more > 0 else ""
 
 
 def _misconceptions_figure(frame: pd.DataFrame, students: int) -> str:

@@ -8,31 +8,25 @@ that were built from a table, several times faster on a CPU. It relies on a path
 Introduced in lesson 08.
 """
 
-from mobilenet_lib.training.checkpoints import CheckpointNotSaved
-from mobilenet_lib.training.choice import STEPS, choose
-from mobilenet_lib.training.comparison import compare
-from mobilenet_lib.training.dynamic import RECIPES, DynamicStep
-from mobilenet_lib.training.evaluation import evaluate, scores
-from mobilenet_lib.training.fitting import TrainingDiverged, fit, seed_everything
-from mobilenet_lib.training.options import SCHEDULES, Options, learning_rates
-from mobilenet_lib.training.static import StaticStep
-from mobilenet_lib.training.structure import NotSupported
+from importlib import import_module
 
-__all__ = [
-    "RECIPES",
-    "SCHEDULES",
-    "STEPS",
-    "CheckpointNotSaved",
-    "DynamicStep",
-    "NotSupported",
-    "Options",
-    "StaticStep",
-    "TrainingDiverged",
-    "choose",
-    "compare",
-    "evaluate",
-    "fit",
-    "learning_rates",
-    "scores",
-    "seed_everything",
-]
+# Imported when asked for, because nearly all of it imports Paddle, and a command must be able to refuse at once.
+_HOMES = {
+    "CheckpointNotSaved": "checkpoints",
+    "choose": "choice",
+    "compare": "comparison",
+    "DynamicStep": "dynamic",
+    **dict.fromkeys(("evaluate", "scores"), "evaluation"),
+    **dict.fromkeys(("TrainingDiverged", "fit", "seed_everything"), "fitting"),
+    **dict.fromkeys(("RECIPES", "SCHEDULES", "STEPS", "Options", "learning_rates"), "options"),
+    "StaticStep": "static",
+    "NotSupported": "structure",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -9,9 +9,7 @@ import numpy as np
 from mobilenet_lib._support import npz
 from mobilenet_lib.runs import Run
 from mobilenet_lib.training.choice import Step
-from mobilenet_lib.training.options import ORDINARY
-
-ANEW = "options=training.Options(resume=False)"  # what an advice says; the command line has a word of its own
+from mobilenet_lib.training.options import ANEW, ORDINARY
 
 # What an optimizer remembers of each parameter: as many numbers as the parameter has, or one.
 _MEMORY = {

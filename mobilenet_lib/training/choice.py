@@ -22,10 +22,10 @@ from mobilenet_lib._support.modes import eval_mode
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.training import comparison, dynamic, probe, static
 from mobilenet_lib.training.dynamic import DynamicStep
+from mobilenet_lib.training.options import STEPS
 from mobilenet_lib.training.static import StaticStep
 from mobilenet_lib.training.structure import NotSupported, check_supported
 
-STEPS = ("auto", "dynamic", "static")
 Step = DynamicStep | StaticStep
 Batch = tuple[np.ndarray, np.ndarray]  # normalised float32 [N, 3, H, W], int64 [N]
 

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mobilenet_lib._support.modes import eval_mode
 from mobilenet_lib._support.paddle import paddle
-
-# What an optimizer is given beside the learning rate. The decay spares batch norm and biases, as is usual, and
-# depthwise filters, as the V1 paper advises at the end of its section 3.2. The rate of SGD is the peak of one cycle for
-# 64 images a batch, chosen in `experiments.recorded.recipe`.
-RECIPES: dict[str, dict[str, Any]] = {
-    "sgd": {"learning_rate": 0.08, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4},
-    "adam": {"learning_rate": 1e-3, "weight_decay": 0.0},
-}
+from mobilenet_lib.training.options import RECIPES
 
 
 class DynamicStep:

@@ -23,9 +23,8 @@ from mobilenet_lib.data import ImageSet
 from mobilenet_lib.runs import Run
 from mobilenet_lib.training import checkpoints, inputs, parallel
 from mobilenet_lib.training.choice import Step, choose
-from mobilenet_lib.training.dynamic import RECIPES
 from mobilenet_lib.training.evaluation import evaluate_step
-from mobilenet_lib.training.options import Options, check_seed, describe_settings, learning_rates
+from mobilenet_lib.training.options import RECIPES, Options, check_seed, describe_settings, learning_rates
 
 _USUAL = Options()
 
@@ -110,7 +109,7 @@ def fit(
         CheckpointNotSaved, ProcessLost: both OSError; a full disk, another process that ended.
     """
     parallel.start()
-    settings = describe_settings(epochs, batch_size, learning_rate, options, validation)
+    settings = describe_settings(epochs, batch_size, learning_rate, options, validation, parallel.processes())
     history = Run(
         name=options.run_name or type(model).__name__,
         settings=settings | inputs.describe_model(model) | {"validation": inputs.describe_validation(validation)},
@@ -141,6 +140,8 @@ def fit(
         # Shows now, not after an hour, that it can be written.
         checkpoints.save(path, step, history)
     parallel.follow_first(step, history)
+    if options.on_start is not None and parallel.is_first():
+        options.on_start(history)
     return _train(step, train, validation, history, rates.reshape(epochs, steps), path, options, progress)
 
 

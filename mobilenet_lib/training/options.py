@@ -1,4 +1,7 @@
-"""What a training run may be given beside the arguments of `fit` that every run has, and the schedule of its rate."""
+"""What a training run may be given beside the arguments of `fit` that every run has, and the schedule of its rate.
+
+Nothing here imports Paddle, so that a command can refuse at once what it was given.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,19 @@ from mobilenet_lib import data
 from mobilenet_lib._support.arguments import one_of, whole_number
 from mobilenet_lib.data import ImageSet
 from mobilenet_lib.runs import Run, check_mode
-from mobilenet_lib.training import parallel
-from mobilenet_lib.training.dynamic import RECIPES
 
+STEPS = ("auto", "dynamic", "static")
 SCHEDULES = ("one_cycle", "constant")
+
+# What an optimizer is given beside the learning rate. The decay spares batch norm and biases, as is usual, and
+# depthwise filters, as the V1 paper advises at the end of its section 3.2. The rate of SGD is the peak of one cycle for
+# 64 images a batch, chosen in `experiments.recorded.recipe`.
+RECIPES: dict[str, dict[str, Any]] = {
+    "sgd": {"learning_rate": 0.08, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4},
+    "adam": {"learning_rate": 1e-3, "weight_decay": 0.0},
+}
+
+ANEW = "options=training.Options(resume=False)"  # what an advice says; the command has a word of its own
 
 # Settings that are kept in the history only where they are others than these.
 ORDINARY = {"max_shift": data.MAX_SHIFT, "processes": 1, "until": None}
@@ -41,6 +53,7 @@ class Options:
         resume: continue from the checkpoint where there is one; False trains anew and replaces it.
         run_name: what tables and plots call the run; None takes the model's class.
         notes, mode: kept in the history; mode is "quick", "recorded" or "full".
+        on_start: called with the history before the first epoch to train, when it holds those of a resumed run.
         on_epoch_end: called with the history after each epoch, when the model has that epoch's weights.
     """
 
@@ -53,6 +66,7 @@ class Options:
     run_name: str | None = None
     notes: str = ""
     mode: str = "full"
+    on_start: Callable[[Run], None] | None = None
     on_epoch_end: Callable[[Run], None] | None = None
 
     def __post_init__(self) -> None:
@@ -77,7 +91,12 @@ class Options:
 
 
 def describe_settings(
-    epochs: int, batch_size: int, learning_rate: float | None, options: Options, validation: ImageSet | float | None
+    epochs: int,
+    batch_size: int,
+    learning_rate: float | None,
+    options: Options,
+    validation: ImageSet | float | None,
+    processes: int = 1,
 ) -> dict[str, Any]:
     """The arguments that a run's figures depend on, checked, with the optimizer's constants beside them."""
     settings = {
@@ -92,7 +111,7 @@ def describe_settings(
     }
     if options.until is not None and validation is None:
         raise ValueError("until needs a validation set, whose accuracy it is compared with")
-    rare = {"max_shift": options.max_shift, "processes": parallel.processes(), "until": options.until}
+    rare = {"max_shift": options.max_shift, "processes": processes, "until": options.until}
     return settings | {name: value for name, value in rare.items() if value != ORDINARY[name]}
 
 

@@ -16,7 +16,7 @@ from mobilenet_lib import architectures, baselines, models
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.architectures import Block, Builder, Table
 from mobilenet_lib.training.comparison import compare
-from mobilenet_lib.training.dynamic import RECIPES
+from mobilenet_lib.training.options import RECIPES
 from mobilenet_lib.training.static import StaticStep
 
 _BATCH, _SIZE = 16, 16

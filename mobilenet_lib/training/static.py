@@ -26,7 +26,8 @@ import numpy as np
 from mobilenet_lib._support.interrupts import held
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.architectures import Block, Table
-from mobilenet_lib.training.dynamic import RECIPES, is_decayed
+from mobilenet_lib.training.dynamic import is_decayed
+from mobilenet_lib.training.options import RECIPES
 from mobilenet_lib.training.structure import NotSupported, check_supported
 
 F = paddle.nn.functional

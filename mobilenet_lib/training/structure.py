@@ -22,7 +22,8 @@ def check_supported(model: paddle.nn.Layer, image_shape: tuple[int, ...] | None 
     if table is None or not isinstance(model, TableNetwork):
         raise NotSupported(f"{type(model).__name__} was not built from a table")
     if image_shape is not None and tuple(image_shape) != (3, table.resolution, table.resolution):
-        raise NotSupported(f"its table is for images of {table.resolution}×{table.resolution}, not {image_shape[1:]}")
+        found = "×".join(map(str, image_shape[1:]))
+        raise NotSupported(f"its table is for images of {table.resolution}×{table.resolution}, not {found}")
     _check_class(type(model))
     # Without memory for its weights, without their random numbers, and without an effect on the names of later layers.
     with paddle.LazyGuard(), paddle.utils.unique_name.guard():

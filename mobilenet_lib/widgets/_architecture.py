@@ -88,7 +88,7 @@ class ArchitectureExplorer(Explorer):
             "channels": [row.output_shape[0] for row in rows],
             "M MACs": [row.macs / 1e6 for row in rows],
             "activation\nmemory (M)": [row.live_activations / 1e6 for row in rows],
-            "receptive\nfield (px)": [min(side, _last_field(table)) for side in fields],
+            "receptive\nfield (px)": list(fields),
         }
         for axes, (label, heights) in zip(lanes, values.items(), strict=True):
             _draw_lane(axes, rows, heights)
@@ -111,8 +111,9 @@ class ArchitectureExplorer(Explorer):
             f"{self._title()}, drawn layer by layer from its table: {len(rows)} layers with weights; feature maps of "
             f"{maps}. Bars of the MACs of each layer, {self.table.macs:,} in all; of the activation memory while it "
             f"works, at most {peak.live_activations:,} numbers, in {peak.name}; and of its receptive field, "
-            f"{_last_field(self.table)} pixels after the last convolution. Below, the total beside the papers' points, "
-            f"ImageNet accuracy over MACs. {self._beside_the_paper()}"
+            f"{_last_field(self.table)} pixels after the last convolution and {self.table.receptive_fields[-1]} behind "
+            "the pool. Below, the total beside the papers' points, ImageNet accuracy over MACs. "
+            f"{self._beside_the_paper()}"
         )
 
     def _title(self) -> str:

@@ -68,9 +68,10 @@ class CostExplorer(LayerExplorer):
 
     def _layers(self) -> dict[str, cost.Cost | cost.SeparableCost]:
         separable = self.separable
+        grouped = {f"grouped, groups={self.groups}": self.cost} if self.groups > 1 else {}  # one is the standard layer
         return {
             "standard": cost.conv2d(**_without_groups(self.settings)),
-            f"grouped, groups={self.groups}": self.cost,
+            **grouped,
             "depthwise separable": separable,
             "· depthwise part": separable.depthwise,
             "· pointwise part": separable.pointwise,

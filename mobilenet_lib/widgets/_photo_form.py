@@ -1,4 +1,4 @@
-"""A form for a file from the learner's machine, and what the network says to it. Introduced in lesson 10."""
+"""A form for a file from the learner's machine, and what the network says to it. Introduced in lesson 11."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ _HERE = Path(__file__).parent
 
 # The connection between a page and its kernel ends at a message of more than 10 MB, and the kernel seems dead.
 MOST_BYTES = 9_000_000
+_LIGHT = (
+    "This photo has a light ground, and the network knows objects on a dark one only. The button below the figure "
+    "swaps light and dark."
+)
 
 
 def try_your_own(runtime: Callable[[np.ndarray], np.ndarray], classes: Sequence[str], examples: data.ImageSet) -> None:
@@ -53,6 +57,7 @@ class PhotoForm(anywidget.AnyWidget):
     most_bytes = traitlets.Int(MOST_BYTES).tag(sync=True)
     said = traitlets.Unicode().tag(sync=True)
     replies = traitlets.Int(0).tag(sync=True)  # how often Python has replied
+    offer = traitlets.Bool(False).tag(sync=True)  # to swap light and dark: the photo has a light ground
 
     def __init__(self, runtime: Callable[[np.ndarray], np.ndarray], classes: Sequence[str]) -> None:
         super().__init__()
@@ -67,7 +72,7 @@ class PhotoForm(anywidget.AnyWidget):
         display(data | {"text/plain": "A form for your own photo. (Run this cell to use it.)"}, raw=True)
 
     def _receive(self, content: dict[str, Any], buffers: Sequence[Any]) -> None:
-        name = str(content.get("name") or "the photo")[:80]
+        name, self.offer = str(content.get("name") or "the photo")[:80], False
         try:
             page = self._classify(name, content, buffers)
         except (photos.ImageError, FileNotFoundError) as problem:
@@ -79,12 +84,15 @@ class PhotoForm(anywidget.AnyWidget):
 
     def _classify(self, name: str, content: dict[str, Any], buffers: Sequence[Any]) -> str:
         file = bytes(buffers[0]) if buffers else b""
-        image = photos.prepare(file, name, invert=bool(content.get("invert")))
+        invert = bool(content.get("invert"))
+        image = photos.prepare(file, name, invert=invert)
+        self.offer = photos.light_ground(file, name) and not invert
         title = textwrap.shorten(name, 28, placeholder="…")
         prediction = photos.classify(self._runtime, image, self._classes, title)
         fig, alt = photos.prediction_figure([prediction])
         png = base64.b64encode(plots.png(fig)).decode()
         figure = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{png}">'
         first, probability = prediction.top(1)[0]
-        verdict = Message("compare", f"{first}, says the network ({100 * probability:.0f} %)", (photos.OUTSIDE,))
+        told = (_LIGHT, photos.OUTSIDE) if self.offer else (photos.OUTSIDE,)
+        verdict = Message("compare", f"{first}, says the network ({100 * probability:.0f} %)", told)
         return verdict.page + figure

@@ -184,9 +184,9 @@ function render({ model, el }) {
       lane(`MACs: ${millions(macs)} M in all; most in ${heaviest.name}, ${millions(heaviest.macs)} M`, rows, (row) => row.macs, { marked: heaviest }),
       lane(`Activation memory while a layer works: at most ${millions(peak.live, 2)} M numbers (${millions(peak.live * FLOAT32)} MB in 32 bit), in ${peak.name}`,
         rows, (row) => row.live, { marked: peak }),
-      lane(`Receptive field: ${convolutions.at(-1).field} pixels after the last convolution; ${wholeImage
+      lane(`Receptive field: ${convolutions.at(-1).field} pixels after the last convolution, ${rows.at(-1).field} behind the pool; ${wholeImage
         ? `as wide as the image (dashed) from ${wholeImage.name} on` : "never as wide as the image (dashed)"}`,
-        rows, (row) => Math.min(row.field, convolutions.at(-1).field), { line: now.resolution, className: "mnx-low" }),
+        rows, (row) => row.field, { line: now.resolution, className: "mnx-low" }),
     ].flat());
     look(chosen);
     totals.replaceChildren(plot(macs / 1e6, `${millions(macs)} M MACs`));

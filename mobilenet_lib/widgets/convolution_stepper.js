@@ -177,8 +177,8 @@ function stage(layer, planes, outputs, first) {
   const rowsBox = make("div", {
     class: "mnx-scroll mnx-rows", tabindex: 0, role: "group", "aria-label": `${layer.name}: what is multiplied`,
   },
-    make("h4", {}, inputName), kernelName, make("h4", {}, "Products"),
-    rows.map((row) => [make("div", {}, row.name, row.input.el), make("div", {}, row.kernel.el), row.products]).flat());
+    make("h4", {}, inputName), kernelName,
+    rows.map((row) => [make("div", {}, row.name, row.input.el), make("div", {}, row.kernel.el, row.products)]).flat());
   const mapsBox = make("div", { class: "mnx-scroll mnx-maps" },
     make("h4", {}, layer.outChannels === 1 ? "Output feature map" : "Output feature maps"),
     make("div", {}, maps.map((map, out) => make("div", {}, make("h4", {}, `map ${out}`), map.el))),
@@ -189,7 +189,8 @@ function stage(layer, planes, outputs, first) {
     const used = terms(layer, planes, out, row, column);
     const [top, left] = [row * layer.stride[0], column * layer.stride[1]];
     const kernelsOfOne = reads > 1 || layer.inChannels === 1;
-    kernelName.replaceChildren(reads > 1 ? "Kernels" : "Kernel", make("small", {}, kernelsOfOne ? `of map ${out}` : "one per map"));
+    kernelName.replaceChildren(`${reads > 1 ? "Kernels" : "Kernel"} and products`,
+      make("small", {}, kernelsOfOne ? `of map ${out}` : "one kernel per map"));
     rows.forEach((line, index) => {
       const channel = all ? index : reading[index];
       const slot = reading.indexOf(channel);
@@ -271,9 +272,9 @@ function panel(kind, settings) {
   const header = make("div");
   const counter = make("p", { class: "mnx-counter" });
   const progress = make("span", { class: "mnx-bar mnx-pattern-0" });
-  const [rowsBox, mapsBox] = [make("div"), make("div")];
+  const [rowsBox, mapsBox] = [make("div"), make("div", { class: "mnx-outputs" })];
   const side = make("div", { class: "mnx-side" }, mapsBox, counter,
-    make("span", { class: "mnx-bar-track", "aria-hidden": "true" }, progress), passes.map(formula));
+    make("span", { class: "mnx-bar-track mnx-so-far", "aria-hidden": "true" }, progress), passes.map(formula));
   let shown = -1;
   let drawn = null;
 
@@ -302,16 +303,23 @@ function panel(kind, settings) {
   return { el, side, show, steps: total(passes, "steps") };
 }
 
-// Totals of every kind for the same sizes.
+// Totals of every kind for the same sizes; where two passes spare nothing, why not.
 function comparison(settings, chosen) {
-  return bars("The same sizes, every kind", kinds.map((kind, pattern) => {
+  const [standard, separable] = ["standard", "depthwise separable"].map((kind) => plan(kind, settings));
+  const [macs, both] = [standard, separable].map((passes) => total(passes, "macs"));
+  const why = settings.out_channels === 1 ? "A single output channel leaves nothing to share" : "So small a kernel leaves nothing to save";
+  const parts = separable.map((layer) => count(layer.cost.macs)).join(" + ");
+  const note = both < macs ? null : make("p", { class: "mnx-quiet" },
+    `Depthwise separable takes no fewer MACs here: ${parts} = ${count(both)}, standard ${count(macs)}. ${why}, and the second `
+    + "pass comes on top. Choose more output channels, or a larger kernel.");
+  return make("div", { class: "mnx-comparison" }, bars("The same sizes, every kind", kinds.map((kind, pattern) => {
     const passes = plan(kind, settings);
     const parts = passes.length > 1 ? ` = ${passes.map((layer) => count(layer.cost.macs)).join(" + ")}` : "";
     return {
       name: chosen.includes(kind) ? make("b", {}, `▸ ${kind}`) : kind, value: total(passes, "macs"), pattern,
       text: `${count(total(passes, "macs"))} MACs${parts}, output ${shape(passes.at(-1).cost.outputShape)}`,
     };
-  }));
+  })), note);
 }
 
 const NAMES = [...Object.keys(SIZES), "kind", "beside", "image", "kernel"];

@@ -15,19 +15,21 @@ const SLIDERS = {
 const NAMES = Object.keys(SLIDERS);
 const FLOAT32 = 4; // bytes
 
-// The layers to compare, for the settings of the Python traits. `part`: a part of the row above it.
+// The layers to compare, for the settings of the Python traits. `part`: a part of the row above it. One group is the
+// standard layer once more, so it has no row; `pattern` keeps each layer's colour all the same.
 export function compare({ in_channels, out_channels, kernel_size, input_size, stride, groups }) {
   const layer = {
     inChannels: in_channels, outChannels: out_channels, kernelSize: kernel_size, inputSize: input_size, stride,
   };
   const separable = separableCost(layer);
-  return [
+  const layers = [
     { name: "standard", cost: conv2dCost(layer) },
-    { name: `grouped, groups=${groups}`, cost: conv2dCost({ ...layer, groups }) },
+    { name: `grouped, groups=${groups}`, cost: conv2dCost({ ...layer, groups }), left: groups === 1 },
     { name: "depthwise separable", cost: separable },
     { name: "depthwise part", cost: separable.depthwise, part: true },
     { name: "pointwise part", cost: separable.pointwise, part: true },
   ];
+  return layers.map((one, pattern) => ({ ...one, pattern })).filter(({ left }) => !left);
 }
 
 const kilobytes = (cost) => ((cost.activations * FLOAT32) / 1000)
@@ -71,9 +73,9 @@ function render({ model, el }) {
     const now = settings();
     for (const [name, slider] of sliders) slider.set(choicesOf(name, now), now[name]);
     const layers = compare(now);
-    const barsOf = (title, name) => bars(title, layers.map(({ name: layer, cost, part }, pattern) => (
+    const barsOf = (title, name) => bars(title, layers.map(({ name: layer, cost, part, pattern }) => (
       { name: layer, value: cost[name], text: count(cost[name]), pattern, part })));
-    const [{ cost: standard }, , { cost: separable }] = layers;
+    const [standard, separable] = ["standard", "depthwise separable"].map((kind) => layers.find(({ name }) => name === kind).cost);
     lawBox.replaceChildren(law(now, standard, separable));
     said.textContent = verdict(separable.macs / standard.macs);
     barsBox.replaceChildren(

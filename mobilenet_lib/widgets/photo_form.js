@@ -48,8 +48,16 @@ function render({ model, el }) {
   file.addEventListener("change", send);
   invert.addEventListener("change", send);
 
+  const swap = make("button", { type: "button", textContent: "Swap light and dark" });
+  swap.dataset.lmSuppressShortcuts = "true";
+  swap.addEventListener("click", () => {
+    invert.checked = true;
+    send();
+  });
+
   function update() {
     said.innerHTML = model.get("said");
+    if (model.get("offer")) said.append(swap);
     status.textContent = "";
   }
   model.on("change:replies", update);

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from isolation import isolated_environment
+from patience import patience
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from servers import Server, running
 
@@ -26,10 +27,9 @@ CHROMIUM_FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 ]
-# A busy machine answers late; only a missing answer is a failure.
-SECONDS_TO_RUN_A_LESSON = 600
-PATIENCE = 300_000  # milliseconds
-expect.set_options(timeout=60_000)
+# A busy machine answers late; only a missing answer is a failure. In milliseconds.
+PATIENCE = 1000 * patience()
+expect.set_options(timeout=PATIENCE / 10)
 
 # The same function that `mobilenet-course` ends in, on a copy of the lessons.
 _SERVE = """
@@ -66,7 +66,7 @@ class Lesson:
 
     def run_all(self) -> None:
         """Run every cell and wait for the last; raises playwright's Error after ten minutes."""
-        self.page.evaluate(_RUN_ALL, SECONDS_TO_RUN_A_LESSON * 1000)
+        self.page.evaluate(_RUN_ALL, 1000 * patience())
 
     def cells(self) -> list[dict]:
         """The notebook as JupyterLab would save it now, cell by cell."""
@@ -206,5 +206,5 @@ def _end_kernels(server: Server) -> None:
 def _ask(server: Server, method: str, what: str) -> str:
     address = f"{server.url}/api/{what}"
     request = urllib.request.Request(address, method=method, headers={"Authorization": f"token {server.token}"})
-    with urllib.request.urlopen(request, timeout=300) as answer:
+    with urllib.request.urlopen(request, timeout=patience()) as answer:
         return answer.read().decode()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 from refresh_notebooks import lessons
+
+from browser.test_interaction import SEEN, run_cell
 
 # Opens the deck at the first cell and goes forward to cell `last`. Each step says which cells can be seen, and how high
 # the slide is, in pixels: asking for a box lays the page out. Within one call, so that no step waits to be painted,
@@ -51,6 +54,18 @@ async ([last, most]) => {
   return steps;
 }
 """
+_OPEN_OUTPUTS = "() => window.jupyterapp.commands.execute('notebook:show-all-cell-outputs').then(() => {})"
+# Begins the deck at a cell.
+_BEGIN = """
+async (id) => {
+  const { commands, shell } = window.jupyterapp;
+  const notebook = shell.currentWidget.content;
+  notebook.activeCellIndex = notebook.widgets.findIndex((one) => one.model.id === id);
+  await commands.execute("deck:start", {});
+}
+"""
+_END = "() => window.jupyterapp.commands.execute('deck:stop', {}).then(() => {})"
+_PRESENTING = "() => document.body.dataset.jpDeckMode === 'presenting'"
 MOST_STEPS = 200
 # Walked live: what is stored in an explorer's place is its static form, figure and table, which is for a page.
 WITH_EXPLORERS = frozenset({"00", "01", "02", "04", "05", "06"})
@@ -71,6 +86,7 @@ def walk(open_next):
         lesson = open_next(name)
         if live:
             lesson.run_all()
+        lesson.page.evaluate(_OPEN_OUTPUTS)  # those that stay collapsed until they are run must fit too
         cells = lesson.cells()
         last = max(place for place, cell in enumerate(cells) if slide_type(cell) in ("slide", "fragment"))
         steps = lesson.page.evaluate(_WALK, [last, MOST_STEPS])
@@ -78,6 +94,20 @@ def walk(open_next):
         return cells, steps
 
     return walked
+
+
+# First in the file: a lesson that was run is saved with its outputs open.
+def test_the_truth_is_out_of_sight_in_class_until_its_cell_is_run(open_next):
+    page = (lesson := open_next("06")).page
+    page.evaluate(_BEGIN, "place-see")
+    page.wait_for_function(_PRESENTING)
+    page.locator(".jp-Cell", has_text="MACs at one spatial position").first.wait_for()  # it is on the wall
+    assert not page.evaluate(SEEN, "place-see")
+    run_cell(lesson, "place-see")
+    page.wait_for_function(SEEN, arg="place-see")
+    expect(page.get_by_text("3456 + 1296 + 3456 = 8208 MACs")).to_be_visible()
+    page.evaluate(_END)
+    page.wait_for_timeout(500)  # JupyterLab saves that the deck is closed
 
 
 @pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)

@@ -19,8 +19,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from patience import patience
 from playwright.sync_api import Browser, Page, Route, expect
 
 from browser.test_widgets import _LOWEST_CONTRAST
@@ -48,6 +50,7 @@ class Parsed:
         self.fetched = [tag[name] for tag, name in found if tag.get(name)]
         self.images = [tag.attrs for tag in page("img")]
         self.folded = ["open" not in tag.attrs for tag in page("details")]  # is it closed at first?
+        self.folded_code = len(page.select(".tag_hide-input details.above-input"))
         self.formulas = len(page("math"))
         self.explorers = [tag["data-explorer"] for tag in page.select("[data-explorer]")]
 
@@ -60,7 +63,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site") / "html"
     command = [sys.executable, str(ROOT / "docs" / "build.py"), str(folder)]
     # A machine that has other work to do takes longer. The limit is there for a build that hangs.
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=900)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=patience())
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -99,10 +102,24 @@ def test_every_lesson_is_a_page_with_its_figures_formulas_and_folded_answers(sit
         assert page.folded, lesson.stem
         assert all(page.folded), lesson.stem
         formulas += page.formulas
+        cells = nbformat.read(ROOT / "notebooks" / lesson.file_name, as_version=4).cells
+        collapsed = [cell for cell in cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
+        assert page.folded_code == len(collapsed), lesson.stem
         text = (site / "notebooks" / f"{lesson.stem}.html").read_text(encoding="utf-8")
         assert lesson.title in text
         assert "$$" not in text, f"a formula of {lesson.stem} was not translated"
     assert formulas >= 10
+
+
+def test_what_is_collapsed_in_jupyterlab_is_folded_on_the_page(site):
+    """Code that is not the lesson's subject, such as that of a figure, whose image stays in sight."""
+    lesson = course.lesson("05")
+    cells = nbformat.read(ROOT / "notebooks" / lesson.file_name, as_version=4).cells
+    hidden = [cell for cell in cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
+    page = BeautifulSoup((site / "notebooks" / lesson.file_name).with_suffix(".html").read_text("utf-8"), "html.parser")
+    folded = [one for one in page.select("details.hide") if "plots.show" in one.get_text()]
+    assert len(folded) == len(hidden) > 5
+    assert not any(one.select("img") for one in folded), "the figure is folded with its code"
 
 
 def test_every_image_has_words(pages):
@@ -255,9 +272,26 @@ def test_formulas_are_drawn_and_answers_are_folded(visit):
     expect(truth).to_be_visible()
 
 
+def test_what_reveals_a_truth_is_folded_on_the_screen_and_printed(visit):
+    page = visit(_lesson("02"))
+    fold = page.locator("details.hide", has_text="1/128 + 1/9 = 0.1189").first
+    shown = fold.get_by_text("1/128 + 1/9 = 0.1189")
+    expect(shown).to_be_hidden()
+    fold.locator("summary").click()
+    expect(shown).to_be_visible()
+    fold.locator("summary").click()
+    page.emulate_media(media="print")
+    expect(shown).to_be_visible()
+
+
+def _unfold(page: Page) -> None:
+    page.evaluate("() => document.querySelectorAll('details.hide').forEach((one) => (one.open = true))")
+
+
 @pytest.mark.parametrize("width", _WIDTHS.values(), ids=_WIDTHS)
 def test_the_stepper_and_the_cost_explorer_answer_without_a_kernel(width, visit):
     page = visit(_lesson("01"), width)
+    _unfold(page)
     stepper = page.get_by_role("group", name="Convolution stepper")
     stepper.get_by_label("Position").focus()
     page.keyboard.press("ArrowRight")
@@ -265,7 +299,7 @@ def test_the_stepper_and_the_cost_explorer_answer_without_a_kernel(width, visit)
     explorer = page.get_by_role("group", name="Cost explorer")
     explorer.get_by_label("Output channels N").focus()
     page.keyboard.press("ArrowRight")
-    macs = widgets.cost_explorer(64, 192, 112, 3).cost.macs
+    macs = widgets.cost_explorer(32, 384, 56, 3).cost.macs
     expect(explorer.get_by_text(f"{macs:,}").first).to_be_visible()
     # The static forms are there for paper only.
     image = page.locator(".explorer-static img").first
@@ -284,9 +318,10 @@ def test_without_javascript_figures_and_tables_stand_there(visit):
     page = visit(_lesson("01"), java_script_enabled=False)
     table = page.locator("[data-explorer=cost_explorer]")
     expect(table).to_be_visible()
-    expect(table).to_contain_text("924,844,032")
+    expect(table).to_contain_text(f"{widgets.cost_explorer(32, 256, 56, 3).cost.macs:,}")
 
 
 def test_a_lesson_opened_as_a_file_is_as_good(visit, site):
     page = visit((site / f"{_lesson('01')}.html").as_uri())
+    _unfold(page)
     expect(page.get_by_role("group", name="Convolution stepper")).to_be_visible()

@@ -34,6 +34,8 @@ VIEWS: dict[str, Callable[[], Explorer]] = {
     "design": partial(widgets.design_explorer, Design("v2", 0.25, expansion=3), Budget(params=150_000), made_up()),
 }
 
+one_channel = partial(widgets.convolution_stepper, input_size=4, in_channels=1, out_channels=1)
+
 _IMPORT = """
 async (code) => { window.module = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" }))); }
 """
@@ -183,6 +185,38 @@ def test_nothing_makes_the_page_wider_than_the_window(name, width, mount, page):
     assert page.evaluate("() => document.documentElement.scrollWidth") == width
 
 
+_CUT_OFF = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.ariaLabel)"
+
+
+# What is left of a window of 1280 beside JupyterLab's side bar and prompts, and more.
+@pytest.mark.parametrize("width", [870, 1280])
+@pytest.mark.parametrize("beside", ["", *KINDS])
+@pytest.mark.parametrize("sizes", [{"input_size": 4, "in_channels": 1, "out_channels": 1}, {"kind": "depthwise"}])
+def test_the_lessons_steppers_show_whole_products(sizes, beside, width, mount, page):
+    page.set_viewport_size({"width": width, "height": 800})
+    view = mount(widgets.convolution_stepper(**sizes, beside=beside), "body { --jp-content-font-size1: 14px }")
+    assert view.locator(".mnx-rows").evaluate_all(_CUT_OFF) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [
+        ("costs", ".mnx-verdict"),
+        ("groups", ".mnx-sums"),
+        ("stepper", ".mnx-result"),
+        ("stepper, padded", ".mnx-result"),
+    ],
+)
+def test_a_slider_and_its_result_are_on_one_phone_screen(name, result, mount, page):
+    page.set_viewport_size({"width": 390, "height": 664})  # what a browser's own bars leave of a common telephone
+    view = mount(VIEWS[name]())
+    lowest = view.locator(result).first.evaluate("(one) => one.getBoundingClientRect().bottom")
+    highest = min(
+        view.locator("input[type=range]").evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().top)")
+    )
+    assert lowest - highest < 664
+
+
 # The text and page colours of JupyterLab's two themes.
 _THEMES = {
     "light": ":root { --jp-content-font-color1: rgba(0, 0, 0, 0.87); --jp-layout-color0: white }",
@@ -251,7 +285,7 @@ def test_stepping_writes_the_products_and_counts_the_macs(mount, page):
 
 def test_play_fills_the_output_and_stops_at_the_end(mount, page):
     page.emulate_media(reduced_motion="reduce")
-    view = mount(widgets.convolution_stepper(input_size=4, in_channels=1, out_channels=1, beside="pointwise"))
+    view = mount(one_channel(beside="pointwise"))
     assert view.locator(".mnx-frame").first.evaluate("(frame) => getComputedStyle(frame).transitionDuration") == "0s"
     page.get_by_label("Numbers per second").select_option("30")
     page.get_by_role("button", name="Play").click()
@@ -278,6 +312,25 @@ def test_a_slider_changes_the_costs_beside_the_law(mount, page):
     separable, standard = (cost.depthwise_separable(64, 1, 3, 112).macs, cost.conv2d(64, 1, 3, 112).macs)
     expect(view).to_contain_text(f"{separable:,} ÷ {standard:,} = {separable / standard:.4f}")
     expect(view).to_contain_text("saves nothing here: it needs 1.11 times the MACs")
+
+
+def test_one_group_is_not_shown_beside_the_standard_layer_that_it_is(mount, page):
+    view = mount(widgets.cost_explorer())
+    rows = view.locator("tbody th")
+    assert rows.all_inner_texts() == list(widgets.cost_explorer().frame().index)
+    assert rows.filter(has_text="grouped").count() == 0
+    page.get_by_label("Groups").focus()
+    page.keyboard.press("ArrowRight")
+    assert rows.all_inner_texts() == list(widgets.cost_explorer(groups=2).frame().index)
+
+
+def test_the_stepper_says_why_two_passes_take_no_fewer_macs(mount, page):
+    view = mount(one_channel())
+    expect(view).to_contain_text("36 + 4 = 40, standard 36. A single output channel leaves nothing to share")
+    page.get_by_label("Output channels").select_option("2")
+    expect(view).not_to_contain_text("Depthwise separable takes")
+    page.get_by_label("Kernel size").select_option("1")
+    expect(view).to_contain_text("So small a kernel leaves nothing to save")
 
 
 def test_groups_that_become_impossible_are_replaced_and_that_is_said(mount, page):

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from mobilenet_lib import architectures, cost
 from mobilenet_lib.course import LESSONS, exercises, records
 from mobilenet_lib.course.exercises import EXERCISES, _checking, check, hint, solution
+from mobilenet_lib.course.exercises._building import Building
 from mobilenet_lib.course.exercises._checking import examine
 from mobilenet_lib.course.exercises._exercise import Exercise
 from mobilenet_lib.course.exercises._values import same
@@ -34,7 +35,9 @@ MISTAKES = [
     for task in EXERCISES.values()
     for known in task.misconceptions
 ]
+COUNTS = [task for task in EXERCISES.values() if not isinstance(task, Building)]
 each_exercise = pytest.mark.parametrize("task", EXERCISES.values(), ids=lambda task: task.name)
+each_count = pytest.mark.parametrize("task", COUNTS, ids=lambda task: task.name)
 _cells = itertools.count()
 
 
@@ -43,7 +46,7 @@ def cell(source: str, name: str = "output_size"):
     source = textwrap.dedent(source).strip() + "\n"
     file_name = f"<test-cell-{next(_cells)}>"
     linecache.cache[file_name] = (len(source), None, source.splitlines(keepends=True), file_name)
-    namespace = {"np": np}
+    namespace = {"np": np, "__name__": "__main__"}
     exec(compile(source, file_name, "exec"), namespace)
     return namespace[name]
 
@@ -68,14 +71,15 @@ def told(outcome: str, body: str) -> str:
 
 @pytest.fixture
 def short_limit(monkeypatch):
-    monkeypatch.setattr(_checking, "TIME_LIMIT", 0.3)
+    monkeypatch.setattr(Exercise, "TIME_LIMIT", 0.3)
 
 
 @pytest.fixture(autouse=True)
 def progress_file(tmp_path, monkeypatch):
     path = tmp_path / "progress.sqlite"
     monkeypatch.setenv("MOBILENET_PROGRESS", str(path))
-    monkeypatch.setattr(_checking, "TIME_LIMIT", 600)  # room for a machine that has other work to do
+    for kind in (Exercise, Building):
+        monkeypatch.setattr(kind, "TIME_LIMIT", 600)  # room for a machine that has other work to do
     monkeypatch.setattr(_checking, "_PATIENCE", 60)
     monkeypatch.setattr(exercises, "_last_checked", None)
     monkeypatch.setattr(exercises, "_hints_given", {})
@@ -95,9 +99,11 @@ def test_exercise_is_complete(task: Exercise):
     assert len(task.misconceptions) >= 3
     assert len(task.hints) == 2
     assert len(task.cases) >= 2
-    assert len(task.all_cases) == len(task.cases) + 4
+    assert len(task.all_cases) == len(task.cases) + task.RANDOM_CASES
     assert len({known.name for known in task.misconceptions}) == len(task.misconceptions)
     assert task.points % 2 == 0, "half of them must be a whole number"
+    assert task.minutes in range(2, 21)
+    assert task.difficulty in (1, 2, 3)
     assert inspect.getdoc(task.reference).count("\n") == 0, "the starter's docstring is one line"
 
 
@@ -178,20 +184,20 @@ def test_mistake_triggers_its_own_message(task: Exercise, known):
 
 def formulas(task: Exercise) -> set[str]:
     """The reference's calculations and comparisons, whole and in parts, without blanks."""
-    kinds = (ast.BinOp, ast.Compare, ast.Subscript)
+    kinds = (ast.BinOp, ast.Compare, ast.Subscript, *([ast.keyword] if isinstance(task, Building) else []))
     parts = [node for node in ast.walk(ast.parse(task.solution)) if isinstance(node, kinds)]
     return {ast.unparse(part).replace(" ", "") for part in parts}
 
 
 @each_exercise
 def test_no_hint_and_no_message_holds_a_part_of_the_solution(task: Exercise):
-    assert formulas(task)
+    assert formulas(task) or isinstance(task, Building)
     for text in (*task.hints, task.prompt, *(known.message for known in task.misconceptions)):
         bare = "".join(text.split())
         assert not [formula for formula in formulas(task) if formula in bare], text
 
 
-@each_exercise
+@each_count
 @given(data=st.data())
 def test_a_wrong_value_in_one_case_fails(task: Exercise, data):
     place = data.draw(st.integers(0, len(task.all_cases) - 1))
@@ -210,7 +216,7 @@ def test_a_wrong_value_in_one_case_fails(task: Exercise, data):
     assert examine(task, wrong).outcome in {"wrong", "misconception"}
 
 
-@each_exercise
+@each_count
 @given(constant=st.integers(-(10**6), 10**6) | st.floats() | st.lists(st.integers(1, 9), min_size=4, max_size=4))
 def test_a_constant_fails(task: Exercise, constant):
     assert examine(task, lambda *_: constant).outcome in {"wrong", "type", "misconception"}
@@ -630,6 +636,18 @@ def test_right_answers_in_other_forms_are_right(name, source):
 NEAREST, WITHIN = "max(8, int(channels + 4) // 8 * 8)", "return n + 8 if n < 0.9 * channels else n"
 
 
+def test_a_search_for_the_best_scale_is_enough():
+    def best_scale(original, recovered):
+        low, high = -10.0, 10.0
+        for _ in range(100):
+            third = (high - low) / 3
+            errors = [((original - s * recovered) ** 2).sum() for s in (low + third, high - third)]
+            low, high = (low, high - third) if errors[0] < errors[1] else (low + third, high)
+        return low
+
+    assert examine(EXERCISES["best_scale"], best_scale).outcome == "correct"
+
+
 def test_thirty_bisections_are_enough():
     def widest(pointwise, rest, budget):
         low, high = 0.0, 10.0
@@ -763,6 +781,50 @@ def test_leaving_reaches_neither_the_shell_nor_the_input(monkeypatch, word):
     assert ended, "afterwards it works as before"
 
 
+SLOW_MODULE = """
+import threading, time
+thread = threading.current_thread()
+time.sleep(0.5)
+whole = True
+"""
+
+
+@pytest.fixture
+def slow_module(tmp_path, monkeypatch):
+    """The name of a module that takes a while to import, in a package of its own."""
+    name = f"slow{next(_cells)}"
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()
+    (tmp_path / name / "inside.py").write_text(SLOW_MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    return name
+
+
+@pytest.mark.usefixtures("short_limit")
+def test_an_import_is_not_stopped_half_way(slow_module):
+    text = told("stopped", f"import importlib\nimportlib.import_module('{slow_module}.inside')")
+    assert f"still importing `{slow_module}`" in text
+    assert sys.modules[f"{slow_module}.inside"].whole
+
+
+@pytest.mark.usefixtures("short_limit")
+@pytest.mark.parametrize("line", ["import {}.inside", "from {} import inside", "from {}.inside import whole"])
+@pytest.mark.parametrize(
+    "helper", ["", "def helper():\n    {}\n", "class helper:\n    def __init__(self):\n        {}\n"]
+)
+def test_what_the_code_imports_is_imported_before_and_in_the_main_thread(slow_module, line, helper):
+    line = line.format(slow_module)
+    body = "helper()" if helper else line
+    source = f"{helper.format(line)}def output_size({NAMES}):\n    {body}\n    return 3"
+    assert examine(OUTPUT_SIZE, cell(source)).outcome == "wrong"
+    assert sys.modules[f"{slow_module}.inside"].thread is threading.main_thread()
+
+
+@pytest.mark.parametrize("line", ["import module_that_is_not_there", "from statistics import nothing"])
+def test_an_import_that_fails_is_the_functions_own_error(line):
+    assert "in line 2 of its cell" in told("raised", line)
+
+
 def test_after_a_syntax_error_the_older_definition_is_named(said, monkeypatch):
     class Shell:
         user_ns: ClassVar = {"In": ["", "def output_size(n, k, s, p):\n    return 3", "check(output_size)"]}
@@ -770,9 +832,11 @@ def test_after_a_syntax_error_the_older_definition_is_named(said, monkeypatch):
     monkeypatch.setattr("IPython.get_ipython", Shell)
     check(answer("return 3"))
     assert "older" not in said()
-    Shell.user_ns["In"][2:2] = ["def output_size(n, k, s, p):\n    return (n - k // s"]
-    check(answer("return 3"))
-    assert "This judges an older definition: Python could not read line 2 of its newest cell" in said()
+    for newer in ("def output_size(n, k, s, p):\n    return (n - k // s", "output_size = lambda n, k, s, p: (\n    3"):
+        Shell.user_ns["In"][2:2] = [newer]
+        check(answer("return 3"))
+        assert "This judges an older definition: Python could not read line " in said()
+        del Shell.user_ns["In"][2]
 
 
 # What a learner calls a function

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from mobilenet_lib import cost
 from mobilenet_lib._support.messages import Code, Folded, Message
-from mobilenet_lib.course import LESSONS, records
+from mobilenet_lib.course import LESSONS, progress, records
 from mobilenet_lib.course.guess_form import GuessForm
 from mobilenet_lib.course.guesses import predict
 from mobilenet_lib.course.questions import QUESTIONS, question
-from mobilenet_lib.course.questions._question import Question, number_text, read_number, times_off
+from mobilenet_lib.course.questions._question import Question, number_text, times_off
+from mobilenet_lib.course.questions._reading import SeveralReadings, read_number
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +33,14 @@ def form(question_id: str) -> GuessForm:
 
 
 def send(made: GuessForm, **message) -> None:
-    """What the form's page sends: guess="16", or again=True."""
+    """What the form's page sends: guess="16", show=True, change=True or again=True."""
     made._handle_custom_msg(message, [])
+
+
+def answer(made: GuessForm, guess: str) -> None:
+    """Guess and see the truth."""
+    send(made, guess=guess)
+    send(made, show=True)
 
 
 def on_page(made: GuessForm) -> str:
@@ -123,16 +130,33 @@ def test_number_text_is_close_to_the_number(value):
     assert float(number_text(value).replace(",", "")) == pytest.approx(value, rel=6e-3)
 
 
+def test_nothing_has_a_ratio_to_nothing():
+    asked = question("05.thin_ends")
+    assert asked.accepts(0)
+    assert (asked.factor(0), asked.right(0), asked.verdict(0)) == (None, False, "too low")
+    none = Question("05.none", "How many?", lambda: 0, default=1, why="None.", unit="blocks")
+    assert (none.factor(2), none.verdict(2), none.verdict(0)) == (None, "too high", "exactly right")
+
+
 # Reading what was typed
 @pytest.mark.parametrize(
     ("typed", "number"),
     [
-        *((typed, 36) for typed in ("36", " 36 ", "36 MACs", "36 macs")),
-        *((typed, 1_228_800) for typed in ("1,228,800", "1 228 800", "1_228_800")),
-        *((typed, 1_200_000) for typed in ("1.2e6", "1.2M")),
-        *((typed, 0.125) for typed in ("1/8", "1 / 8")),
-        *(("1.1M", 1_100_000), ("1.2 k", 1_200), ("3G", 3_000_000_000), ("1,200.5", 1200.5)),
-        *((".5", 0.5), ("0.1189", 0.1189), ("12%", 0.12), ("2.5E-1", 0.25)),
+        *((typed, 36) for typed in ("36", " 36 ", "36 MACs", "36 macs", "36 MAC", "~36", "≈ 36", "about 36", "ca. 36")),
+        *((typed, 36) for typed in ("36?", "36.", "３６", "约36", "36左右", "x36", "36x", "36 times", "4 * 9 = 36")),
+        *(
+            (typed, 1200)
+            for typed in ("1,200", "1，200", "1 200", "1_200", "1’200", "1.2k", "1.2 thousand", "１．２千")
+        ),
+        *((typed, 1_228_800) for typed in ("1,228,800", "1 228 800", "1_228_800", "122.88万")),
+        *(
+            (typed, 1_200_000)
+            for typed in ("1.2e6", "1.2M", "1.2 million MACs", "120万", "1.2百万", "1.2 MMACs", "1.2·10⁶")
+        ),
+        *((typed, 0.125) for typed in ("1/8", "1 / 8", "2^-3", "12.5%", "12.5 percent")),
+        *((typed, 18) for typed in ("2*9", "2×9", "2 x 9", "2x9", "(2 + 4) · 3", "20 − 2", "+18")),
+        *(("1.1M", 1_100_000), ("3G", 3_000_000_000), ("1,200.5", 1200.5), ("½", 0.5), ("1½", 1.5)),
+        *((".5", 0.5), ("0.1189", 0.1189), ("2.5E-1", 0.25), ("1/128+1/9", 137 / 1152), ("1/2/3", 1 / 6)),
     ],
 )
 def test_number_is_read(typed, number):
@@ -141,17 +165,54 @@ def test_number_is_read(typed, number):
     assert isinstance(found, int) == float(number).is_integer()
 
 
-def test_per_cent_is_not_divided_where_it_is_the_unit():
-    assert read_number("98 %", "%") == 98
+@pytest.mark.parametrize(
+    ("unit", "number", "ways"),
+    [
+        ("%", 98, ("98 %", "98", "98 per cent", "98 percent", "９８％", "98/100 * 100")),
+        ("%", 0.25, ("0.25 %", "1/4 %")),
+        ("percentage points", 0.85, ("0.85", "0.85 %", "0.85 points", "0.85 pp")),
+        ("million MACs", 569, ("569", "569M", "569 million", "5.69e8", "569,000,000", "0.569 G", "569 million MACs")),
+        ("million weights", 0.5, ("0.5", "0.5M", "500k", "0.5 million weights")),
+        ("MB", 17, ("17", "17M", "17 MB", "17,000 kB", "17e6", "17 million bytes")),
+        ("kB", 884, ("884", "884k", "884 kB", "0.884 MB", "884,000 bytes")),
+        ("times fewer", 2.5, ("2.5", "2.5x", "2.5 times", "2.5 fold", "2.5 times fewer")),
+        ("networks of six", 4, ("4", "4 of six", "4 networks")),
+        ("of the standard MACs", 0.125, ("1/8", "0.125", "12.5 %", "1/8 of the standard MACs")),
+    ],
+)
+def test_a_unit_may_be_written_or_left_out(unit, number, ways):
+    assert {way: read_number(way, unit) for way in ways} == dict.fromkeys(ways, pytest.approx(number, rel=1e-12))
+
+
+@pytest.mark.parametrize("typed", ["1/4", "0.25", ".25", "２５/100"])
+def test_a_fraction_where_per_cent_is_the_unit_is_asked_back(typed):
+    with pytest.raises(SeveralReadings) as asked:
+        read_number(typed, "%")
+    assert asked.value.readings == ("25 %", "0.25 %")
+    assert [read_number(one, "%") for one in asked.value.readings] == [25, 0.25]
+
+
+@pytest.mark.parametrize("typed", ["0", "0.0", "0 %", "０", "0/1"])
+def test_zero_is_a_guess_where_there_may_be_none(typed):
+    assert read_number(typed, "%", zero=True) == 0
+    with pytest.raises(ValueError, match="above zero"):
+        read_number(typed, "%")
+
+
+def test_zero_depends_on_the_unit_alone():
+    units = {asked.unit: asked.zero for asked in QUESTIONS.values()}
+    assert {asked.id for asked in QUESTIONS.values() if asked.zero} >= {"05.thin_ends", "03.broken_by_folding"}
+    assert not units["MACs"]
+    assert units["%"]
 
 
 @pytest.mark.parametrize(
     "typed",
     [
-        *("", "   ", "abc", "MACs", "²", "x" * 10_000),  # no number
-        *("12,34", "0,119", "1..2", "e5", "1e", "3 6", "1/2/3", "/"),  # written in no known way
-        *("-5", "0", "0.0", "0/1", "nan", "inf", "1/0"),  # cannot be the answer
-        *("1e999", "1e-320", "1e-300/1e300", "1e300/1e-300"),  # too large or too small
+        *("", "   ", "abc", "MACs", "²", "%", "x", "x" * 10_000, "36 bananas", "n0", "36 MACs 4"),  # no number
+        *("12,34", "0,119", "1,2345", "1..2", "e5", "1e", "3 6", "/", "()", "1(2)", "(1"),  # written in no known way
+        *("-5", "0", "0.0", "0/1", "nan", "inf", "1/0", "2 - 3"),  # cannot be the answer
+        *("1e999", "1e-320", "1e-300/1e300", "9**9**9", "((((9**99)**99)**99)**99)"),  # too large or too small
     ],
 )
 def test_what_is_no_number_above_zero_is_refused_kindly(typed):
@@ -160,7 +221,7 @@ def test_what_is_no_number_above_zero_is_refused_kindly(typed):
     assert len(str(problem.value)) < 250
 
 
-@given(st.text(max_size=30))
+@given(st.text(max_size=30) | st.text("0123456789.,eE+-*/^()xkM% 万½²", max_size=30))
 def test_any_text_is_a_positive_number_or_refused(typed):
     try:
         found = read_number(typed, "MACs")
@@ -202,7 +263,7 @@ def test_outside_ipython_the_text_is_printed(capsys):
 def test_truth_is_nowhere_in_the_form_before_a_guess(asked: Question):
     made = form(asked.id)
     page = on_page(made)
-    assert made.asking
+    assert made.stage == "asking"
     assert html.escape(asked.prompt[:20]) in page
     assert not [said for said in ("Truth", asked.why) if said in page]
     if not asked.choices:
@@ -224,10 +285,10 @@ def test_examples_of_numbers_are_no_answers():
 
 def test_a_guess_brings_the_truth(progress_file):
     made = form("01.article_standard")
-    send(made, guess="361,412")
+    answer(made, "361,412")
     for part in ("361,412 MACs", "1,228,800 MACs", "3.4 times too low", question("01.article_standard").why):
         assert part in made.said
-    assert not made.asking
+    assert made.stage == "shown"
     assert progress_file.exists()
     assert records.guess("01.article_standard")["first"] == 361_412
 
@@ -237,9 +298,46 @@ def test_a_choice_brings_the_truth():
     for nothing in ("", "a third"):
         send(made, guess=nothing)
         assert "Choose one" in made.said
-        assert made.asking
-    send(made, guess="a quarter")
+        assert made.stage == "asking"
+    answer(made, "a quarter")
     assert "exactly right" in made.said
+
+
+def test_a_guess_can_be_taken_back_until_the_truth_is_shown(progress_file):
+    made = form("00.macs_of_v1")
+    send(made, show=True)
+    assert made.stage == "asking", "there is no truth without a guess"
+    send(made, guess="3,000k")
+    assert "3 million MACs" in made.said
+    assert made.stage == "guessed"
+    assert "Truth" not in on_page(made)
+    assert not progress_file.exists()
+    send(made, change=True)
+    assert (made.stage, made.said) == ("asking", "")
+    send(made, show=True)
+    assert made.stage == "asking", "it was taken back"
+    answer(made, "3,000M")
+    assert records.guess("00.macs_of_v1")["first"] == 3000
+
+
+def test_what_can_be_read_in_two_ways_is_asked_back():
+    made = form("05.untouched")
+    send(made, guess="1/4")
+    assert made.readings == ["25 %", "0.25 %"]
+    assert made.stage == "asking"
+    assert "Truth" not in on_page(made)
+    answer(made, made.readings[0])
+    assert made.readings == []
+    assert "exactly right" in made.said
+
+
+@pytest.mark.parametrize("name", ["05.thin_ends", "03.broken_by_folding"])
+def test_zero_is_taken_and_counts_as_no_ratio(name):
+    made = form(name)
+    answer(made, "0")
+    assert "too low" in made.said
+    assert records.guess(name)["first"] == 0
+    assert progress.calibration() is None
 
 
 @pytest.mark.parametrize("typed", ["abc", "", "-3", "nan"])
@@ -248,7 +346,7 @@ def test_bad_input_is_explained_and_nothing_is_kept(typed, progress_file):
     send(made, guess=typed)
     assert "No guess taken yet" in made.said
     assert "Truth" not in on_page(made)
-    assert made.asking
+    assert made.stage == "asking"
     assert made.answers == 1, "the page shows it"
     assert not progress_file.exists()
 
@@ -262,11 +360,11 @@ def test_markup_in_the_input_is_shown_as_text():
 
 def test_guessing_again_keeps_the_first_guess():
     made = form("01.macs_of_4x4")
-    send(made, guess="16")
+    answer(made, "16")
     send(made, again=True)
-    assert made.asking
+    assert made.stage == "asking"
     assert "Truth" not in on_page(made)
-    send(made, guess="36")
+    answer(made, "36")
     assert "first guess, which counts: 16 MACs" in made.said
     assert "exactly right" in made.said
     kept = records.guess("01.macs_of_4x4")
@@ -278,14 +376,14 @@ def test_an_answered_question_opens_with_guess_and_truth():
     made = form("01.macs_of_4x4")
     assert "Your guess: 16 MACs" in made.said
     assert "Truth: 36 MACs" in made.said
-    assert not made.asking
+    assert made.stage == "shown"
 
 
 def test_a_kept_answer_of_another_kind_is_replaced():
     records.record_guess("01.macs_of_4x4", "a quarter")
     made = form("01.macs_of_4x4")
-    assert made.asking
-    send(made, guess="36")
+    assert made.stage == "asking"
+    answer(made, "36")
     assert "exactly right" in made.said
     assert records.guess("01.macs_of_4x4")["first"] == 36
 
@@ -303,10 +401,10 @@ def test_a_progress_file_that_cannot_be_written_is_told_in_the_form_once(tmp_pat
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MOBILENET_PROGRESS", str(tmp_path / "file" / "progress.sqlite"))
     made = form("01.macs_of_4x4")
-    send(made, guess="16")
+    answer(made, "16")
     assert "cannot be written" in made.said
     assert "Truth: 36 MACs" in made.said
-    send(made, guess="17")
+    answer(made, "17")
     assert "cannot be written" not in made.said
 
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import psutil
 import pytest
-from servers import SECONDS_TO_STOP, free_port, running, script
+from patience import patience
+from servers import free_port, running, script
 
 from mobilenet_lib.course import launch, readiness
+from mobilenet_lib.course.lessons import LESSONS
 
 PACKAGE = Path(launch.__file__).parents[1]
 
@@ -33,11 +38,20 @@ def course(tmp_path):
     """A folder with an empty lesson 00 and a file beside it."""
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "00_start_here.ipynb").write_text("{}")
-    (tmp_path / "notebooks" / "01_cost.ipynb").write_text("{}")
+    (tmp_path / "notebooks" / "01_what_a_convolution_costs.ipynb").write_text("{}")
     return tmp_path
 
 
-MODULES = ["course/launch", "course/readiness", "_support/environment", "_support/paddle_import"]
+@pytest.fixture
+def elsewhere(monkeypatch, tmp_path_factory):
+    """The package as pip installs it, with the lessons inside; the working directory is an empty folder."""
+    package = tmp_path_factory.mktemp("site-packages") / "mobilenet_lib"
+    shutil.copytree(PACKAGE.parent / "notebooks", package / "notebooks", ignore=shutil.ignore_patterns(".*", "*.toml"))
+    monkeypatch.setattr(readiness, "_PACKAGE", package)
+    monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
+
+
+MODULES = ["course/launch", "course/readiness", "course/lessons", "_support/environment", "_support/paddle_import"]
 
 
 @pytest.mark.parametrize("name", ["__init__", "course/__init__", "_support/__init__", *MODULES])
@@ -53,7 +67,7 @@ def test_an_unsupported_python_is_named_with_a_way_out(monkeypatch, capsys, serv
     monkeypatch.setattr(readiness, "check_python", lambda: check)
     assert launch.main(["--no-browser"]) == 1
     said = capsys.readouterr().err
-    for part in (".".join(map(str, version)), words, "uv run --python 3.12 mobilenet-course"):
+    for part in (".".join(map(str, version)), words, "uv run --no-dev --python 3.12 mobilenet-course"):
         assert part in said
     assert not served
 
@@ -68,25 +82,93 @@ def test_missing_libraries_are_named(monkeypatch, capsys, served):
     assert launch.main([]) == 1
     said = capsys.readouterr().err
     assert "not installed: a_library_nobody_has." in said
-    assert "uv run mobilenet-course" in said
+    assert "uv run --no-dev mobilenet-course" in said
     assert not served
 
 
-def test_without_lessons_it_says_how_to_get_them(monkeypatch, capsys, served):
-    monkeypatch.setattr(readiness, "course_folder", lambda: None)
+def test_without_lessons_it_says_how_to_get_them(capsys, served, elsewhere):
     assert launch.main([]) == 1
-    assert "git clone" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert said.out.startswith("Starting")  # at once: what follows takes seconds
+    assert "`mobilenet-course new my-course` writes them" in said.err
+    assert launch.main(["nowhere"]) == 1
+    assert f"no lessons in {Path.cwd() / 'nowhere'}" in capsys.readouterr().err
     assert not served
+
+
+def test_whoever_installed_with_pip_gets_the_lessons(capsys, served, elsewhere):
+    assert launch.main(["new", "my course"]) == 0
+    assert capsys.readouterr().out == 'The lessons are in my course. To open them: mobilenet-course "my course"\n'
+    for lesson in LESSONS:
+        copied, ours = (folder / lesson.file_name for folder in (Path("my course/notebooks"), readiness.originals()))
+        assert copied.read_bytes() == ours.read_bytes()
+    assert launch.main(["new", "my course"]) == 1
+    assert "my course is not empty" in capsys.readouterr().err
+    assert launch.main(["my course"]) == 0
+    assert served == [(Path.cwd() / "my course", None, True)]
+
+
+def test_the_wheel_carries_the_lessons(tmp_path):
+    """Built as `uv build` does, and used without the checkout."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=PACKAGE.parent, check=True, capture_output=True, timeout=patience())
+    (wheel,) = tmp_path.glob("*.whl")
+    installed = tmp_path / "installed"
+    zipfile.ZipFile(wheel).extractall(installed)
+    program = "import sys\nfrom mobilenet_lib.course import launch\nsys.exit(launch.main(['new', 'mine']))"
+    apart = {**os.environ, "PYTHONPATH": str(installed)}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=apart, check=True, timeout=patience())
+    for lesson in LESSONS:
+        ours = PACKAGE.parent / "notebooks" / lesson.file_name
+        assert (tmp_path / "mine" / "notebooks" / lesson.file_name).read_bytes() == ours.read_bytes()
+
+
+def test_a_folder_that_cannot_be_made_is_a_line_and_half_a_course_is_none(capsys, elsewhere):
+    (readiness.originals() / LESSONS[-1].file_name).unlink()
+    assert launch.main(["new", "mine"]) == 1
+    assert LESSONS[-1].file_name in capsys.readouterr().err
+    assert not list(Path("mine").iterdir())
+
+
+@pytest.mark.parametrize("inside", [".", "notebooks"])
+def test_it_opens_the_lessons_where_it_stands(course, monkeypatch, served, inside):
+    """A hand-out, an instructor's copy: not the lessons of the checkout, answers included."""
+    (course / "notebooks" / "00_start_here.ipynb").unlink()  # a hand-out of some lessons
+    monkeypatch.chdir(course / inside)
+    assert launch.main([]) == 0
+    assert served == [(course / inside, None, True)]
+    monkeypatch.chdir(PACKAGE)
+    assert launch.main([]) == 0
+    assert served[1] == (PACKAGE.parent, None, True)
+    arguments = launch.server_arguments(course / inside, "secret", port=None, browser=True)
+    lesson = f"{'' if inside == 'notebooks' else 'notebooks/'}01_what_a_convolution_costs.ipynb"
+    assert f"--LabApp.default_url=/lab/tree/{lesson}" in arguments
 
 
 def test_without_paddle_it_warns_and_starts(monkeypatch, capsys, served, course):
     monkeypatch.setattr(readiness, "paddle_installed", lambda: False)
-    monkeypatch.setattr(readiness, "course_folder", lambda: course)
-    assert launch.main(["--port", "8001", "--no-browser"]) == 0
+    assert launch.main(["--port", "8001", "--no-browser", str(course)]) == 0
     said = capsys.readouterr().err
     assert "PaddlePaddle is missing" in said
     assert "Lessons 01 and 02 work without it" in said
     assert served == [(course, 8001, False)]
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_opened(monkeypatch, capsys, served, course):
+    monkeypatch.setattr(readiness, "_unwritable", lambda folder: "no" if course in (folder, *folder.parents) else "")
+    assert launch.main([str(course)]) == 0
+    assert f"nothing can be saved here, cannot write into {course / 'notebooks'}: no" in capsys.readouterr().err
+    assert served
+
+
+def test_a_home_that_cannot_be_written_is_told_in_place_of_a_traceback(monkeypatch, capsys, served, course):
+    monkeypatch.setattr(readiness, "_home_folders", lambda: [course / "notebooks" / "00_start_here.ipynb" / "data"])
+    assert launch.main([str(course)]) == 1
+    said = capsys.readouterr().err
+    assert "cannot write into" in said
+    assert "Set HOME" in said
+    assert not served
+    assert not readiness.check_home().ok
 
 
 def test_a_platform_without_a_wheel_is_named():
@@ -97,7 +179,11 @@ def test_a_platform_without_a_wheel_is_named():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--ServerApp.token="], ["--ip", "0.0.0.0"], ["notebook.ipynb"], ["--port", "x"]]
+    "arguments",
+    [
+        *(["--ServerApp.token="], ["--ip", "0.0.0.0"], ["new"], ["new", "a", "b"], ["a", "b"]),
+        *(["--port", port] for port in ("x", "-1", "0", "70000", "99999", "1.5")),
+    ],
 )
 def test_it_takes_no_other_arguments(arguments, served):
     with pytest.raises(SystemExit) as stop:
@@ -132,8 +218,11 @@ def test_the_command_serves_only_its_own_user(tmp_path):
     wide_open = {"ServerApp": {"ip": "0.0.0.0", "token": "", "password": "", "port": 1}, **no_token}
     (tmp_path / "jupyter_server_config.json").write_text(json.dumps(wide_open))
     port = free_port()
-    command = [script("mobilenet-course"), "--no-browser", "--port", str(port)]
-    with running(command, tmp_path, JUPYTER_CONFIG_DIR=str(tmp_path)) as server:
+    command = [script("mobilenet-course"), "--no-browser", "--port", str(port), str(PACKAGE.parent)]
+    odd = {"JUPYTER_PORT": "tcp://10.0.0.1:80", "JUPYTER_TOKEN": "a&b#c+d%e"}
+    with running(command, tmp_path, JUPYTER_CONFIG_DIR=str(tmp_path), **odd) as server:
+        assert server.token == "a%26b%23c%2Bd%25e"
+        assert "JUPYTER_PORT is no number and is not used" in server.log.read_text(encoding="utf-8")
         assert server.url == f"http://127.0.0.1:{port}"
         assert server.first_page.startswith("/lab/tree/notebooks/00_")
 
@@ -155,7 +244,7 @@ def test_the_command_serves_only_its_own_user(tmp_path):
         assert {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
 
         server.process.send_signal(signal.SIGINT)  # Ctrl+C
-        assert server.process.wait(SECONDS_TO_STOP) == 0
+        assert server.process.wait(patience()) == 0
         assert "Traceback" not in server.log.read_text(encoding="utf-8")
 
 
@@ -163,7 +252,7 @@ def test_a_port_in_use_is_an_error_and_not_another_port(tmp_path):
     with running([sys.executable, "-c", _LISTEN], tmp_path) as other:
         port = other.url.rsplit(":", 1)[1]
         command = [script("mobilenet-course"), "--no-browser", "--port", port]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=patience(), stdin=subprocess.DEVNULL)
     assert done.returncode == 1
     assert port in done.stderr
     assert "not available" in done.stderr
@@ -186,7 +275,7 @@ class _Answer:
 
 def _get(url: str) -> _Answer:
     try:
-        with urllib.request.urlopen(url, timeout=300) as answer:
+        with urllib.request.urlopen(url, timeout=patience()) as answer:
             return _Answer(answer)
     except urllib.error.HTTPError as answer:
         return _Answer(answer)

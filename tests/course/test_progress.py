@@ -12,12 +12,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from patience import patience
 
 from mobilenet_lib.course import LESSONS, progress, records
 from mobilenet_lib.course.exercises import EXERCISES
 from mobilenet_lib.course.questions import QUESTIONS
 
-PATIENCE = 600  # seconds: nothing waits for them where all is well
+PATIENCE = patience()
 QUESTION, SECOND, CHOICE = "01.macs_of_4x4", "02.depthwise_only", "01.stride_two"
 
 
@@ -244,6 +245,18 @@ def test_a_json_file_of_version_01_is_moved_over_once_and_kept(file, first, monk
     assert str(kept) in note
 
 
+@pytest.mark.parametrize(
+    ("mark", "text"), [(b"\xef\xbb\xbf", "half"), (b"", "half \ud83d"), (b"", "\udcff")], ids=["mark", "half", "lone"]
+)
+def test_a_json_file_with_a_mark_or_half_a_letter_is_moved_over_too(file, mark, text):
+    file.parent.mkdir()
+    file.with_suffix(".json").write_bytes(mark + older({CHOICE: GOOD | {"first": text}}, {}))
+    assert records.guess(CHOICE)["first"] == text.encode("utf-8", "replace").decode()
+    records.record_guess(QUESTION, 36)
+    assert list(file.parent.glob("*unreadable*")) == []
+    assert "Zoë ?" in progress.export(file.with_name("out.csv"), student="Zoë \ud83d").read_text(encoding="utf-8-sig")
+
+
 def test_where_nothing_can_be_written_progress_stays_in_memory(tmp_path, monkeypatch, capsys):
     (tmp_path / "a_file").write_text("")
     monkeypatch.setenv("MOBILENET_PROGRESS", str(tmp_path / "a_file" / "progress.sqlite"))
@@ -365,12 +378,12 @@ def test_every_column_is_documented():
 def test_export_is_a_csv_for_an_instructor(tmp_path):
     learn()
     path = progress.export(tmp_path / "me.csv", student="Ada Łovelace, B.")
-    with path.open(encoding="utf-8", newline="") as stream:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == len(QUESTIONS) + len(EXERCISES)
     assert {row["student"] for row in rows} == {"Ada Łovelace, B."}
     assert next(row for row in rows if row["id"] == QUESTION)["factor_off"] == "0.5"
-    with progress.export(tmp_path / "nameless.csv").open(encoding="utf-8") as stream:
+    with progress.export(tmp_path / "nameless.csv").open(encoding="utf-8-sig") as stream:
         assert stream.readline().startswith("kind,lesson,id,done")
 
 

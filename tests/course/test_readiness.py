@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -25,7 +26,7 @@ def test_this_machine_runs_paddle_and_convolves():
 )
 def test_another_paddle_and_wrong_numbers_are_found_out(monkeypatch, version, last, fine):
     answer = {"version": version, "sums": [45, 54, 81, last]}
-    monkeypatch.setattr(readiness, "_run_tiny_convolution", lambda: (answer, ""))
+    monkeypatch.setattr(readiness, "_run", lambda _: (answer, ""))
     checks = readiness.check_paddle()
     assert tuple(check.ok for check in checks) == fine
     assert version in checks[0].detail
@@ -59,6 +60,28 @@ def test_a_paddle_that_hangs_is_a_message(monkeypatch):
     assert "two minutes" in readiness.check_paddle()[0].detail
 
 
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        (({"V1": None, "V2": None}, ""), "static graph"),
+        (({"V1": None, "V2": "it crashed"}, ""), "the static one failed (V2: it crashed)"),
+        (({}, "did not start within two minutes"), "the static one failed (did not start within two minutes)"),
+    ],
+)
+def test_a_machine_without_the_fast_training_step_is_ready_and_says_so(monkeypatch, answer, detail):
+    monkeypatch.setattr(readiness, "_run", lambda _: answer)
+    check = readiness.check_training()
+    assert check.ok
+    assert detail in check.detail
+
+
+def test_the_readiness_check_tries_the_training_step(monkeypatch, tmp_path):
+    """Once for all: what it found is where `choose` looks."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert readiness.check_training().detail == "static graph"
+    assert list((tmp_path / "mobilenet-course").glob("static-step-*.json"))
+
+
 def test_a_missing_paddle_is_a_message(monkeypatch):
     monkeypatch.setattr(readiness, "paddle_installed", lambda: False)
     checks = readiness.check_paddle()
@@ -74,25 +97,30 @@ def test_a_full_disk_is_found(monkeypatch, tmp_path):
 
 def test_lessons_must_be_there_and_writable(monkeypatch, tmp_path):
     monkeypatch.setattr(readiness, "course_folder", lambda: None)
-    assert "git clone" in readiness.check_notebooks().advice
-    assert not readiness.check_notebooks(tmp_path).ok  # no notebooks folder in it: nothing can be written there
+    assert "mobilenet-course new" in readiness.check_notebooks().advice
+    assert not readiness.check_notebooks(tmp_path).ok
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "05_what_relu_destroys.ipynb").touch()
     assert readiness.check_notebooks(tmp_path).ok
-    assert not list((tmp_path / "notebooks").iterdir())
+    assert len(list((tmp_path / "notebooks").iterdir())) == 1
 
 
-def test_the_course_is_found_from_its_package_and_else_from_the_working_directory(monkeypatch, tmp_path):
-    installed = tmp_path / "site-packages" / "mobilenet_lib" / "course" / "readiness.py"
-    monkeypatch.setattr(readiness, "__file__", str(installed))
+def test_lessons_are_found_where_one_stands_and_else_in_the_checkout(monkeypatch, tmp_path):
+    checkout = tmp_path / "checkout"
+    monkeypatch.setattr(readiness, "_PACKAGE", checkout / "mobilenet_lib")
     monkeypatch.chdir(tmp_path)
-    assert readiness.course_folder() is None
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / "00_start.ipynb").touch()
-    assert readiness.course_folder() == tmp_path
-    beside = installed.parents[2] / "notebooks"
-    beside.mkdir(parents=True)
-    (beside / "00_start.ipynb").touch()
-    assert readiness.course_folder() == installed.parents[2]
+    for folder in (checkout, tmp_path):
+        (folder / "notebooks").mkdir(parents=True)
+        (folder / "notebooks" / "00_of_another_project.ipynb").touch()
+        assert readiness.course_folder() == (None if folder == checkout else checkout)
+        (folder / "notebooks" / "00_start_here.ipynb").touch()
+        assert readiness.course_folder() == folder
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert readiness.course_folder() == tmp_path / "notebooks"
+    assert readiness.check_notebooks().detail == str(tmp_path / "notebooks")
+    assert readiness.originals() == checkout / "notebooks"
+    shutil.rmtree(checkout / "notebooks")
+    assert readiness.originals() == checkout / "mobilenet_lib" / "notebooks"
 
 
 def test_a_ready_machine_always_reads_the_same():

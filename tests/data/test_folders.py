@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 
@@ -234,9 +235,6 @@ def test_an_image_of_floating_point_numbers_is_named(tmp_path):
 def test_a_decompression_bomb_is_refused_unread(tmp_path, extent):
     """108 million pixels are below the limit at which Pillow itself raises; 3,600 million are above it."""
 
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", *extent, 8, 2, 0, 0, 0))
     path = tmp_path / "train" / "a" / "1.png"
     path.parent.mkdir(parents=True)
@@ -248,3 +246,92 @@ def test_a_decompression_bomb_is_refused_unread(tmp_path, extent):
 def test_a_folder_larger_than_memory_is_refused_before_reading(pets, monkeypatch):
     monkeypatch.setattr(folders, "MOST_BYTES", 16 * 3 * 32 * 32 - 1)
     folder_refused(pets, "16 images of 32×32", kind=ValueError)
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def grey_png(bits: int, values: list[int], *chunks: bytes) -> io.BytesIO:
+    """A PNG of as many equal rows as there are values in one. chunks: further parts of the file."""
+    row = int("".join(f"{value:0{bits}b}" for value in values), 2).to_bytes(len(values) * bits // 8, "big")
+    head = struct.pack(">IIBBBBB", len(values), len(values), bits, 0, 0, 0, 0)
+    parts = [chunk(b"IHDR", head), *chunks, chunk(b"IDAT", zlib.compress((b"\0" + row) * len(values)))]
+    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b""))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("part", [0, 1 / 3, 1])
+def test_a_transparent_grey_is_white_whatever_its_bits(bits, part):
+    hidden, top = int((2**bits - 1) * part), 2**bits - 1
+    values = [hidden] * 4 + [top] * 2 + [0 if hidden else top] * 2
+    seen = folders.decode(grey_png(bits, values, chunk(b"tRNS", struct.pack(">H", hidden))), 8, "it")
+    assert seen[0, 0].tolist() == [255] * 6 + [0 if hidden else 255] * 2
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(3_000_000))),
+        chunk(b"zTXt", b"note\0\0" + zlib.compress(b"a" * 3_000_000)),
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(b"<x/>" * 1_000_000)),
+        chunk(b"tEXt", b"note\0" + b"a" * 3_000_000),
+        chunk(b"eXIf", b"no notes" * 400_000),
+    ],
+    ids=["colour profile", "text", "xmp", "plain text", "exif"],
+)
+def test_a_png_with_megabytes_of_notes_is_read(notes):
+    assert folders.decode(grey_png(8, [7] * 8, notes), 8, "it").max() == 7
+
+
+@pytest.mark.parametrize(
+    ("top", "middle", "seen"), [(255, 51, 51), (65535, 13107, 51), (2**31 - 1, 2**29, 64), (4095, 4095, 16)]
+)
+def test_a_tiff_of_32_bits_takes_the_smallest_range_that_holds_it(top, middle, seen):
+    file = io.BytesIO()
+    Image.fromarray(np.array([[0, middle], [middle, top]], np.int32)).resize((8, 8), 0).save(file, "TIFF")
+    grey = folders.decode(file, 8, "it")[0]
+    assert (grey[0, 0], grey[0, 7], grey[7, 7]) == (0, seen, 16 if top == 4095 else 255)
+    Image.fromarray(np.full((8, 8), -1, np.int32)).save(file := io.BytesIO(), "TIFF")
+    with pytest.raises(data.ImageError, match="32-bit numbers of unknown range"):
+        folders.decode(file, 8, "it")
+
+
+# Each is what stands in a note of EXIF: tag, type, count and value; some are of no type that the tag may have.
+NOTES = [(0x0131, 5, 1, 38), (0x0131, 12, 1, 38), (0x010F, 3, 1, 7), (0x9999, 99, 1, 0), (0x8769, 4, 1, 10**6)]
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_a_photograph_is_turned_whatever_the_other_notes_hold(note):
+    entries = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0) + struct.pack("<HHII", *note)
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 2) + entries + bytes(4) + struct.pack("<II", 3, 2) + bytes(8)
+    upside, file = Image.new("RGB", (64, 64), "black"), io.BytesIO()
+    upside.paste("white", (0, 0, 32, 64))  # the left half, which is the upper one when it is turned
+    upside.save(file, "JPEG", exif=exif)
+    seen = folders.decode(file, 32, "it")[0]
+    assert seen[:12].min() > 200 > 50 > seen[20:].max()
+
+
+def test_a_note_that_cannot_be_read_turns_nothing(tmp_path):
+    for number, exif in enumerate(
+        [b"Exif\0\0", b"Exif\0\0II*\0", b"Exif\0\0MM\0*\xff\xff\xff\xff", b"Exif\0\0\x00" * 9]
+    ):
+        Image.new("L", (8, 8), 77).save(tmp_path / f"{number}.jpg", exif=exif)
+        assert folders.decode(tmp_path / f"{number}.jpg", 8, "it").min() == 77
+
+
+def test_a_name_is_one_class_however_its_letters_are_written(tmp_path):
+    """As macOS and archives write é, and as others do; the order of the classes is the same in both splits."""
+    short, long = "caf\u00e9", "cafe\u0301"
+    for name in (f"train/{short}/1.png", f"test/{long}/1.png", "train/caff/1.png", "test/caff/1.png"):
+        save(tmp_path / name, Image.new("L", (4, 4), 200 if "caff" in name else 100))
+    for split in data.SPLITS:
+        found = data.load("folder", split, path=tmp_path)
+        assert found.classes == ("caff", short)
+        assert found.images[found.labels == 1].max() == 100
+    for number, name in enumerate((short, long, "caff", "caff")):
+        for again in range(2):
+            save(tmp_path / "flat" / name / f"{number}{again}.png", Image.new("L", (4, 4), number))
+    found = data.load("folder", path=tmp_path / "flat")
+    assert found.classes == ("caff", short)
+    assert len(found) == 6

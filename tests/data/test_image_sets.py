@@ -246,3 +246,26 @@ def test_the_licence_lies_beside_the_data():
     text = image_sets._FASHION_MNIST.with_name("LICENSE-fashion-mnist").read_text(encoding="utf-8")
     assert "Copyright © 2017 Zalando SE" in text
     assert "Permission is hereby granted, free of charge" in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (lambda images: images.resize("32"), "size is '32'; it is the side of an image in pixels, a whole number"),
+        (lambda images: images.resize(True), "size is True"),
+        (lambda images: images.resize(None), "size is None"),
+        (lambda images: data.load("fashion_mnist", size="32"), "size is '32'"),
+        (lambda images: data.load("folder", path=".", size=2.5), "size is 2.5"),
+        (lambda images: images.sample("3"), "Cannot take '3' of"),
+        (lambda images: images.head(2.5), "Cannot take 2.5 of"),
+        (lambda images: images.head(True), "Cannot take True of"),
+        (lambda images: images.split(None), "fraction is None; it must lie between 0 and 1"),
+        (lambda images: images.split("a half"), "fraction is 'a half'"),
+        (lambda images: images.split(0.5, seed=None), "seed must be a whole number of at least 0, not None"),
+        (lambda images: images.sample(1, seed="a"), "seed must be a whole number of at least 0, not 'a'"),
+        (lambda images: data.normalise([1]), "takes bytes .*, not list"),
+    ],
+)
+def test_an_argument_of_another_kind_gets_the_same_sentence(asked, message):
+    with pytest.raises(ValueError, match=message):
+        asked(data.load("fashion_mnist", "test").head(4))

@@ -93,3 +93,41 @@ def test_a_norm_that_stands_elsewhere_is_left():
 def test_a_model_with_nothing_to_fold_is_refused():
     with pytest.raises(ValueError, match="nothing to fold"):
         folding.fold(nn.Sequential(nn.Conv2D(3, 4, 3), nn.ReLU()))
+
+
+def _with_dead_channels():
+    """An untrained V1 whose stem keeps silent in two channels, after enough batches for the running statistics."""
+    training.seed_everything(0)
+    model = _trained_norms(models.build("mobilenet_v1", width_multiplier=0.25, resolution=32))
+    stem = model.features.stem[1]
+    shift, scale = stem.bias.numpy(), stem.weight.numpy()
+    shift[[1, 4]], scale[[1, 4]] = -1, 0  # below zero everywhere
+    stem.bias.set_value(shift)
+    stem.weight.set_value(scale)
+    norm = model.features.separable1.depthwise[1]
+    for name, at_rest in (("_mean", 0.0), ("_variance", 1e-30)):
+        statistics = getattr(norm, name).numpy()
+        statistics[[1, 4]] = at_rest
+        getattr(norm, name).set_value(statistics)
+    return model
+
+
+def test_dead_channels_are_found_and_no_others():
+    found = folding.dead_channels(_with_dead_channels())
+    assert {layer: channels.tolist() for layer, channels in found.items()} == {"features.separable1.depthwise": [1, 4]}
+    healthy = _trained_norms(models.build("mobilenet_v1", width_multiplier=0.25, resolution=32))
+    assert folding.dead_channels(healthy) == {}
+
+
+def test_a_repair_changes_no_output_and_tames_the_folded_weights():
+    model = _with_dead_channels()
+    before = model(_input()).numpy()
+    repaired = folding.repair(model)
+    np.testing.assert_allclose(repaired(_input()).numpy(), before, atol=1e-5)
+    assert folding.dead_channels(repaired) == {}
+    assert folding.dead_channels(model), "the model itself stays as it was"
+    largest = [
+        np.abs(folding.fold(one).features.separable1.depthwise[0].weight.numpy()).max(axis=(1, 2, 3))
+        for one in (model, repaired)
+    ]
+    assert largest[0][[1, 4]].min() > 20 * np.delete(largest[0], [1, 4]).max() > largest[1].max()

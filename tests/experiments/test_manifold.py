@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilenet_lib import architectures
+from mobilenet_lib import architectures, models
+from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.course.exercises import EXERCISES
 from mobilenet_lib.course.questions import question
 from mobilenet_lib.course.questions.lesson05 import RESNET_BLOCK, V2_BLOCK
@@ -113,6 +115,41 @@ def test_channels_must_be_a_whole_number(channels):
         manifold.fraction_lost(channels)
     with pytest.raises(ValueError, match="channels must be a whole number"):
         manifold.fraction_zeroed(channels)
+
+
+@given(st.integers(1, 8), st.integers(0, 10))
+def test_what_is_lost_is_theorem_1_of_the_paper(numbers, more):
+    """1 − N(m, n) / 2ᵐ with N = Σ C(m, k) over k = 0 … m − n, k the channels that are off."""
+    channels = numbers + more
+    kept = sum(math.comb(channels, off) for off in range(channels - numbers + 1))
+    assert manifold.fraction_lost(channels, numbers) == pytest.approx(1 - kept / 2**channels)
+
+
+def test_positive_channels_are_those_behind_each_expansion():
+    paddle.seed(0)
+    model = models.build("mobilenet_v2", width_multiplier=0.25, resolution=32)
+    model.eval()
+    model.features[2].expand[1].bias.set_value(paddle.full([48], -1.0))  # so that few are positive, and some too few
+    images = paddle.randn([2, 3, 32, 32])
+    seen = []
+    for block in model.features[2:18]:
+        block.expand.register_forward_post_hook(lambda _, inputs, output: seen.append(output.numpy() > 0))
+    frame = manifold.positive_channels(model, images)
+    assert list(frame.index) == [f"bottleneck{number}" for number in range(2, 18)]  # the first does not expand
+    for counts, (_, row) in zip((one.sum(axis=1) for one in seen[::2]), frame.iterrows(), strict=True):
+        assert (row["fewest"], row["most"]) == (counts.min(), counts.max())
+        assert (row["mean"], row["std"]) == pytest.approx((counts.mean(), counts.std()))
+        assert row["below"] == pytest.approx((counts < row["needed"]).mean())
+    assert 0 < frame["below"]["bottleneck2"] < (seen[0].sum(axis=1) <= 8).mean() < 1
+    assert (frame["channels"] == 6 * frame["needed"]).all()
+    assert frame.loc["bottleneck2", ["needed", "channels"]].tolist() == [8, 48]
+
+
+def test_a_network_without_expansions_has_no_figure_7():
+    model = models.build("mobilenet_v1", width_multiplier=0.25, resolution=32)
+    model.eval()
+    with pytest.raises(ValueError, match="has no block with an expansion: give a MobileNet V2"):
+        manifold.positive_channels(model, paddle.zeros([1, 3, 32, 32]))
 
 
 SHORTCUTS = [block for block in architectures.mobilenet_v2().blocks if block.shortcut == "identity"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mobilenet_lib import data, models, training, weights
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.course.exercises import EXERCISES
-from mobilenet_lib.experiments.low_precision import quantization, rounding_sweep
+from mobilenet_lib.experiments.low_precision import folding, quantization, rounding_sweep
 
 nn = paddle.nn
 
@@ -162,7 +162,7 @@ def test_a_model_without_activation_layers_is_refused():
 def test_the_sweep_has_every_setting_once():
     frame = rounding_sweep.to_frame()
     settings = sum(len(names) for names in rounding_sweep.RANGES.values())
-    assert len(frame) == 3 * (2 + settings * len(rounding_sweep.BITS) + 2 * 4)
+    assert len(frame) == 3 * (2 + settings * len(rounding_sweep.BITS) + 2 * len(rounding_sweep.FORMS))
     assert not frame.duplicated(["activation", "seed", "rounded", "range", "bits"]).any()
     assert set(frame["total"]) == {2000}
     assert frame["correct"].between(0, 2000).all()
@@ -188,14 +188,25 @@ def test_a_row_of_the_sweep_can_be_measured_again(range_name, bits):
     assert again == pytest.approx(rounding_sweep.correct("relu6", range_name, bits)[0] / 2000, abs=0.07)
 
 
-def test_networks_with_dead_channels_are_those_that_folding_breaks():
-    """The lesson's explanation, on all six: a variance of zero behind the first depthwise layer, and only there."""
-    for activation in ("relu", "relu6"):
-        per_tensor = rounding_sweep.correct_with_rounded_weights(activation, "folded, per tensor")
-        for seed in (0, 1, 2):
-            model = weights.recorded(f"fashion_v1_{activation}_seed{seed}")
-            variance = model.features[1].depthwise[1]._variance.numpy()
-            assert (variance < 1e-20).any() == (per_tensor[seed] < 1000)
+def test_only_networks_with_dead_channels_are_broken_by_folding_and_the_repair_mends_them():
+    """The lesson's explanation, on all six networks."""
+    table = rounding_sweep.weights_table()
+    broken = table["folded, per tensor"] < table["as trained, per tensor"] - 10
+    assert broken.any(), "nothing to repair: lesson 10 needs networks with dead channels"
+    for activation, seed in table.index[broken]:
+        assert folding.dead_channels(weights.recorded(f"fashion_v1_{activation}_{seed.replace(' ', '')}"))
+    assert (table["repaired and folded, per tensor"] > table["as trained, per tensor"] - 2).all()
+
+
+def test_differences_are_those_of_the_seeds():
+    table = rounding_sweep.differences().set_index(["range of both", "bits"])
+    gains, low, high = table.loc[("99.9 % measured", 4)]
+    pair = (rounding_sweep.percent(one, "99.9 % measured", 4) for one in ("relu6", "relu"))
+    assert gains == pytest.approx(np.subtract(*pair))
+    assert low < np.mean(gains) < high
+    shown = rounding_sweep.accuracy_table().loc["relu, 0 to 24", "4 bits"]
+    values = rounding_sweep.percent("relu", "0 to 24", 4)
+    assert shown == f"{np.mean(values):.0f} ({min(values):.0f} to {max(values):.0f})"
 
 
 def test_a_setting_that_was_not_measured_is_refused():

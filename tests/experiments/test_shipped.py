@@ -1,4 +1,4 @@
-"""Two runtimes are compared honestly, and the record of lesson 10 is what the shipped network does."""
+"""Two runtimes are compared honestly, and the record of lesson 11 is what the shipped network does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mobilenet_lib import data, weights
 from mobilenet_lib.course.exercises import EXERCISES
 from mobilenet_lib.course.questions import QUESTIONS
 from mobilenet_lib.experiments import inference
-from mobilenet_lib.experiments.shipping import shipped
+from mobilenet_lib.experiments.shipping import figures, shipped
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_recorded_times_are_a_frame_and_a_ratio():
 
 def test_questions_and_exercises_fit_the_network(network):
     numbers = sum(int(value.size) for value in network.state_dict().values())
-    assert QUESTIONS["10.weights_file"].truth() == pytest.approx(4 * numbers / 1e3)
+    assert QUESTIONS["11.weights_file"].truth() == pytest.approx(4 * numbers / 1e3)
     assert EXERCISES["stored_bytes"].reference(210_160, 10, 2_736, 32) == 4 * numbers
     image = data.load("fashion_mnist", "test").images[0]
     np.testing.assert_allclose(
@@ -136,3 +136,25 @@ def test_the_gradients_of_unequal_parts_join_to_that_of_all():
     parts = [slice(0, 2), slice(2, 5), slice(5, 9)]
     joined = EXERCISES["joined_gradient"].reference(np.stack([gradient(part) for part in parts]), np.array([2, 3, 4]))
     np.testing.assert_allclose(joined, gradient(slice(None)))
+
+
+def test_how_many_times_faster_is_a_ratio_with_its_quartiles():
+    import pandas as pd
+
+    rows = [("dynamic graph", 1, 20.0, 18.0, 24.0), ("other", 1, 4.0, 3.0, 6.0)]
+    table = shipped.speed_up(pd.DataFrame(rows, columns=["runtime", "batch", "ms", "low", "high"]))
+    assert table.loc[("other", 1)].tolist() == [5, 3, 8]
+    recorded = shipped.speed_up(shipped.latencies())
+    assert recorded.loc[("onnxruntime", 64), "times"] == pytest.approx(shipped.times_faster("onnxruntime", 64))
+    assert (recorded["low"] < recorded["times"]).all()
+    assert (recorded["times"] < recorded["high"]).all()
+
+
+def test_the_figures_say_what_they_drew():
+    _, alt = figures.latencies(shipped.latencies(), "a machine")
+    row = shipped.latencies().iloc[0]
+    assert f"{row['runtime']}, {row['batch']}: {row['ms']:.1f} ms" in alt
+    assert alt.endswith("a machine.")
+    light = np.full((3, 4, 4), 255, np.uint8)
+    _, alt = figures.preparations(lambda images: np.array([[images.max(), 1.5]]), light, ["beyond", "within"])
+    assert "0 to 255: beyond; light ground: within" in alt

@@ -47,3 +47,13 @@ def test_blocks_that_cannot_be_drawn_are_refused():
         plots.blocks([("", V1.blocks[-1])])
     with pytest.raises(ValueError, match="has a shortcut"):
         plots.blocks([("", architectures.mobilenet_v2().blocks[3])])
+
+
+def test_a_shortcut_joins_the_first_and_the_last_feature_map():
+    fig, alt = plots.shortcuts({"ResNet": (256, 64, 256)}, {"ResNet": ("1×1", "3×3")})
+    (axes,) = fig.axes
+    assert [bar.get_height() for bar in axes.patches[:3]] == [256, 64, 256]
+    assert {"256", "64", "1×1", "3×3", "shortcut"} <= set(_texts(fig))
+    (arrow,) = axes.lines
+    assert list(arrow.get_xdata()) == [0, 0, 2]
+    assert "ResNet: 256, 64, 256 channels" in alt

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mobilenet_lib import plots, statistics
+from mobilenet_lib.plots import look
 from mobilenet_lib.runs import Run
 
 ALT = 'Two bars: "standard" is longer than separable & smaller than nothing.'
@@ -172,3 +174,27 @@ def test_the_confusion_matrix_names_the_most_frequent_mistakes():
     assert "mistakes: b taken for c: 50 %; a taken for b: 20 %" in alt
     with pytest.raises(ValueError, match="for 2 classes"):
         plots.confusion([[1, 2, 3]], ["a", "b"], "made up")
+
+
+# What people call their folders: a formula that is none, other scripts, emoji, a name of 200 letters, a lone surrogate.
+ODD_NAMES = ["$5^{", "a$_$", "猫", "cat 🐈‍⬛", "x" * 200, "line\nbreak", "cafe\u0301", "\ud83d", "قط", r"100\%"]
+
+
+def test_any_name_can_be_drawn_without_a_formula_and_without_boxes():
+    names = [plots.readable(name) for name in ODD_NAMES]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a missing letter warns
+        fig, axes = plots.figure()
+        plots.bars(axes, ODD_NAMES, range(1, len(names) + 1), unit="images")
+        axes.set_title(names[1])
+        plots.as_data(fig, "Bars of odd names, each with its own length.")
+        plots.as_data(*plots.confusion(np.eye(len(names)), ODD_NAMES, "folder $5^{ of 猫"))
+    assert max(map(len, names)) <= 60
+    assert names[0] == r"\$5^{"
+    assert names[6] == "café"
+
+
+def test_a_letter_that_no_font_has_is_written_as_its_number(monkeypatch):
+    only = {"DejaVu Sans": look._fonts()["DejaVu Sans"]}
+    monkeypatch.setattr(look, "_fonts", lambda: only)
+    assert plots.readable("猫 cat") == "U+732B cat"

@@ -9,8 +9,12 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
 import pytest
+from jupyter_client.manager import run_kernel
+from patience import patience
 
 from mobilenet_lib import runs
 from mobilenet_lib._support import environment, files, modes
@@ -21,7 +25,9 @@ nn = paddle.nn
 
 def in_another_process(program: str, **variables: str | None) -> subprocess.CompletedProcess:
     settings = {name: value for name, value in {**os.environ, **variables}.items() if value is not None}
-    return subprocess.run([sys.executable, "-c", program], env=settings, capture_output=True, text=True, timeout=600)
+    return subprocess.run(
+        [sys.executable, "-c", program], env=settings, capture_output=True, text=True, timeout=patience()
+    )
 
 
 @pytest.mark.parametrize(
@@ -34,6 +40,31 @@ def test_threads_are_those_of_the_variable_or_all_allowed_cores(variable, thread
         monkeypatch.setenv("OMP_NUM_THREADS", variable)
     assert environment.machine()["threads"] == threads
     assert environment.machine()["cores"] == 7
+
+
+def test_threads_inside_are_those_asked_for_and_afterwards_as_before(monkeypatch):
+    """The bits of a training step say so: on one thread they are those of a process that has only one."""
+    program = (
+        "import contextlib, sys, numpy as np\nfrom mobilenet_lib import models, training\n"
+        "from mobilenet_lib._support import environment\nfrom mobilenet_lib.training.static import StaticStep\n"
+        "with {inside}:\n    training.seed_everything(0)\n"
+        "    step = StaticStep(models.build('mobilenet_v1', 10, 0.25, 32), 'sgd', 16, (3, 32, 32))\n"
+        "    images = np.random.default_rng(0).standard_normal((16, 3, 32, 32), dtype='float32')\n"
+        "    print(environment.threads(), [step.step(images, np.arange(16) % 10, 0.1)[0].hex() for _ in range(3)])\n"
+        "print(environment.threads())"
+    )
+    limited = program.format(inside="environment.computing_threads(1)")
+    one = in_another_process(program.format(inside="contextlib.nullcontext()"), OMP_NUM_THREADS="1")
+    inside = in_another_process(limited, OMP_NUM_THREADS="2")
+    assert inside.stdout.splitlines()[0] == one.stdout.splitlines()[0], inside.stderr
+    assert inside.stdout.splitlines()[1] == "2"
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, True])
+def test_no_number_of_threads_is_refused(count):
+    refused = pytest.raises(ValueError, match="count must be a whole number of at least 1")
+    with refused, environment.computing_threads(count):
+        pass
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to cores")
@@ -205,3 +236,39 @@ def test_the_half_file_of_a_dead_writer_goes_and_that_of_a_living_one_stays(tmp_
         path.write_bytes(b"half")
     files.write_json(tmp_path / "c", 1)
     assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "c", alive])
+
+
+@pytest.mark.parametrize(
+    ("variables", "names", "there"),
+    [
+        ({"JPY_SESSION_NAME": "01.ipynb"}, {}, True),
+        ({}, {"__vsc_ipynb_file__": "01.ipynb"}, True),  # VS Code, wherever its kernel runs
+        ({"JPY_PARENT_PID": "", "VSCODE_CWD": "/home/me"}, {}, True),  # it starts kernels itself: SSH, WSL, container
+        ({}, {}, False),
+        ({"VSCODE_CWD": "/home/me", "VSCODE_PID": "1"}, {}, False),  # nbconvert in a terminal of VS Code
+    ],
+)
+def test_a_learner_is_known_by_what_the_front_end_says(variables, names, there, monkeypatch):
+    for name in ("MOBILENET_INTERACTIVE", "JPY_SESSION_NAME", "VSCODE_PID", "VSCODE_CWD"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ({"JPY_PARENT_PID": str(os.getppid())} | variables).items():
+        monkeypatch.setenv(name, value)
+    assert not environment.interactive()  # there is no kernel
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=True, user_ns=names))
+    assert environment.interactive() == there
+
+
+def test_what_a_live_kernel_starts_has_no_learner(tmp_path, monkeypatch):
+    """A script, and nbconvert with a kernel of its own."""
+    monkeypatch.delenv("MOBILENET_INTERACTIVE")
+    monkeypatch.setenv("VSCODE_CWD", "/home/me")
+    ask = "from mobilenet_lib._support import environment\nopen('said', 'a').write(f'{environment.interactive()} ')"
+    cells = [nbformat.v4.new_code_cell(ask)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "inner.ipynb")
+    convert = [*("-m", "nbconvert", "--execute", "--to", "notebook", "--inplace"), str(tmp_path / "inner.ipynb")]
+    live = os.environ | {"JPY_SESSION_NAME": "inner.ipynb"}
+    with run_kernel(startup_timeout=patience(), cwd=str(tmp_path), env=live) as client:
+        for arguments in (["-c", ask], convert):
+            run = f"{ask}\nimport subprocess, sys\nsubprocess.run([sys.executable, *{arguments}], check=True)"
+            assert client.execute_interactive(run, timeout=patience(), output_hook=print)["content"]["status"] == "ok"
+    assert (tmp_path / "said").read_text() == "True False True False "

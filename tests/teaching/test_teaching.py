@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from nbclient import NotebookClient
+from patience import patience
 
 from mobilenet_lib import course
 from mobilenet_lib.course import exercises, handout, progress, readiness, records
@@ -134,7 +135,8 @@ def test_copy_of_lesson_00_runs_and_is_right(tmp_path):
     node = _copies.with_answers(lesson)
     # The look at the machine takes most of the time, and test_readiness.py tests it.
     node.cells = [cell for cell in node.cells if cell.id != "readiness"]
-    NotebookClient(node, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    waits = {"timeout": patience(), "startup_timeout": patience()}
+    NotebookClient(node, **waits, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [cell.outputs[0].data["text/plain"] for cell in node.cells if cell.id.endswith("-solution")]
     assert len(shown) == 3
     assert all("✓" in text for text in shown)
@@ -344,8 +346,115 @@ def test_report_of_a_class_that_did_nothing(export):
     assert "Nobody has guessed yet" in page
 
 
+@pytest.mark.parametrize(
+    ("saved", "encoding"),
+    [
+        (lambda text: re.sub(r"([^,\n]*; [^,\n]*)", r'"\1"', text).replace(",", ";"), "utf-8-sig"),
+        (lambda text: text.replace(",", "\t"), "utf-16"),
+        (lambda text: text.replace("True", "TRUE").replace("False", "FALSE"), "utf-8"),
+        (lambda text: text + "," * 16 + "\r\n" + "," * 16 + "\r\n", "utf-8-sig"),
+        (lambda text: text.replace("\n", ",,\r\n"), "utf-16-le"),
+    ],
+)
+def test_report_reads_what_a_spreadsheet_saved_again(export, saved, encoding):
+    path = export("ada.csv", ada, student="Ada")
+    before = _report.read([path])
+    text = saved(path.read_text(encoding="utf-8-sig"))
+    path.with_name("ADA.CSV").write_bytes((b"\xff\xfe" if encoding == "utf-16-le" else b"") + text.encode(encoding))
+    path.unlink()
+    found = _report.read([path.parent])
+    assert found.messages == ()
+    pd.testing.assert_frame_equal(found.rows, before.rows)
+
+
+def test_report_reads_numbers_and_truth_in_another_language(export):
+    path = export("ada.csv", ada, student="Ada")
+    before = _report.read([path])
+    table = pd.read_csv(path, dtype=str).replace({"True": "WAHR", "False": "FALSCH"})
+    table["factor_off"] = table["factor_off"].str.replace(".", ",")
+    table.to_csv(path, index=False, sep=";")
+    pd.testing.assert_frame_equal(_report.read([path]).rows, before.rows)
+
+
+def test_report_knows_students_by_the_column_by_moodle_and_by_the_file(export):
+    source = export("source.csv", ada)
+    names = {"Zoë Weiß_1234_assignsubmission_file_/progress.csv": "Zoë Weiß", "one/same.csv": "one"}
+    names |= {"Li Wei_77_assignsubmission_file_mine.csv": "Li Wei", "two/same.csv": "two", "mine.csv": "mine"}
+    for name in names:
+        path = source.parent / "class" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(source.read_bytes())
+    (source.parent / "class" / "._mine.csv").write_bytes(b"of a Mac")
+    assert set(_report.read([source.parent / "class"]).students()["student"]) == set(names.values())
+    called = ["NA", "None", "null", "nan", "Zoë", "Zoe\u0308"]
+    found = _report.read([export(f"{number}.csv", ada, student=name) for number, name in enumerate(called)])
+    assert set(found.students()["student"]) == set(called[:5])
+    assert sum("is of the same student (Zoë)" in message for message in found.messages) == 1
+
+
+@pytest.mark.parametrize("text", ["a$_$", "x" * 60_000, "Sie sagt: „nein“"])
+def test_a_text_where_none_belongs_is_left_out_and_named(export, tmp_path, text):
+    good = export("ben.csv", ben, student="Ben")
+    for column in ("misconceptions", "first_answer", "student", "first_time", "done"):
+        table = pd.read_csv(export(f"{column}.csv", ada, student=column), dtype=str)
+        table.loc[1:, "student"] = None if column == "student" else column
+        table.loc[0, column] = text
+        table.to_csv(good.with_name(f"{column}.csv"), index=False)
+    assert main(["report", str(tmp_path / "out"), str(good.parent)]) == 0
+    found = _report.read([good.parent])
+    assert {"Ben", "misconceptions", "first_answer", "first_time"} <= set(found.students()["student"])
+    assert found.misconceptions()["misconception"].tolist() == ["depthwise", "made_up"]
+    assert any(f"misconceptions.csv: left out of its misconceptions: {text[:40]!r}" in one for one in found.messages)
+    assert any("done.csv: skipped" in one for one in found.messages)
+    assert any("60,000 letters" in one for one in found.messages) == (len(text) > 100)
+
+
+def test_report_says_first_who_needs_help(export):
+    def stuck():
+        for task in ("conv_macs", "output_size"):
+            records.record_attempt(task, "wrong")
+        records.record_hint("conv_macs", 2)
+
+    paths = [
+        export("ada.csv", ada, student="Ada"),
+        export("cy.csv", stuck, student="Cy"),
+        export("di.csv", student="Di"),
+    ]
+    found = _report.read(paths)
+    assert found.in_need().to_numpy().tolist() == [
+        ["Di", "nothing done yet", 0, 0],
+        ["Cy", "output_size, conv_macs", 2, 2],
+    ]
+    lesson = found.lessons().set_index("lesson").loc["01 What a convolution costs"]
+    assert lesson.tolist() == [1, 0]
+    page = BeautifulSoup(_report.page(found), "html.parser")
+    heads = [head.get_text() for head in page.main.find_all("h2")]
+    assert heads[:3] == ["How many finished what", "Who needs help", "Commonest misconceptions"]
+    assert all(table.parent["tabindex"] == "0" for table in page.find_all("table"))
+
+
+def test_the_page_keeps_to_ten_and_the_files_have_all(export, tmp_path):
+    def many():
+        for task in list(EXERCISES.values())[:6]:
+            for one in task.misconceptions[:2]:
+                records.record_attempt(task.name, "wrong", one.name)
+
+    found = _report.read([export("a.csv", many)])
+    page = BeautifulSoup(_report.page(found), "html.parser")
+    rows = page.find(string="Commonest misconceptions").find_parent().find_next("table").find_all("tr")
+    assert len(rows) == 1 + 10
+    assert "And 2 more, in misconceptions.csv." in page.get_text()
+    _report.write(tmp_path / "out", found)
+    for name in ("students", "misconceptions", "questions"):
+        assert (tmp_path / "out" / f"{name}.csv").read_bytes().startswith(b"\xef\xbb\xbf")  # or Excel breaks Zoë
+    assert len(pd.read_csv(tmp_path / "out" / "misconceptions.csv")) == 12
+
+
 def test_report_keeps_formulas_out_of_spreadsheets(export, tmp_path):
-    found = _report.read([export("x.csv", ada, student="=1+1")])
+    path = export("x.csv", ada, student="=1+1")
+    assert pd.read_csv(path)["student"].iat[0] == "'=1+1"
+    found = _report.read([path])
+    assert found.students()["student"].tolist() == ["=1+1"]
     _report.write(tmp_path / "out", found)
     assert pd.read_csv(tmp_path / "out" / "students.csv")["student"].tolist() == ["'=1+1"]
 
@@ -424,6 +533,7 @@ def test_guide_shows_a_slow_cell_with_what_it_showed(lessons, monkeypatch):
     monkeypatch.setattr(_measured, "times", lambda one: times)
     text = _guide.guide(lesson)
     assert "Slow: <code>count-4x4</code>, 7.0 s" in text
+    assert "<details" not in text, "whoever teaches sees what is collapsed for students"
     text, cell = words(text), next(one for one in lesson.cells if one.id == "count-4x4")
     assert " ".join(cell.outputs[0].text.split()) in text
     assert "P with 1 core, of which" in text
@@ -473,7 +583,7 @@ def test_readme_says_what_was_measured():
     room = _measured.room()
     assert room.conditions
     assert room.machine["cores"] >= 1
-    readme = (readiness.course_folder() / "README.md").read_text(encoding="utf-8")
+    readme = (readiness.originals().parent / "README.md").read_text(encoding="utf-8")
     for each_mb in (room.one_lesson_mb, room.all_open_mb):
         assert f"{each_mb / 1000:.1f} GB" in readme
         assert f" {room.students(16, each_mb)} " in readme
@@ -488,7 +598,11 @@ def test_slides_need_no_network_and_give_no_answer(lessons):
         assert not re.search(r"<(?:script|link|iframe|object)\b|@import|url\(", page)
         assert not re.findall(r"(?:src|srcset|data)=[\"'](?!data:)", page)
         assert not re.search(r'href="(?!https?:|#|\d\d_\w+\.html)', page)
-        assert "<details" not in page
+        # What reveals a truth is folded, and nothing else: other folds are left out.
+        hidden = [cell.metadata.get("jupyter", {}).get("outputs_hidden") for cell in lesson.cells]
+        kept = [_notebooks.slide_type(cell) not in ("notes", "skip") for cell in lesson.cells]
+        folded = sum(hide and keep for hide, keep in zip(map(bool, hidden), kept, strict=True))
+        assert page.count("<details") == page.count('<details class="truth">') == folded
         assert all(re.search(r'\balt="[^"]', img) for img in re.findall(r"<img\b[^>]*>", page))
         text = words(page)
         assert all(said(note) not in text for _, note in lesson.notes)

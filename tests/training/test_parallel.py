@@ -13,6 +13,7 @@ import numpy as np
 import parallel_job
 import psutil
 import pytest
+from patience import patience
 
 from mobilenet_lib import data
 from mobilenet_lib.runs import Run
@@ -41,7 +42,7 @@ def together(tmp_path_factory):
     """The folder with what two processes found, see `parallel_job`."""
     folder = tmp_path_factory.mktemp("together")
     with launched(folder, str(HERE / "parallel_job.py"), str(folder)) as job:
-        said, _ = job.communicate(timeout=900)
+        said, _ = job.communicate(timeout=patience())
     assert job.returncode == 0, said
     return folder
 
@@ -110,7 +111,7 @@ def test_a_dead_process_ends_the_job_and_leaves_the_checkpoint(tmp_path, capsys)
             for child in psutil.Process(job.pid).children():
                 if child.environ().get("PADDLE_TRAINER_ID") == "1":
                     child.kill()
-            said, _ = job.communicate(timeout=900)
+            said, _ = job.communicate(timeout=patience())
         finally:
             job.kill()
     assert job.returncode != 0

@@ -122,5 +122,8 @@ def test_the_words_of_the_figure_say_the_totals_and_where_the_peak_is(settings):
     assert f"{table.macs:,} in all" in alt
     peak = max(table.rows, key=lambda row: row.live_activations)
     assert f"at most {table.peak_activations:,} numbers, in {peak.name}" in alt
+    fields = [bar.get_height() for bars in figure.axes[4].containers for bar in bars if bar.get_height()]
+    assert max(fields) == explorer.frame()["receptive field"].iloc[-2], "figure and table disagree"
+    assert f"{max(fields):.0f} behind the pool" in alt
     low, high = figure.axes[-1].get_xlim()
     assert low < table.macs / 1e6 < high

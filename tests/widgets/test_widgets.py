@@ -133,6 +133,8 @@ def test_cost_explorer_follows_its_sliders():
         costs = [one.output_shape, one.macs, one.flops, one.params, one.activations, kilobytes]
         assert list(frame.loc[name]) == costs
     assert list(frame.index) == list(layers)
+    explorer.groups = 1
+    assert [name for name in explorer.frame().index if "grouped" in name] == []  # it is the standard layer
 
 
 @given(st.integers(1, 12), st.integers(1, 12))

@@ -1,10 +1,11 @@
 """Try a learner's function without being harmed by it, and find out what is wrong with it.
 
 The function runs in a thread, on copies of the arguments; it can neither end the kernel nor ask for input. After
-TIME_LIMIT seconds an exception is raised inside it, which ends loops in Python code on every system. It cannot end a
+its time limit an exception is raised inside it, which ends loops in Python code on every system. It cannot end a
 single long call into C (`time.sleep(1000)`, one huge numpy operation) before that call returns, nor a loop that catches
 every exception over and over: then the thread is left behind, silenced, and the learner is asked to restart the kernel.
-Memory is not limited.
+Memory is not limited. Half an import would break a library for the whole kernel: what the function's code imports is
+imported before it runs, and nothing is raised while it imports more.
 """
 
 from __future__ import annotations
@@ -14,24 +15,39 @@ import builtins
 import contextlib
 import copy
 import ctypes
+import dis
 import inspect
 import linecache
 import sys
 import textwrap
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from types import CodeType
 from typing import Any, TextIO
 
 import numpy as np
 
 from mobilenet_lib._support.messages import Block, Code, Message
+from mobilenet_lib.course.exercises import _building
+from mobilenet_lib.course.exercises._building import Building
 from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
-from mobilenet_lib.course.exercises._values import described, difference, has_float, plain, same, shortened, type_fault
+from mobilenet_lib.course.exercises._values import (
+    described,
+    difference,
+    has_float,
+    kind,
+    plain,
+    said,
+    same,
+    shortened,
+    type_fault,
+)
 
-TIME_LIMIT = 5.0  # seconds for all cases together
 _PATIENCE = 1.0  # seconds in which a function must end after it was told to
+_IMPORT_PATIENCE = 60.0  # seconds that an import may take to end
 _PRINTED = 1000  # characters of the function's own prints that are shown
 _PRINTED_LINES = 12
 
@@ -56,8 +72,11 @@ def examine(exercise: Exercise, function: Callable[..., Any]) -> Report:
     by_name = _call_by_name(exercise, function)
     if by_name is None:
         return _wrong_signature(exercise, function)
-    trial = _run(function, exercise, by_name)
-    report = _judge(exercise, function, trial)
+    _import_for(function)
+    with _building.undisturbed():
+        called = exercise.watched(function) if isinstance(exercise, Building) else function
+        trial = _run(called, exercise, by_name)
+        report = _judge(exercise, function, trial)
     if not trial.printed:
         return report
     blocks = (*report.message.blocks, "Your function printed:", Code(trial.printed))
@@ -72,6 +91,7 @@ class _Trial:
     edited: Arguments | None = None
     problem: BaseException | None = None
     stopped: bool = False
+    importing: str = ""
     left_behind: bool = False
     printed: str = ""
 
@@ -122,8 +142,8 @@ def _run(function: Callable[..., Any], exercise: Exercise, by_name: bool) -> _Tr
             gate.thread = runner.ident
         with _without_exit_and_input():
             runner.go.set()
-            runner.join(TIME_LIMIT)
-        trial.stopped = runner.is_alive()
+            runner.join(exercise.TIME_LIMIT)
+            trial.stopped, trial.importing = runner.is_alive(), runner.importing()
     finally:  # also when the learner interrupts the kernel
         runner.stop()
         trial.left_behind = runner.is_alive()
@@ -171,9 +191,22 @@ class _Runner(threading.Thread):
                 return
             self.trial.values.append(_snapshot(value))
 
+    def importing(self) -> str:
+        """The module that it imports just now, or ""."""
+        found, frame = "", sys._current_frames().get(self.ident)
+        while frame is not None:  # from the inside out, so that the last one found is what the function asked for
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                spec = frame.f_locals.get("spec")
+                found = getattr(spec, "name", "") or frame.f_locals.get("name") or found
+            frame = frame.f_back
+        return str(found).partition(".")[0]
+
     def stop(self) -> None:
-        """Raise _TimeIsUp in the thread until it ends, at most for _PATIENCE seconds."""
+        """Raise _TimeIsUp in the thread until it ends, at most for _PATIENCE seconds, and in no import."""
         self.go.set()  # waiting, it would not notice
+        begin = time.monotonic()
+        while self.importing() and time.monotonic() - begin < _IMPORT_PATIENCE:
+            self.join(0.02)
         for _ in range(round(_PATIENCE / 0.05)):
             with self._lock:
                 if self._finished or not self.is_alive():
@@ -216,11 +249,41 @@ class _Gate:
         return getattr(self.stream, name)
 
 
+def _import_for(function: Callable[..., Any]) -> None:
+    """Import here what its code imports: neither a time limit nor a thread may get in the way of that."""
+    for module, names in _imports(function):
+        with contextlib.suppress(Exception, SystemExit):
+            __import__(module, fromlist=names)
+
+
+def _imports(function: Callable[..., Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Module and names of each import in the function, and in what it calls of the same notebook."""
+    waiting, seen = [inspect.unwrap(getattr(function, "func", function))], set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, type):
+            waiting += [part for part in vars(one).values() if hasattr(part, "__code__")]
+            continue
+        code = getattr(one, "__code__", one)
+        if not isinstance(code, CodeType) or code in seen:
+            continue
+        seen.add(code)
+        names = getattr(one, "__globals__", {})
+        called = (names.get(name) for name in code.co_names)
+        waiting += [other for other in called if getattr(other, "__module__", "") == names.get("__name__")]
+        waiting += code.co_consts
+        given = ()
+        for step in dis.get_instructions(code):
+            if step.opname == "IMPORT_NAME":
+                yield step.argval, given or ()
+            given = step.argval if isinstance(step.argval, tuple) else ()
+
+
 def _judge(exercise: Exercise, function: Callable[..., Any], trial: _Trial) -> Report:
     """From what happened to a report: first what kept it from returning values, then the values."""
     where = exercise.all_cases[min(len(trial.values), len(exercise.all_cases) - 1)]
     if trial.stopped:
-        return _stopped(exercise, where, trial.left_behind)
+        return _stopped(exercise, where, trial)
     if trial.edited is not None:
         text = (
             "Your function edits an argument that it was given. Whoever called it would find it changed. Make a new "
@@ -229,13 +292,16 @@ def _judge(exercise: Exercise, function: Callable[..., Any], trial: _Trial) -> R
         return _report("edited", exercise, "it changes its arguments", (text,))
     if isinstance(trial.problem, NotImplementedError):
         return _not_attempted(exercise)
+    if isinstance(exercise, Building) and (report := _judge_layers(exercise, trial)):
+        return report
     if trial.problem is not None:
         return _raised(exercise, function, where, trial.problem)
     cleaned = []
     for case, value in zip(exercise.all_cases, trial.values, strict=True):
         fault = type_fault(value, exercise.returns)
         if fault:
-            text = f"For {_call(exercise, case)} your function returns {described(value)}. {fault}"
+            shown = kind(value) if isinstance(exercise, Building) else described(value)
+            text = f"For {_call(exercise, case)} your function returns {shown}. {fault}"
             return _report("type", exercise, "another kind of result is needed", (text,))
         cleaned.append(plain(value, exercise.returns))
     return _judge_values(exercise, cleaned, trial.values)
@@ -256,6 +322,34 @@ def _judge_values(exercise: Exercise, values: list[Any], raw: list[Any]) -> Repo
         if same(values, _results(exercise, known.function), exact=exercise.exact):
             return _report("misconception", exercise, "not yet", (known.message, _help(exercise)), known.name)
     return _wrong(exercise, values, right, alike)
+
+
+def _judge_layers(exercise: Building, trial: _Trial) -> Report | None:
+    """Of the layers that were built; None where something else than a layer came, or an error that no mistake knows."""
+    seen, problem = trial.values, trial.problem
+    if not all(isinstance(one, _building.Seen) for one in seen):
+        return None
+    faults = [_building.unlike(*pair) for pair in zip(seen, exercise.right, strict=False)]
+    if problem is None and not any(faults):
+        told = (
+            f"The same output as the known layer, in train and in eval mode, with {seen[-1].params:,} parameters and "
+        )
+        message = f"Correct: {len(seen)} of {len(seen)} cases ({exercise.name})"
+        return Report("correct", Message("right", message, (f"{told}{seen[-1].macs:,} MACs in the last case.",)))
+    error = ("Paddle says:", Code(shortened(said(problem)))) if problem else ()
+    tries = {(): seen}
+    if any(one.without_bias for one in seen):
+        tries[("Besides, your convolutions have a bias.",)] = [one.without_bias or one for one in seen]
+    for besides, tried in tries.items():
+        for known in exercise.misconceptions:
+            if exercise.makes_mistake(known.function, tried, problem):
+                blocks = (known.message, *besides, *error, _help(exercise))
+                return _report("misconception", exercise, "not yet", blocks, known.name)
+    if not any(faults):
+        return None
+    first = next(place for place, fault in enumerate(faults) if fault)
+    text = f"For {_call(exercise, exercise.all_cases[first])}, yours is not the layer that was asked for: "
+    return _report("wrong", exercise, "not yet", (f"{text}{faults[first]}", _help(exercise)))
 
 
 def _results(exercise: Exercise, function: Callable[..., Any]) -> list[Any]:
@@ -282,7 +376,8 @@ def _are_rounded(values: list[float], right: list[float]) -> bool:
 def _not_attempted(exercise: Exercise) -> Report:
     blocks = (
         exercise.prompt,
-        f"Write the function in the cell above, run that cell, then run this one. `hint({exercise.name})` helps.",
+        f"About {exercise.minutes} minutes, difficulty {exercise.difficulty} of 3. Write the function in the cell "
+        f"above, run that cell, then run this one. `hint({exercise.name})` helps.",
     )
     return Report("not attempted", Message("note", f"{exercise.name}: not attempted yet", blocks))
 
@@ -294,13 +389,19 @@ def _wrong_signature(exercise: Exercise, function: Callable[..., Any]) -> Report
     return _report("signature", exercise, "other arguments are needed", (text,))
 
 
-def _stopped(exercise: Exercise, where: Arguments, left_behind: bool) -> Report:
+def _stopped(exercise: Exercise, where: Arguments, trial: _Trial) -> Report:
+    if trial.importing and not trial.left_behind:
+        text = (
+            f"Your function was still importing `{trial.importing}` after {exercise.TIME_LIMIT:g} s. The import has "
+            "ended meanwhile: check again. Imports are best in a cell of their own, above the function."
+        )
+        return _report("stopped", exercise, "stopped in an import", (text,))
     blocks = [
-        f"Your function was still busy with {_call(exercise, where)} after {TIME_LIMIT:g} s. Look for a loop that "
-        "never ends: does its condition ever become false? Counting every step of a large layer is slow as well; a "
-        "formula is not."
+        f"Your function was still busy with {_call(exercise, where)} after {exercise.TIME_LIMIT:g} s. Look for a loop "
+        "that never ends: does its condition ever become false? Counting every step of a large layer is slow as well; "
+        "a formula is not."
     ]
-    if left_behind:
+    if trial.left_behind:
         blocks.append("It could not be stopped and still runs. Restart the kernel (menu Kernel) before you go on.")
     return _report("stopped", exercise, "stopped", tuple(blocks))
 
@@ -309,8 +410,8 @@ def _raised(exercise: Exercise, function: Callable[..., Any], where: Arguments, 
     if isinstance(problem, _Asked):
         text = "Your function calls `input()`. It is given all that it needs as arguments, so it needs nobody to ask."
         return _report("raised", exercise, "it asks for input", (text,))
-    said = shortened("".join(traceback.format_exception_only(problem)).strip())
-    blocks: list[Block] = [f"For {_call(exercise, where)} your function raises", Code(said)]
+    error = Code(shortened(said(problem)))
+    blocks: list[Block] = [f"For {_call(exercise, where)} your function raises", error]
     line = _line_of(function, problem)
     if line:
         blocks += [f"in line {line[0]} of its cell:", Code(line[1])]
@@ -375,7 +476,8 @@ def _snapshot(value: Any) -> Any:
 
 def _line_of(function: Callable[..., Any], problem: BaseException) -> tuple[int, str] | None:
     """Number and text of the line of the learner's own code in which the error arose."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    makes = function.__init__ if isinstance(function, type) else inspect.unwrap(function)
+    code = getattr(makes, "__code__", None)
     frames = [
         frame for frame in traceback.extract_tb(problem.__traceback__) if code and frame.filename == code.co_filename
     ]
@@ -387,4 +489,5 @@ def _line_of(function: Callable[..., Any], problem: BaseException) -> tuple[int,
 def _call(exercise: Exercise, case: Arguments) -> str:
     """The call with this case's arguments, for reading."""
     named = ", ".join(f"{name}={described(value)}" for name, value in zip(exercise.parameters, case, strict=True))
-    return f"`{exercise.name}({named})`"
+    shape = f" and images of {list(exercise.image(*case))}" if isinstance(exercise, Building) else ""
+    return f"`{exercise.name}({named})`{shape}"

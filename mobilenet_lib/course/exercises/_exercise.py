@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,6 @@ Arguments = tuple[Any, ...]
 
 # The random cases come from a fixed seed, so that every learner, and every run, meets the same ones.
 SEED = 20170417
-RANDOM_CASES = 4
 
 
 class Misconception(NamedTuple):
@@ -38,7 +37,11 @@ class Exercise:
     gentle one, then a plain one. mistakes: those that learners make, by name, as the small wrong functions that they
     amount to. These take the arguments in their order and are formulas, in the papers' letters: m channels in, n out,
     kernel size k. messages: what is said to each, by the same names: the mistake and how to think, never the answer.
+    minutes: that it takes most learners. difficulty: 1, 2 or 3.
     """
+
+    RANDOM_CASES: ClassVar[int] = 4
+    TIME_LIMIT: ClassVar[float] = 5.0  # seconds for all cases together
 
     prompt: str
     reference: Callable[..., Any]
@@ -49,6 +52,8 @@ class Exercise:
     second_hint: str
     mistakes: dict[str, Callable[..., Any]]
     messages: dict[str, str]
+    minutes: int
+    difficulty: int
     points: int = 10
 
     def __post_init__(self) -> None:
@@ -105,7 +110,7 @@ class Exercise:
     def all_cases(self) -> tuple[Arguments, ...]:
         """The fixed cases, then the random ones."""
         generator = np.random.default_rng(SEED)
-        return (*self.cases, *(_plain(self.random_case(generator)) for _ in range(RANDOM_CASES)))
+        return (*self.cases, *(_plain(self.random_case(generator)) for _ in range(self.RANDOM_CASES)))
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import traceback
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
@@ -19,6 +20,8 @@ def type_fault(value: Any, returns: str) -> str:
     """What is wrong with the type of a returned value, in words; "" when it will do."""
     if value is None:
         return "Does it end with `return` and the result?"
+    if returns == "layer":
+        return "Return one Paddle layer, such as `nn.Sequential(...)` or an object of your own `nn.Layer` class."
     if returns == "array":
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
             return "Return a numpy array of numbers."
@@ -116,6 +119,16 @@ def short_repr(value: Any) -> str:
     except Exception:  # an int of thousands of digits, or an object with a broken repr
         text = f"a value of type {type(value).__name__} that cannot be shown"
     return shortened(text)
+
+
+def said(problem: BaseException) -> str:
+    """Kind and text of an error, without the hints in which Paddle repeats itself."""
+    return "".join(traceback.format_exception_only(problem)).partition("[Hint:")[0].strip()
+
+
+def kind(value: Any) -> str:
+    """What a learner returned in place of a layer."""
+    return f"the class `{value.__name__}` itself" if isinstance(value, type) else f"a `{type(value).__name__}`"
 
 
 def shortened(text: str) -> str:

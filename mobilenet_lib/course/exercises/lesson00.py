@@ -35,6 +35,8 @@ MACS_TO_FLOPS = Exercise(
         "half": "You went the other way. There are more operations than MACs.",
         "squared": "You squared the number. Each MAC has its own operations, and MACs do not multiply each other.",
     },
+    minutes=2,
+    difficulty=1,
     points=4,
 )
 
@@ -58,6 +60,8 @@ TIMES_FEWER = Exercise(
         "fraction_saved": "This is the fraction that is saved.",
         "whole_times": "You cut off what stands behind the point.",
     },
+    minutes=2,
+    difficulty=1,
     points=4,
 )
 
@@ -81,6 +85,8 @@ MEGABYTES = Exercise(
         "mebibytes": "You divided by 1024 · 1024, which gives mebibytes (MiB). A megabyte is a million bytes.",
         "bytes": "These are bytes. How many of them make a megabyte?",
     },
+    minutes=2,
+    difficulty=1,
     points=4,
 )
 

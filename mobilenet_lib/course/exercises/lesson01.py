@@ -75,6 +75,8 @@ OUTPUT_SIZE = Exercise(
         "used; only the steps after it get longer.",
         "stride_ignored": "Your values fit stride 1. With a larger stride the kernel skips positions.",
     },
+    minutes=10,
+    difficulty=2,
 )
 
 CONV_PARAMS = Exercise(
@@ -106,6 +108,8 @@ CONV_PARAMS = Exercise(
         "kinds of sums are there?",
         "one_bias": "You counted a single bias for the whole layer. The output channels do not share it.",
     },
+    minutes=7,
+    difficulty=1,
 )
 
 CONV_MACS = Exercise(
@@ -137,6 +141,8 @@ CONV_MACS = Exercise(
         "channels_added": "You added the channel counts. Every output channel sees every input channel: how many pairs "
         "are that?",
     },
+    minutes=8,
+    difficulty=1,
 )
 
 EXERCISES = (OUTPUT_SIZE, CONV_PARAMS, CONV_MACS)

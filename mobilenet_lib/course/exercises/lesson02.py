@@ -1,10 +1,20 @@
-"""Exercises of lesson 02: what a separable layer costs, grouped weights, and the kernel it amounts to."""
+"""Exercises of lesson 02: cost and kernel of a separable layer, grouped weights, and both layers in Paddle."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from mobilenet_lib.course.exercises._building import Building
 from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
+from mobilenet_lib.course.exercises._wrong_layers import (
+    GROUPS_FORGOTTEN,
+    PADDING_FORGOTTEN,
+    STRIDE_FORGOTTEN,
+    brick,
+    layers,
+)
 from mobilenet_lib.course.exercises.lesson01 import random_layer
 
 
@@ -31,6 +41,22 @@ def separable_kernel(depthwise, pointwise):
     return pointwise * one_per_channel  # [out, in, 1, 1] × [in, k, k] → [out, in, k, k]
 
 
+def depthwise_layer(channels, kernel_size, stride):
+    """A Paddle layer: one k × k kernel for each channel, without bias; at stride 1 the feature map keeps its size."""
+    from paddle import nn
+
+    return nn.Conv2D(
+        channels, channels, kernel_size, stride, padding=kernel_size // 2, groups=channels, bias_attr=False
+    )
+
+
+def pointwise_layer(in_channels, out_channels):
+    """A Paddle layer: a 1×1 convolution without bias."""
+    from paddle import nn
+
+    return nn.Conv2D(in_channels, out_channels, 1, bias_attr=False)
+
+
 def _random_groups(rng: np.random.Generator) -> Arguments:
     groups, kernel_size = rng.integers(2, (9, 8))
     return *(groups * rng.integers(1, 9, size=2)), kernel_size, groups
@@ -39,6 +65,13 @@ def _random_groups(rng: np.random.Generator) -> Arguments:
 def _kernels(in_channels: int, out_channels: int, kernel_size: int, rng: np.random.Generator) -> Arguments:
     depthwise = rng.normal(size=(in_channels, 1, kernel_size, kernel_size))
     return depthwise, rng.normal(size=(out_channels, in_channels, 1, 1))
+
+
+def _fully_connected(in_channels: int, out_channels: int) -> Any:
+    from paddle import nn
+
+    matrix = nn.Linear(in_channels, out_channels, bias_attr=False)
+    return layers(matrix, forward=lambda x: matrix(x.transpose([0, 2, 3, 1])).transpose([0, 3, 1, 2]))
 
 
 SEPARABLE_MACS = Exercise(
@@ -75,6 +108,8 @@ SEPARABLE_MACS = Exercise(
         "depthwise_over_output_channels": "You gave the depthwise part as many channels as the output. It runs first: "
         "which channels are there then?",
     },
+    minutes=7,
+    difficulty=1,
 )
 
 COST_RATIO = Exercise(
@@ -110,6 +145,8 @@ COST_RATIO = Exercise(
         "that way.",
         "percent": "This is in per cent. The question asks for the ratio itself, where 1 means the same cost.",
     },
+    minutes=6,
+    difficulty=2,
 )
 
 GROUPED_WEIGHT_SHAPE = Exercise(
@@ -143,6 +180,8 @@ GROUPED_WEIGHT_SHAPE = Exercise(
         "channels_last": "The numbers are right, the order is that of TensorFlow. Paddle puts the kernels first, "
         "height and width last.",
     },
+    minutes=5,
+    difficulty=1,
 )
 
 SEPARABLE_KERNEL = Exercise(
@@ -183,7 +222,74 @@ SEPARABLE_KERNEL = Exercise(
         "flipped": "You flipped the kernel. Deep learning's convolution does not flip: it lays the kernel on the image "
         "as it is.",
     },
+    minutes=12,
+    difficulty=3,
     points=20,
 )
 
-EXERCISES = (SEPARABLE_MACS, COST_RATIO, GROUPED_WEIGHT_SHAPE, SEPARABLE_KERNEL)
+DEPTHWISE_LAYER = Building(
+    prompt="Build a depthwise convolution as a Paddle layer, and return the layer.",
+    reference=depthwise_layer,
+    image=lambda channels, kernel_size, stride: (channels, 9, 9),
+    cases=((3, 3, 1), (4, 5, 1), (6, 3, 2)),
+    random_case=lambda rng: (rng.integers(2, 9), 2 * rng.integers(1, 4) + 1, rng.integers(1, 3)),
+    first_hint="It is one `nn.Conv2D`. Which of its arguments says that each channel is a group of its own?",
+    second_hint="As many groups as channels; a padding of half the kernel, cut to a whole number; and `bias_attr` says "
+    "whether there is a bias.",
+    mistakes={
+        "groups_forgotten": lambda m, k, s: brick(m, m, k, s, order="conv"),
+        "groups_and_padding_forgotten": lambda m, k, s: brick(m, m, k, s, order="conv", padding=0),
+        "padding_forgotten": lambda m, k, s: brick(m, m, k, s, m, "conv", padding=0),
+        "padding_always_1": lambda m, k, s: brick(m, m, k, s, m, "conv", padding=1),
+        "padding_of_the_kernel": lambda m, k, s: brick(m, m, k, s, m, "conv", padding=k),
+        "stride_forgotten": lambda m, k, s: brick(m, m, k, 1, m, "conv"),
+        "bias_kept": lambda m, k, s: brick(m, m, k, s, m, "conv", bias=True),
+        "activation_added": lambda m, k, s: brick(m, m, k, s, m, "conv relu"),
+    },
+    messages={
+        "groups_forgotten": GROUPS_FORGOTTEN,
+        "groups_and_padding_forgotten": "Two things: your kernels see all channels, where each should see its own, and "
+        "your feature map shrinks at its edges.",
+        "padding_forgotten": PADDING_FORGOTTEN,
+        "padding_always_1": "A padding of 1 keeps the size for a 3×3 kernel. Which padding does it for 5×5?",
+        "padding_of_the_kernel": "Your feature map grows: the padding is as wide as the kernel. How far does a kernel "
+        "reach beyond its centre?",
+        "stride_forgotten": STRIDE_FORGOTTEN,
+        "bias_kept": "Your convolution has a bias, which `nn.Conv2D` adds unless it is told not to.",
+        "activation_added": "Your layer has a ReLU behind the convolution. The convolution alone is asked for.",
+    },
+    minutes=6,
+    difficulty=1,
+)
+
+POINTWISE_LAYER = Building(
+    prompt="Build a pointwise convolution as a Paddle layer, and return the layer.",
+    reference=pointwise_layer,
+    image=lambda in_channels, out_channels: (in_channels, 5, 5),
+    cases=((3, 6), (4, 4), (6, 2)),
+    random_case=lambda rng: tuple(rng.integers(2, 9, size=2)),
+    first_hint="It is one `nn.Conv2D` again. How large is its kernel, and how many groups has it?",
+    second_hint="Every output channel must see all input channels, so leave the groups alone. A kernel of one number "
+    "needs no padding.",
+    mistakes={
+        "kernel_of_3": lambda m, n: brick(m, n, 3, order="conv"),
+        "padded": lambda m, n: brick(m, n, order="conv", padding=1),
+        "bias_kept": lambda m, n: brick(m, n, order="conv", bias=True),
+        "channels_swapped": lambda m, n: brick(n, m, order="conv"),
+        "grouped": lambda m, n: brick(m, n, groups=m, order="conv"),
+        "fully_connected": _fully_connected,
+    },
+    messages={
+        "kernel_of_3": "Your kernel is 3×3. A pointwise one looks at a single position.",
+        "padded": "Your feature map grows at its edges: a kernel of one number needs no padding.",
+        "bias_kept": "Your convolution has a bias, which `nn.Conv2D` adds unless it is told not to.",
+        "channels_swapped": "You swapped the channels. Which of the two does `nn.Conv2D` take first?",
+        "grouped": "You kept the channels apart, as a depthwise layer does. This one is there to mix them.",
+        "fully_connected": "A fully connected layer at each position does the same sums, but its weights are a matrix. "
+        "Here they should be those of a convolution, of shape [out, in, 1, 1].",
+    },
+    minutes=4,
+    difficulty=1,
+)
+
+EXERCISES = (SEPARABLE_MACS, COST_RATIO, GROUPED_WEIGHT_SHAPE, SEPARABLE_KERNEL, DEPTHWISE_LAYER, POINTWISE_LAYER)

@@ -7,10 +7,14 @@ A table is a tuple of pairs (stride, channels), as in the lesson. The stem befor
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
+from mobilenet_lib import architectures
+from mobilenet_lib.course.exercises._building import Building
 from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
+from mobilenet_lib.course.exercises._wrong_layers import HEAD_MESSAGES, RELU6_USED, brick, head, layers, of_paddle, pair
 
 
 def map_sizes(table, resolution):
@@ -44,6 +48,32 @@ def table_params(table, num_classes):
         params += channels * out_channels + 2 * out_channels  # pointwise
         channels = out_channels
     return params + channels * num_classes + num_classes
+
+
+def v1_features(table):
+    """V1 before its pool, as a Paddle layer: the stem to 32 channels, then a separable block per (stride, channels)."""
+    from paddle import nn
+
+    from mobilenet_lib.layers import ConvBNReLU, DepthwiseSeparable
+
+    layers, channels = [ConvBNReLU(3, 32, stride=2)], 32
+    for stride, out_channels in table:
+        layers.append(DepthwiseSeparable(channels, out_channels, stride))
+        channels = out_channels
+    return nn.Sequential(*layers)
+
+
+def mobilenet_v1(table, num_classes):
+    """MobileNet V1 as a Paddle layer: stem, a separable block per (stride, channels), pool, one score per class."""
+    from paddle import nn
+
+    from mobilenet_lib.layers import ConvBNReLU, DepthwiseSeparable
+
+    layers, channels = [ConvBNReLU(3, 32, stride=2)], 32
+    for stride, out_channels in table:
+        layers.append(DepthwiseSeparable(channels, out_channels, stride))
+        channels = out_channels
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2D(1), nn.Flatten(), nn.Linear(channels, num_classes))
 
 
 def _random_table(rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
@@ -105,6 +135,35 @@ def _params(table, num_classes: int, *, per_channel: int = 2, depthwise_norm: bo
     return params + channels * num_classes + num_classes
 
 
+def _built(table, block=pair, *, stem: int | None = 2, carry: bool = True) -> Any:
+    """A stem and blocks, also wrong ones; stem: its stride."""
+    parts, channels = ([brick(3, 32, 3, stem)], 32) if stem else ([], 3)
+    for stride, out_channels in table:
+        parts.append(block(channels, out_channels, stride))
+        channels = out_channels if carry else channels
+    return layers(*parts)
+
+
+def _with_head(kind: str, table, num_classes: int, block=pair, **how: Any) -> Any:
+    return layers(_built(table, block, **how), *head(kind, table[-1][1], num_classes))
+
+
+def _of_vision(table, num_classes: int = 0) -> Any:
+    """V1 of the layers of `paddle.vision`, and the network itself for its own table."""
+    if num_classes and tuple(table) == architectures.V1_SEPARABLE:
+        return of_paddle("vision.models.mobilenet_v1")(num_classes=num_classes)
+    block = of_paddle("vision.models.mobilenetv1.DepthwiseSeparable")
+    parts, channels = [of_paddle("vision.ops.ConvNormActivation")(3, 32, 3, 2)], 32
+    for stride, out_channels in table:
+        parts.append(block(channels, channels, out_channels, channels, stride, 1.0))
+        channels = out_channels
+    return layers(*parts, *(head("right", channels, num_classes) if num_classes else ()))
+
+
+def _small_table(rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
+    return tuple((rng.integers(1, 3), 8 * rng.integers(1, 4)) for _ in range(3))
+
+
 _SHORT = ((1, 64), (2, 128), (1, 128))
 _V1_BEGIN = ((1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512))
 
@@ -142,6 +201,8 @@ MAP_SIZES = Exercise(
         "before it outputs.",
         "all_halved": "You halved the feature map at every pair. Only the pairs with stride 2 do that.",
     },
+    minutes=8,
+    difficulty=1,
 )
 
 TABLE_MACS = Exercise(
@@ -187,6 +248,8 @@ TABLE_MACS = Exercise(
         "standard_convolutions": "This is the network with a standard 3×3 convolution instead of each pair.",
         "rounded_down": "You rounded the feature map down at stride 2. With padding 1, half of 7 is 4.",
     },
+    minutes=15,
+    difficulty=2,
     points=20,
 )
 
@@ -229,7 +292,89 @@ TABLE_PARAMS = Exercise(
         "depthwise_over_all_pairs": "You gave the depthwise part a kernel for every pair of channels. It has one 3×3 "
         "kernel per channel.",
     },
+    minutes=12,
+    difficulty=2,
     points=20,
 )
 
-EXERCISES = (MAP_SIZES, TABLE_MACS, TABLE_PARAMS)
+V1_FEATURES = Building(
+    prompt="Build V1 up to its last feature map from a table of pairs (stride, channels): the stem, a 3×3 convolution "
+    "from 3 to 32 channels with stride 2, then a separable block for each pair.",
+    reference=v1_features,
+    known=lambda table: _of_vision(table),
+    image=lambda table: (3, 32, 32),
+    cases=((((1, 8),),), (((2, 16), (1, 8)),), (((1, 8), (2, 16), (2, 24), (1, 24)),)),
+    random_case=lambda rng: (_small_table(rng),),
+    first_hint="Go through the pairs with one variable beside you: how many channels has the feature map now? With how "
+    "many does it begin?",
+    second_hint="Begin a list with the stem. For each pair, append a block from the channels so far to the pair's "
+    "channels, with its stride; then the channels so far are those. At the end, `nn.Sequential(*blocks)`.",
+    mistakes={
+        "stem_forgotten": lambda table: _built(table, stem=None),
+        "stem_stride_1": lambda table: _built(table, stem=1),
+        "strides_ignored": lambda table: _built([(1, channels) for _, channels in table]),
+        "strides_of_2": lambda table: _built([(2, channels) for _, channels in table]),
+        "channels_not_carried_on": lambda table: _built(table, carry=False),
+        "stride_in_the_pointwise": lambda table: _built(table, lambda m, n, s: pair(m, n, 1, last_stride=s)),
+        "standard_convolutions": lambda table: _built(table, lambda m, n, s: brick(m, n, 3, s)),
+        "last_pair_left_out": lambda table: _built(table[:-1]),
+        "pool_included": lambda table: layers(_built(table), of_paddle("nn.AdaptiveAvgPool2D")(1)),
+        "bias_kept": lambda table: _built(table, partial(pair, bias=True)),
+        "relu6": lambda table: _built(table, partial(pair, first="conv norm relu6", last="conv norm relu6")),
+    },
+    messages={
+        "stem_forgotten": "Your first block sees the image itself. Which layer stands before all pairs?",
+        "stem_stride_1": "Your stem keeps the size of the image. It has stride 2.",
+        "strides_ignored": "All of your blocks have stride 1. What is the first number of a pair for?",
+        "strides_of_2": "All of your blocks halve the feature map. What is the first number of a pair for?",
+        "channels_not_carried_on": "Your blocks all begin with the channels of the stem. A block sees what the block "
+        "before it outputs.",
+        "stride_in_the_pointwise": "The stride of your blocks is in their pointwise part. Which part filters "
+        "spatially?",
+        "standard_convolutions": "Your blocks are standard 3×3 convolutions. A pair is a depthwise and a pointwise "
+        "one.",
+        "last_pair_left_out": "The last pair of the table is missing.",
+        "pool_included": "The layers are right, but you have pooled already: the last feature map is asked for.",
+        "bias_kept": "The convolutions of your blocks have a bias. The batch norm behind each of them shifts anyway.",
+        "relu6": RELU6_USED,
+    },
+    minutes=10,
+    difficulty=2,
+)
+
+MOBILENET_V1 = Building(
+    prompt="Build MobileNet V1 from a table of pairs (stride, channels): stem, blocks, the pool over the whole feature "
+    "map, and a fully connected layer that gives one score per class.",
+    reference=mobilenet_v1,
+    known=lambda table, classes: _of_vision(table, classes),
+    image=lambda table, num_classes: (3, 32, 32),
+    cases=((((1, 8), (2, 16)), 5), (((2, 8),), 3), (architectures.V1_SEPARABLE, 10)),
+    random_case=lambda rng: (_small_table(rng), rng.integers(2, 12)),
+    first_hint="The blocks of `v1_features`, and three small layers behind them. What is the shape after each, and "
+    "which numbers does the classifier see?",
+    second_hint="`nn.AdaptiveAvgPool2D` pools to any size you name; `nn.Flatten` drops the two axes of length 1; "
+    "`nn.Linear` takes as many numbers as the last pair has channels. Paddle's loss contains the softmax.",
+    mistakes={
+        **{name: partial(_with_head, name) for name in HEAD_MESSAGES},
+        "stem_forgotten": lambda table, classes: _with_head("right", table, classes, stem=None),
+        "strides_ignored": lambda table, classes: _with_head("right", [(1, n) for _, n in table], classes),
+        "channels_not_carried_on": lambda table, classes: _with_head("right", table, classes, carry=False),
+        "standard_convolutions": lambda table, classes: _with_head(
+            "right", table, classes, lambda m, n, s: brick(m, n, 3, s)
+        ),
+    },
+    messages={
+        **HEAD_MESSAGES,
+        "stem_forgotten": "Your first block sees the image itself. Which layer stands before all pairs?",
+        "strides_ignored": "All of your blocks have stride 1. What is the first number of a pair for?",
+        "channels_not_carried_on": "Your blocks all begin with the channels of the stem. A block sees what the block "
+        "before it outputs.",
+        "standard_convolutions": "Your blocks are standard 3×3 convolutions. A pair is a depthwise and a pointwise "
+        "one.",
+    },
+    minutes=10,
+    difficulty=2,
+    points=20,
+)
+
+EXERCISES = (MAP_SIZES, TABLE_MACS, TABLE_PARAMS, V1_FEATURES, MOBILENET_V1)

@@ -1,13 +1,27 @@
-"""Exercises of lesson 05: how many points ReLU loses, reading the others back, and the memory of a shortcut block."""
+"""Exercises of lesson 05: what ReLU loses and how to read the rest back, V2's block, and the memory that it takes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
+from mobilenet_lib.course.exercises._building import Building
 from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
+from mobilenet_lib.course.exercises._wrong_layers import (
+    ACTIVATION_ON_THE_PROJECTION,
+    BIAS_KEPT,
+    GROUPS_FORGOTTEN,
+    PADDING_FORGOTTEN,
+    RELU_USED,
+    STRIDE_FORGOTTEN,
+    bottleneck,
+    brick,
+    layers,
+    of_paddle,
+)
 
 
 def solved_point(matrix, activated):
@@ -32,6 +46,43 @@ def peak_memory(channels, size):
     for layer in range(1, len(channels) - 1):
         most = max(most, channels[0] + channels[layer] + channels[layer + 1])
     return most * size**2
+
+
+def linear_bottleneck(in_channels, out_channels, stride, expansion):
+    """A Paddle layer: expand 1×1, ReLU6; filter depthwise 3×3 with the stride, ReLU6; project 1×1; each with norm."""
+    from paddle import nn
+
+    from mobilenet_lib.layers import ConvBNReLU
+
+    hidden = expansion * in_channels
+    return nn.Sequential(
+        ConvBNReLU(in_channels, hidden, 1, activation="relu6"),
+        ConvBNReLU(hidden, hidden, 3, stride, groups=hidden, activation="relu6"),
+        ConvBNReLU(hidden, out_channels, 1, activation="none"),
+    )
+
+
+def inverted_residual(in_channels, out_channels, stride, expansion):
+    """V2's block as a Paddle layer: a linear bottleneck, plus its input where stride and channels allow it."""
+    from paddle import nn
+
+    from mobilenet_lib.layers import ConvBNReLU
+
+    class Block(nn.Layer):
+        def __init__(self):
+            super().__init__()
+            hidden = expansion * in_channels
+            self.bottleneck = nn.Sequential(
+                ConvBNReLU(in_channels, hidden, 1, activation="relu6"),
+                ConvBNReLU(hidden, hidden, 3, stride, groups=hidden, activation="relu6"),
+                ConvBNReLU(hidden, out_channels, 1, activation="none"),
+            )
+
+        def forward(self, x):
+            out = self.bottleneck(x)
+            return x + out if stride == 1 and in_channels == out_channels else out
+
+    return Block()
 
 
 def _embedded(matrix: np.ndarray, point: np.ndarray) -> Arguments:
@@ -64,6 +115,33 @@ def _peak(channels: Sequence[int], size: int, *, kept_from: int = 1, released: i
     kept = [kept_from <= layer < layers - released for layer in range(layers)]
     most = max(channels[layer] + channels[layer + 1] + kept[layer] * channels[0] for layer in range(layers))
     return most * size**power
+
+
+def _random_block(rng: np.random.Generator) -> Arguments:
+    return *rng.integers(2, 7, size=2), rng.integers(1, 3), rng.integers(2, 5)
+
+
+def _added(block: Any, joined: bool, behind: str = "") -> Any:
+    """The block plus its input, where `joined`; behind: an activation of the sum."""
+    bend = of_paddle("nn.functional.relu6") if behind else lambda x: x
+    return layers(block, forward=lambda x: bend(x + block(x)) if joined else block(x))
+
+
+def _with_shortcut(steps: Any, m: int, n: int, s: int, t: int) -> Any:
+    return _added(steps(m, n, s, t), s == 1 and m == n)
+
+
+def _projected(m: int, n: int, s: int, t: int) -> Any:
+    """The article's shortcut: through a 1×1 convolution where the channels differ."""
+    if s == 2 or m == n:
+        return _with_shortcut(bottleneck, m, n, s, t)
+    block, way = bottleneck(m, n, s, t), brick(m, n, order="conv norm")
+    return layers(block, way, forward=lambda x: way(x) + block(x))
+
+
+# Mistakes inside the three steps, with the shortcut as without.
+_IN_BOTH = ("activation_on_the_projection", "relu", "groups_forgotten", "stride_in_the_expansion")
+_IN_BOTH += ("expansion_of_the_output", "norm_forgotten_at_the_end", "bias_kept", "padding_forgotten")
 
 
 SOLVED_POINT = Exercise(
@@ -99,6 +177,8 @@ SOLVED_POINT = Exercise(
         "silent_channels": "You solved with the channels that are zero. Those are the ones that tell you least.",
         "transposed": "You multiplied by the transposed matrix. That undoes a rotation, but not any other matrix.",
     },
+    minutes=12,
+    difficulty=3,
     points=20,
 )
 
@@ -137,11 +217,13 @@ SHARE_LOST = Exercise(
         "the number of patterns.",
         "percent": "This is in per cent. The question asks for a number between 0 and 1.",
     },
+    minutes=8,
+    difficulty=2,
 )
 
 BEST_SCALE = Exercise(
     prompt="Write the one number by which all recovered points are multiplied so that the sum of the squared distances "
-    "to the original points is smallest.",
+    "to the original points is smallest; six digits of it are enough.",
     reference=best_scale,
     returns="number",
     cases=(
@@ -178,6 +260,8 @@ BEST_SCALE = Exercise(
         "cosine": "This says how well the directions agree, and is never above 1. The scale must make a small set of "
         "points larger.",
     },
+    minutes=7,
+    difficulty=2,
 )
 
 PEAK_MEMORY = Exercise(
@@ -228,6 +312,109 @@ PEAK_MEMORY = Exercise(
         "positions.",
         "channels_only": "These are channels. Each of them has a number at every position of the feature map.",
     },
+    minutes=8,
+    difficulty=2,
 )
 
-EXERCISES = (SOLVED_POINT, SHARE_LOST, BEST_SCALE, PEAK_MEMORY)
+LINEAR_BOTTLENECK = Building(
+    prompt="Build the three steps of V2's block in a row: expand to `expansion` times the channels, filter depthwise "
+    "3×3, project. Each has its batch norm; ReLU6 stands where lesson and paper put it.",
+    reference=linear_bottleneck,
+    known=lambda *numbers: of_paddle("vision.models.mobilenetv2.InvertedResidual")(*numbers).conv,
+    image=lambda in_channels, *_: (in_channels, 9, 9),
+    cases=((4, 6, 1, 2), (4, 4, 1, 3), (6, 4, 2, 3)),
+    random_case=_random_block,
+    first_hint='Three bricks. `ConvBNReLU(…, activation=…)` takes "relu6" and "none". How many channels go into each '
+    "brick, and which of them has the stride?",
+    second_hint="The first goes from thin to wide, 1×1. The second stays wide, with as many groups as it has channels, "
+    "and has the stride. The third goes from wide to the output channels, 1×1, and bends nothing.",
+    mistakes={
+        "activation_on_the_projection": partial(bottleneck, last="conv norm relu6"),
+        "relu": partial(bottleneck, first="conv norm relu", middle="conv norm relu"),
+        "linear_everywhere": partial(bottleneck, first="conv norm", middle="conv norm"),
+        "expansion_without_activation": partial(bottleneck, first="conv norm"),
+        "filter_without_activation": partial(bottleneck, middle="conv norm"),
+        "groups_forgotten": partial(bottleneck, depthwise=False),
+        "stride_in_the_expansion": partial(bottleneck, strides=(2, 1, 1)),
+        "stride_in_the_projection": partial(bottleneck, strides=(1, 1, 2)),
+        "stride_forgotten": partial(bottleneck, strides=(1, 1, 1)),
+        "expansion_of_the_output": partial(bottleneck, wide_from="out"),
+        "not_expanded": lambda m, n, s, t: bottleneck(m, n, s, 1),
+        "expansion_left_out": lambda m, n, s, t: layers(
+            brick(m, m, 3, s, m, "conv norm relu6"), brick(m, n, order="conv norm")
+        ),
+        "norm_forgotten_at_the_end": partial(bottleneck, last="conv"),
+        "bias_kept": partial(bottleneck, bias=True),
+        "padding_forgotten": partial(bottleneck, padding=0),
+        "shortcut_added": lambda m, n, s, t: _added(bottleneck(m, n, s, t), s == 1 and m == n),
+    },
+    messages={
+        "activation_on_the_projection": ACTIVATION_ON_THE_PROJECTION,
+        "relu": RELU_USED,
+        "linear_everywhere": "None of your steps has an activation. Which of the three feature maps are wide enough to "
+        "bend?",
+        "expansion_without_activation": "Your expand step has no activation. It is wide behind it: bend there.",
+        "filter_without_activation": "Your filter step has no activation. It is wide there: bend.",
+        "groups_forgotten": GROUPS_FORGOTTEN,
+        "stride_in_the_expansion": "Your stride is in the expand step, a 1×1 convolution, which skips three of four "
+        "positions without ever looking at them. Which step looks at neighbours?",
+        "stride_in_the_projection": "Your stride is in the projection: it skips three of four positions that the "
+        "filter step has computed.",
+        "stride_forgotten": STRIDE_FORGOTTEN,
+        "expansion_of_the_output": "You expand to a multiple of the output channels. Which channels does the expand "
+        "step find?",
+        "not_expanded": "Your middle is as thin as the input: `expansion` plays no part.",
+        "expansion_left_out": "Your block has no expand step: it filters the thin channels.",
+        "norm_forgotten_at_the_end": "The batch norm behind the projection is missing. Linear means without "
+        "activation; the batch norm stays.",
+        "bias_kept": BIAS_KEPT,
+        "padding_forgotten": PADDING_FORGOTTEN,
+        "shortcut_added": "The steps are right, and you add the input as well. That comes in the next exercise.",
+    },
+    minutes=8,
+    difficulty=2,
+)
+
+INVERTED_RESIDUAL = Building(
+    prompt="Build V2's block: expand, filter, project, and add the input where that is possible at all.",
+    reference=inverted_residual,
+    known=lambda *numbers: of_paddle("vision.models.mobilenetv2.InvertedResidual")(*numbers),
+    image=lambda in_channels, *_: (in_channels, 9, 9),
+    cases=((4, 4, 1, 2), (4, 6, 1, 3), (6, 6, 2, 2), (6, 4, 2, 3)),
+    random_case=_random_block,
+    first_hint="An addition goes number by number. Which two of the four numbers can make input and output differ in "
+    "shape? Where they don't, what is added to what?",
+    second_hint="Write a class with `__init__` and `forward`: the bottleneck is made in the one and used in the other. "
+    "In `forward`, return the sum with the input where stride is 1 and the channels stay, else the output alone. "
+    "Nothing stands behind the sum.",
+    mistakes={
+        "shortcut_forgotten": bottleneck,
+        "shortcut_to_other_channels": lambda m, n, s, t: _added(bottleneck(m, n, s, t), s == 1),
+        "shortcut_at_stride_2": lambda m, n, s, t: _added(bottleneck(m, n, s, t), m == n),
+        "shortcut_through_a_convolution": _projected,
+        "activation_behind_the_sum": lambda m, n, s, t: _added(bottleneck(m, n, s, t), s == 1 and m == n, "relu6"),
+        "activation_behind_the_block": lambda m, n, s, t: layers(
+            _added(bottleneck(m, n, s, t), s == 1 and m == n), of_paddle("nn.ReLU6")()
+        ),
+        **{name: partial(_with_shortcut, LINEAR_BOTTLENECK.mistakes[name]) for name in _IN_BOTH},
+    },
+    messages={
+        "shortcut_forgotten": "The three steps are right. The shortcut is missing: what does the block do with its "
+        "input at the end?",
+        "shortcut_to_other_channels": "You add the input also where the channels change. With 4 channels in and 6 "
+        "out, two channels have no partner.",
+        "shortcut_at_stride_2": "You add the input wherever the channels are equal. At stride 2 the output is half as "
+        "high and wide: there is nothing to add it to.",
+        "shortcut_through_a_convolution": "Where the channels differ, you send the input through a 1×1 convolution, as "
+        "the article does. The paper leaves the shortcut out there.",
+        "activation_behind_the_sum": "You put an activation behind the sum, as ResNet does. V2 leaves the thin ends "
+        "alone.",
+        "activation_behind_the_block": "You put an activation behind the block. V2 leaves the thin ends alone.",
+        **{name: LINEAR_BOTTLENECK.messages[name] for name in _IN_BOTH},
+    },
+    minutes=10,
+    difficulty=2,
+    points=20,
+)
+
+EXERCISES = (SOLVED_POINT, SHARE_LOST, BEST_SCALE, PEAK_MEMORY, LINEAR_BOTTLENECK, INVERTED_RESIDUAL)

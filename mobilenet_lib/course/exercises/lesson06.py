@@ -1,14 +1,27 @@
-"""Exercises of lesson 06: the MACs of an inverted residual block, the shortcut rule, and the rounding of channels."""
+"""Exercises of lesson 06: the cost of a block, the shortcut rule, rounding channels, and the network in Paddle."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
+from mobilenet_lib import architectures
+from mobilenet_lib.course.exercises._building import Building
 from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
+from mobilenet_lib.course.exercises._wrong_layers import (
+    ACTIVATION_ON_THE_PROJECTION,
+    HEAD_MESSAGES,
+    RELU_USED,
+    brick,
+    head,
+    inverted,
+    layers,
+    of_paddle,
+)
 
 
 def bottleneck_macs(in_channels, out_channels, size, stride, expansion):
@@ -38,6 +51,33 @@ def rounded_channels(channels):
     """The multiple of 8 nearest to channels, at least 8, or 8 more where that is below 90 % of channels."""
     nearest = max(8, int(channels + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * channels else nearest
+
+
+def v2_stage(in_channels, out_channels, repeats, stride, expansion):
+    """One row of V2's table as a Paddle layer: so many blocks, of which the first one has the stride."""
+    from paddle import nn
+
+    from mobilenet_lib.layers import InvertedResidual
+
+    blocks = [InvertedResidual(in_channels, out_channels, stride, expansion)]
+    while len(blocks) < repeats:
+        blocks.append(InvertedResidual(out_channels, out_channels, 1, expansion))
+    return nn.Sequential(*blocks)
+
+
+def mobilenet_v2(table, num_classes):
+    """MobileNet V2 as a Paddle layer, from rows (t, c, n, s): stem, stages, 1×1 to 1280, pool, one score per class."""
+    from paddle import nn
+
+    from mobilenet_lib.layers import ConvBNReLU, InvertedResidual
+
+    layers, channels = [ConvBNReLU(3, 32, stride=2, activation="relu6")], 32
+    for expansion, out_channels, repeats, first_stride in table:
+        for stride in [first_stride] + [1] * (repeats - 1):
+            layers.append(InvertedResidual(channels, out_channels, stride, expansion))
+            channels = out_channels
+    layers.append(ConvBNReLU(channels, 1280, 1, activation="relu6"))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2D(1), nn.Flatten(), nn.Linear(1280, num_classes))
 
 
 def _random_block(rng: np.random.Generator) -> Arguments:
@@ -100,6 +140,52 @@ def _enough(channels: float, rounded: int, least: float = 0.9) -> int:
     return rounded + 8 if rounded < least * channels else rounded
 
 
+def _stage(block: Any, m: int, n: int, repeats: int, s: int, t: int, *, every: bool = False) -> list[Any]:
+    """The blocks of a row; every: all of them with the stride."""
+    return [block(m, n, s, t), *(block(n, n, s if every else 1, t) for _ in range(repeats - 1))]
+
+
+def _stride_last(m: int, n: int, repeats: int, s: int, t: int) -> Any:
+    blocks = [(m, n), *[(n, n)] * (repeats - 1)]
+    return layers(*(inverted(*pair, s if place == repeats else 1, t) for place, pair in enumerate(blocks, 1)))
+
+
+def _shared(m: int, n: int, repeats: int, s: int, t: int) -> Any:
+    first, again = inverted(m, n, s, t), inverted(n, n, 1, t)
+    return layers(first, *[again] * (repeats - 1))
+
+
+def _network(
+    table,
+    num_classes: int,
+    *,
+    block: Any = None,
+    every: bool = False,
+    stem: str = "conv norm relu6",
+    last: str = "conv norm relu6",
+    kind: str = "right",
+) -> Any:
+    """V2, also wrong ones; stem, last: the bricks of the first and the last convolution. kind: of the head."""
+    parts, channels = [brick(3, 32, 3, 2, order=stem)], 32
+    for expansion, out_channels, repeats, stride in table:
+        parts += _stage(block or inverted, channels, out_channels, repeats, stride, expansion, every=every)
+        channels = out_channels
+    if last:
+        parts, channels = [*parts, brick(channels, 1280, order=last)], 1280
+    return layers(*parts, *head(kind, channels, num_classes))
+
+
+def _of_vision(table, num_classes: int) -> Any:
+    """V2 of the blocks of `paddle.vision`, and the network itself for its own table."""
+    if tuple(table) == architectures.V2_BOTTLENECKS:
+        return of_paddle("vision.models.mobilenet_v2")(num_classes=num_classes)
+    return _network(table, num_classes, block=of_paddle("vision.models.mobilenetv2.InvertedResidual"))
+
+
+def _few_rows(rng: np.random.Generator) -> tuple[tuple[int, ...], ...]:
+    return tuple((rng.integers(1, 4), 8 * rng.integers(1, 3), rng.integers(1, 3), rng.integers(1, 3)) for _ in range(2))
+
+
 _V2 = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 
 BOTTLENECK_MACS = Exercise(
@@ -151,6 +237,8 @@ BOTTLENECK_MACS = Exercise(
         "expand step find?",
         "rounded_down": "You rounded the feature map down at stride 2. With padding 1, half of 7 is 4.",
     },
+    minutes=15,
+    difficulty=3,
     points=20,
 )
 
@@ -200,6 +288,8 @@ SHORTCUT_BLOCKS = Exercise(
         "stages_counted": "You numbered the stages. Each stage unfolds into n blocks, and the blocks are numbered "
         "through.",
     },
+    minutes=12,
+    difficulty=2,
     points=20,
 )
 
@@ -244,6 +334,109 @@ ROUNDED_CHANNELS = Exercise(
         "middle_to_even": "You used `round`. In the middle between two whole numbers it takes the even one: "
         "`round(6.5)` is 6. The rule says up.",
     },
+    minutes=8,
+    difficulty=2,
 )
 
-EXERCISES = (BOTTLENECK_MACS, SHORTCUT_BLOCKS, ROUNDED_CHANNELS)
+V2_STAGE = Building(
+    prompt="Build one row of V2's table: `repeats` inverted residual blocks, where the first one changes the channels "
+    "and has the stride.",
+    reference=v2_stage,
+    known=lambda m, n, repeats, s, t: layers(
+        *_stage(of_paddle("vision.models.mobilenetv2.InvertedResidual"), m, n, repeats, s, t)
+    ),
+    image=lambda in_channels, *_: (in_channels, 9, 9),
+    cases=((4, 6, 2, 2, 2), (4, 6, 3, 1, 3), (6, 6, 2, 2, 2), (4, 8, 1, 2, 1)),
+    random_case=lambda rng: (*rng.integers(2, 7, size=2), rng.integers(1, 4), rng.integers(1, 3), rng.integers(2, 4)),
+    first_hint="Two kinds of blocks: the first one, and all others. What goes into the others, and which stride keeps "
+    "their feature map?",
+    second_hint="The first block goes from the input channels to the output channels. Each of the others goes from "
+    "output channels to output channels at stride 1, and is a new block with weights of its own.",
+    mistakes={
+        "stride_in_every_block": lambda m, n, r, s, t: layers(*_stage(inverted, m, n, r, s, t, every=True)),
+        "stride_in_the_last_block": _stride_last,
+        "stride_ignored": lambda m, n, r, s, t: layers(*_stage(inverted, m, n, r, 1, t)),
+        "channels_not_carried_on": lambda m, n, r, s, t: layers(
+            *(inverted(m, n, s if place == 0 else 1, t) for place in range(r))
+        ),
+        "one_block": lambda m, n, r, s, t: inverted(m, n, s, t),
+        "one_block_too_many": lambda m, n, r, s, t: layers(*_stage(inverted, m, n, r + 1, s, t)),
+        "one_block_shared": _shared,
+        "repeats_not_expanded": lambda m, n, r, s, t: layers(
+            inverted(m, n, s, t), *(inverted(n, n, 1, 1) for _ in range(r - 1))
+        ),
+        "expanded_at_1": lambda m, n, r, s, t: layers(*_stage(partial(inverted, expand=True), m, n, r, s, t)),
+        "activation_on_the_projection": lambda m, n, r, s, t: layers(
+            *_stage(partial(inverted, linear=False), m, n, r, s, t)
+        ),
+        "shortcut_forgotten": lambda m, n, r, s, t: layers(*_stage(partial(inverted, shortcut="none"), m, n, r, s, t)),
+        "relu": lambda m, n, r, s, t: layers(*_stage(partial(inverted, activation="relu"), m, n, r, s, t)),
+    },
+    messages={
+        "stride_in_every_block": "All of your blocks have the stride. A row's s is that of its first block.",
+        "stride_in_the_last_block": "Your last block has the stride. The others would all work on the large feature "
+        "map.",
+        "stride_ignored": "None of your blocks has the stride.",
+        "channels_not_carried_on": "All of your blocks expect the input channels. What does the second block find?",
+        "one_block": "You build one block, whatever `repeats` says.",
+        "one_block_too_many": "You build one block too many: `repeats` counts the first one as well.",
+        "one_block_shared": "You put the same block several times into the row, so that they share their weights. Each "
+        "block needs its own.",
+        "repeats_not_expanded": "Only your first block is expanded. The whole row has the expansion.",
+        "expanded_at_1": "At expansion 1 you keep an expand step. It would make as many channels as there are, and the "
+        "network leaves it out.",
+        "activation_on_the_projection": ACTIVATION_ON_THE_PROJECTION,
+        "shortcut_forgotten": "Your blocks have no shortcuts. Between the repeats, input and output have one shape.",
+        "relu": RELU_USED,
+    },
+    minutes=8,
+    difficulty=2,
+)
+
+MOBILENET_V2 = Building(
+    prompt="Build MobileNet V2 from rows (t, c, n, s): a 3×3 stem to 32 channels with stride 2, the stages, a 1×1 "
+    "convolution to 1280 channels, pool, and one score per class.",
+    reference=mobilenet_v2,
+    known=lambda table, classes: _of_vision(table, classes),
+    image=lambda table, num_classes: (3, 32, 32),
+    cases=((((1, 8, 1, 1), (2, 8, 2, 2)), 5), (((3, 16, 2, 1),), 3), (architectures.V2_BOTTLENECKS, 10)),
+    random_case=lambda rng: (_few_rows(rng), rng.integers(2, 12)),
+    first_hint="Four parts: stem, stages, the last 1×1 convolution, and what V1 has at its end too. Which activation "
+    "have the first and the third?",
+    second_hint="Two loops, one in the other: over the rows, and over the blocks of a row. One variable carries the "
+    "channels from block to block. Stem and last convolution have ReLU6.",
+    mistakes={
+        **{name: partial(_network, kind=name) for name in HEAD_MESSAGES},
+        "stride_in_every_block": partial(_network, every=True),
+        "repeats_ignored": lambda table, classes: _network([(t, c, 1, s) for t, c, _, s in table], classes),
+        "first_expanded": partial(_network, block=partial(inverted, expand=True)),
+        "last_convolution_forgotten": partial(_network, last=""),
+        "last_convolution_linear": partial(_network, last="conv norm"),
+        "last_convolution_relu": partial(_network, last="conv norm relu"),
+        "stem_relu": partial(_network, stem="conv norm relu"),
+        "activation_on_the_projection": partial(_network, block=partial(inverted, linear=False)),
+        "shortcut_forgotten": partial(_network, block=partial(inverted, shortcut="none")),
+        "relu": partial(
+            _network, block=partial(inverted, activation="relu"), stem="conv norm relu", last="conv norm relu"
+        ),
+    },
+    messages={
+        **HEAD_MESSAGES,
+        "stride_in_every_block": V2_STAGE.messages["stride_in_every_block"],
+        "repeats_ignored": "Each of your stages is one block. What is n for?",
+        "first_expanded": V2_STAGE.messages["expanded_at_1"],
+        "last_convolution_forgotten": "The 1×1 convolution to 1280 channels, between stages and pool, is missing.",
+        "last_convolution_linear": "Your last convolution has no activation. Only projections are linear; this one "
+        "makes the feature map wide.",
+        "last_convolution_relu": "Your last convolution has ReLU. In V2 all activations are ReLU6.",
+        "stem_relu": "Your stem has ReLU. In V2 all activations are ReLU6.",
+        "activation_on_the_projection": ACTIVATION_ON_THE_PROJECTION,
+        "shortcut_forgotten": V2_STAGE.messages["shortcut_forgotten"],
+        "relu": RELU_USED,
+    },
+    minutes=12,
+    difficulty=3,
+    points=20,
+)
+
+EXERCISES = (BOTTLENECK_MACS, SHORTCUT_BLOCKS, ROUNDED_CHANNELS, V2_STAGE, MOBILENET_V2)

@@ -80,6 +80,8 @@ MEDIAN = Exercise(
         "fastest": "You took the fastest call. That is a good limit, but not what a user will usually see.",
         "seconds": "The median is right, but in seconds. The question asks for milliseconds.",
     },
+    minutes=6,
+    difficulty=1,
 )
 
 INTENSITY = Exercise(
@@ -121,6 +123,8 @@ INTENSITY = Exercise(
         "no_outputs": "You left the outputs out. They have to be written.",
         "bytes_per_mac": "This is bytes per MAC, the fraction upside down.",
     },
+    minutes=12,
+    difficulty=2,
     points=20,
 )
 
@@ -154,6 +158,8 @@ SHORTEST = Exercise(
         "bytes_only": "You looked at the memory alone. A layer with many MACs per byte has to wait for the arithmetic.",
         "rate_for_time": "This is the height of the roof, in MACs per second. The question asks for the seconds.",
     },
+    minutes=7,
+    difficulty=2,
 )
 
 EXERCISES = (MEDIAN, INTENSITY, SHORTEST)

@@ -95,6 +95,8 @@ ACCURACY = Exercise(
         "divided_by_classes": "You divided by the number of classes. The accuracy is out of the images.",
         "percent": "Your values are percentages. The function gives a fraction from 0 to 1.",
     },
+    minutes=5,
+    difficulty=1,
 )
 
 Z_SCORE = Exercise(
@@ -123,6 +125,8 @@ Z_SCORE = Exercise(
         "difference_only": "This is the difference of the accuracies. Whether it is large depends on how far chance "
         "alone would spread it.",
     },
+    minutes=8,
+    difficulty=2,
 )
 
 PAIRED_Z = Exercise(
@@ -154,6 +158,8 @@ PAIRED_Z = Exercise(
         "agreement": "You divided by the root of the images on which the networks agree. Which images can go either "
         "way?",
     },
+    minutes=12,
+    difficulty=3,
     points=20,
 )
 
@@ -185,6 +191,8 @@ HALF_WIDTH = Exercise(
         "whole_width": "This is the whole width, from the lower end to the upper one.",
         "variance": "You used the variance, the square of the spread.",
     },
+    minutes=9,
+    difficulty=2,
 )
 
 TRAIN_COST = Exercise(
@@ -212,6 +220,8 @@ TRAIN_COST = Exercise(
         "one_epoch": "This is one epoch.",
         "one_image": "This is a single image, shown in every epoch.",
     },
+    minutes=6,
+    difficulty=1,
 )
 
 EXERCISES = (ACCURACY, HALF_WIDTH, Z_SCORE, PAIRED_Z, TRAIN_COST)

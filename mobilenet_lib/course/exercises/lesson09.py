@@ -108,6 +108,8 @@ MACS_AT_WIDTH = Exercise(
         "MACs.",
         "flops": "These are FLOPs, the question asks for MACs. A multiplication and its addition are one MAC.",
     },
+    minutes=6,
+    difficulty=1,
 )
 
 WIDEST = Exercise(
@@ -136,6 +138,8 @@ WIDEST = Exercise(
         "rest_at_full_width": "You set the rest aside at full width. It shrinks with α as well, so there is more left.",
         "at_most_1": "You stopped at 1. α may be larger: V2's table has a network with α = 1.4.",
     },
+    minutes=10,
+    difficulty=3,
     points=20,
 )
 
@@ -174,6 +178,8 @@ DOMINATING = Exercise(
         "nothing.",
         "wrong_way_round": "You counted the designs that this one dominates. The question goes the other way.",
     },
+    minutes=7,
+    difficulty=2,
 )
 
 FRONT_INDICES = Exercise(
@@ -215,6 +221,8 @@ FRONT_INDICES = Exercise(
         "best_only": "You kept the most accurate design alone. Cheaper ones are worth having, too, where nothing beats "
         "them at their cost.",
     },
+    minutes=12,
+    difficulty=3,
     points=20,
 )
 

@@ -1,213 +1,187 @@
-"""Exercises of lesson 10: bytes on disk, a network's input, what its scores mean, gradients of several processes."""
+"""Exercises of lesson 10: fixed-point rounding, and folding a batch norm into a convolution."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 
 import numpy as np
 
 from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
 
 
-def stored_bytes(weights, biases, norm_channels, bits):
-    """Bytes on disk of a network; its batch norms have norm_channels channels in all, with four numbers each."""
-    return (weights + biases + 4 * norm_channels) * bits // 8
+def quantise(value, bits, largest):
+    """The nearest of 2^bits evenly spaced levels from 0 to largest; outside, the nearer end."""
+    top = 2**bits - 1
+    step = largest / top
+    return min(max(round(value / step), 0), top) * step
 
 
-def network_input(image):
-    """An image, uint8 [height, width, 3], as a batch of one: float [1, 3, height, width], from -1 (0) to 1 (255)."""
-    values = image.astype("float32") / 127.5 - 1
-    return values.transpose(2, 0, 1)[np.newaxis]
+def folded_weight(weight, variance, scale, epsilon):
+    """The weights [out, in, k, k] with the batch norm behind them (variance, scale: [out]) folded in."""
+    factor = scale / np.sqrt(variance + epsilon)  # [out]
+    return weight * factor[:, None, None, None]
 
 
-def probabilities(scores):
-    """Softmax of each row of scores [images, classes], also where a score is 1000."""
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+def folded_bias(mean, variance, scale, shift, epsilon):
+    """The bias [out] that a convolution without bias gets when the batch norm behind it is folded in."""
+    return shift - mean * scale / np.sqrt(variance + epsilon)
 
 
-def joined_gradient(gradients, counts):
-    """The gradient over all images; gradients [processes, numbers] are means over counts [processes] images each."""
-    return (gradients * counts[:, np.newaxis]).sum(axis=0) / counts.sum()
+def _random_rounding(rng: np.random.Generator) -> Arguments:
+    bits, largest = rng.integers(2, 9), float(rng.integers(3, 25))
+    return round(rng.uniform(0, 1.1 * largest), 3), bits, largest
 
 
-def _random_image(rng: np.random.Generator) -> Arguments:
-    height, width = rng.integers(2, 9, size=2)
-    return (rng.integers(0, 256, (height, width + 9, 3), dtype=np.uint8),)
+def _level(value, step, lowest=-math.inf, highest=math.inf, rounded=round):
+    """Wrong roundings of `quantise`, by their steps and ends."""
+    return min(max(rounded(value / step), lowest), highest) * step
 
 
-def _random_gradients(rng: np.random.Generator) -> Arguments:
-    processes = rng.integers(2, 5)
-    counts = rng.choice(np.arange(3, 40), processes, replace=False)
-    return rng.normal(size=(processes, 6)), counts
+def _norm(channels: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """mean, variance, scale and shift of a batch norm."""
+    mean, variance = rng.normal(size=channels), rng.uniform(0.2, 3, size=channels)
+    return mean, variance, rng.uniform(0.5, 2, size=channels), rng.normal(size=channels)
 
 
-def _unit(image: np.ndarray) -> np.ndarray:
-    return image.astype("float32") / 127.5 - 1
+def _weight_case(shape: tuple[int, ...], epsilon: float, rng: np.random.Generator) -> Arguments:
+    _, variance, scale, _ = _norm(shape[0], rng)
+    return rng.normal(size=shape), variance, scale, epsilon
 
 
-def _divided(powers: np.ndarray) -> np.ndarray:
-    return powers / powers.sum(axis=1, keepdims=True)
+def _scaled(weight: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    return weight * factor[:, None, None, None]
 
 
-def _quietly(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-    """Numbers beyond all floats are the point of some mistakes, and need no warning."""
-
-    def quiet(scores: np.ndarray) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            return function(scores)
-
-    return quiet
+def _random_weight(rng: np.random.Generator) -> Arguments:
+    channels, size = rng.integers(2, 6), rng.choice((1, 3, 5))
+    # As many inputs as outputs, or one: then scaling the wrong axis gives wrong numbers and no error from numpy.
+    inputs = rng.choice((1, channels))
+    return _weight_case((channels, inputs, size, size), rng.uniform(0.1, 1), rng)
 
 
-STORED_BYTES = Exercise(
-    prompt="Write how many bytes the numbers of a network take on disk, with `bits` bits for each number.",
-    reference=stored_bytes,
-    returns="whole number",
-    cases=((210_160, 10, 2_736, 32), (4_209_088, 1_000, 10_944, 32), (1_000, 8, 16, 8)),
-    random_case=lambda rng: (*(8 * rng.integers(10, 5000, size=3)), rng.choice([8, 16, 32, 64])),
-    first_hint="First count numbers, then turn numbers into bytes. Which numbers does a batch norm need when the "
-    "network is only used?",
-    second_hint="A batch norm has scale and shift, which are learned, and running mean and variance: so four for each "
-    "channel. A byte has 8 bits.",
-    mistakes={
-        "bits_taken_for_bytes": lambda weights, biases, channels, bits: (weights + biases + 4 * channels) * bits,
-        "norms_forgotten": lambda weights, biases, channels, bits: (weights + biases) * bits // 8,
-        "only_what_is_learned": lambda weights, biases, channels, bits: (weights + biases + 2 * channels) * bits // 8,
-        "one_number_a_channel": lambda weights, biases, channels, bits: (weights + biases + channels) * bits // 8,
-        "always_32_bits": lambda weights, biases, channels, bits: (weights + biases + 4 * channels) * 4,
-        "weights_only": lambda weights, biases, channels, bits: weights * bits // 8,
-    },
-    messages={
-        "bits_taken_for_bytes": "These are bits. A file is measured in bytes, of 8 bits each.",
-        "norms_forgotten": "You left out the batch norms. Without their numbers the network makes other predictions.",
-        "only_what_is_learned": "You counted what training learns, scale and shift. The running statistics are not "
-        "learned by gradients, but in eval mode they are needed.",
-        "one_number_a_channel": "You counted one number for each channel of a batch norm. Lesson 03 wrote one out: how "
-        "many numbers are in it?",
-        "always_32_bits": "You took 4 bytes for each number, whatever `bits` says.",
-        "weights_only": "You counted the weights, as the papers do. On disk everything counts that the network needs.",
-    },
-)
-
-NETWORK_INPUT = Exercise(
-    prompt="Write what turns an image as a file has it into what the network is given: layout, range and batch.",
-    reference=network_input,
-    returns="array",
+QUANTISE = Exercise(
+    prompt="Write what is left of a number that is stored with few bits, for a range from 0 to `largest`.",
+    reference=quantise,
+    returns="number",
     cases=(
-        (np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 10,),
-        (np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], np.uint8),),
+        (1.37, 4, 6.0),
+        (1.37, 4, 24.0),
+        (7.5, 3, 6.0),
+        (-2.4, 4, 6.0),
+        (0.0, 2, 6.0),
+        (5.03, 2, 6.0),
+        (11.8, 8, 12.0),
     ),
-    random_case=_random_image,
-    first_hint="Three things must change: the order of the axes, the range of the numbers, and the number of axes. "
-    "Where does an image of one row and four columns have its colours before, and where after?",
-    second_hint="`transpose` moves axes, `reshape` only reads the same numbers in other rows. Divide so that 255 "
-    "becomes 2, then take 1 away. `np.newaxis` adds the batch.",
+    random_case=_random_rounding,
+    first_hint="Three steps: divide by the distance between two levels, take the nearest whole number, multiply again. "
+    "And mind what lies outside the range.",
+    second_hint="2 levels have 1 gap between them, 4 levels have 3. The whole number must lie from 0 to the number of "
+    "gaps before you multiply.",
     mistakes={
-        "reshaped": lambda image: _unit(image).reshape(1, 3, *image.shape[:2]),
-        "height_and_width_swapped": lambda image: _unit(image).T[np.newaxis],
-        "from_0_to_1": lambda image: (image.astype("float32") / 255).transpose(2, 0, 1)[np.newaxis],
-        "still_0_to_255": lambda image: image.astype("float32").transpose(2, 0, 1)[np.newaxis],
-        "from_0_to_2": lambda image: (image.astype("float32") / 127.5).transpose(2, 0, 1)[np.newaxis],
-        "from_minus_a_half": lambda image: (image.astype("float32") / 255 - 0.5).transpose(2, 0, 1)[np.newaxis],
-        "no_batch": lambda image: _unit(image).transpose(2, 0, 1),
-        "colours_last": lambda image: _unit(image)[np.newaxis],
-        "colours_reversed": lambda image: _unit(image).transpose(2, 0, 1)[np.newaxis, ::-1],
+        "gaps_are_levels": lambda value, bits, largest: _level(value, largest / 2**bits, 0, 2**bits - 1),
+        "one_level_too_many": lambda value, bits, largest: _level(value, largest / 2**bits, 0, 2**bits),
+        "rounded_down": lambda value, bits, largest: _level(value, largest / (2**bits - 1), 0, 2**bits - 1, math.floor),
+        "not_scaled_back": lambda value, bits, largest: quantise(value, bits, largest) / (largest / (2**bits - 1)),
+        "not_clipped": lambda value, bits, largest: _level(value, largest / (2**bits - 1)),
+        "clipped_above_only": lambda value, bits, largest: _level(value, largest / (2**bits - 1), highest=2**bits - 1),
+        "bits_are_levels": lambda value, bits, largest: _level(value, largest / (bits - 1), 0, bits - 1),
+        "bits_are_decimals": lambda value, bits, largest: round(min(max(value, 0), largest), bits),
     },
     messages={
-        "reshaped": "The shape is right, and the image is torn to pieces: `reshape` reads the numbers in the order in "
-        "which they lie, so that the colours of neighbours get mixed. Move the axes instead.",
-        "height_and_width_swapped": "The colours are in front, but the image lies on its side: `.T` turns the order of "
-        "all axes round.",
-        "from_0_to_1": "Your numbers run from 0 to 1. The network knows black as −1.",
-        "still_0_to_255": "Your numbers still run from 0 to 255.",
-        "from_0_to_2": "Your numbers run from 0 to 2: the middle grey must become 0.",
-        "from_minus_a_half": "Your numbers run from −½ to ½, half of the range that the network knows.",
-        "no_batch": "The image is right, but alone: a network takes a batch, so one axis is missing in front.",
-        "colours_last": "The colours are still the last axis, as in the file. The network wants them before height and "
-        "width.",
-        "colours_reversed": "You turned the order of the colours round: blue where red belongs. Some libraries read "
-        "images so; this one does not.",
+        "gaps_are_levels": "Your levels stop short of the end of the range: you divided it by the number of levels. "
+        "How many gaps lie between them?",
+        "one_level_too_many": "You use one level too many. With `bits` bits there are 2^bits whole numbers, and the "
+        "first of them is 0.",
+        "rounded_down": "You round down. The nearest level may lie above.",
+        "not_scaled_back": "This is the whole number that is stored. Which number does it stand for?",
+        "not_clipped": "Numbers outside the range come out of your function. There is no level for them: they go to "
+        "the nearer end.",
+        "clipped_above_only": "A number below zero comes out as one below zero. The lowest level is 0.",
+        "bits_are_levels": "You made as many levels as there are bits. Each bit doubles the number of levels.",
+        "bits_are_decimals": "You rounded to that many decimals. Bits count levels between 0 and `largest`, and have "
+        "nothing to do with decimals.",
     },
+    minutes=10,
+    difficulty=2,
+    points=20,
 )
 
-PROBABILITIES = Exercise(
-    prompt="Write the softmax of each image's scores, so that no score is too large for it.",
-    reference=probabilities,
+FOLDED_WEIGHT = Exercise(
+    prompt="Write the weights that one convolution needs to do the work of a convolution and the batch norm behind it.",
+    reference=folded_weight,
     returns="array",
-    cases=(
-        (np.array([[2.0, 1.0, 0.0], [1.0, 1.0, 1.0]]),),
-        (np.array([[1000.0, 1001.0, 999.0], [5.0, 0.0, 7.0]]),),
-        (np.array([[0.0, 3.0, -2.0, 1.0]]),),
-        (np.array([[2000.0, 0.0, -1000.0, 5.0]]),),
+    cases=tuple(
+        _weight_case(shape, epsilon, np.random.default_rng(seed))
+        for seed, (*shape, epsilon) in enumerate(
+            ((1, 1, 1, 1, 0.1), (3, 3, 3, 3, 0.5), (4, 1, 3, 3, 0.2), (2, 2, 1, 1, 1.0))
+        )
     ),
-    random_case=lambda rng: (rng.normal(scale=3, size=(rng.integers(2, 5), 10)),),
-    first_hint="Make every score positive with the exponential function, then divide by the sum of its row. What is e "
-    "to the power of 1000? And does the result change when you take the same number away from all scores of a row?",
-    second_hint="Take the largest score of a row away from all of its scores first: the largest power is then 1. "
-    "`axis=1` goes along a row, and keepdims=True keeps the shape fit for a division.",
+    random_case=_random_weight,
+    first_hint="The batch norm divides each channel by a root, in which epsilon stands too, and multiplies it by its "
+    "scale: one factor for each output channel. Where does that factor go?",
+    second_hint="The factors have the shape [out], the weights [out, in, k, k]. Give the factors three more axes of "
+    "length 1 (reshape, or None in an index), so that numpy lays one factor over all weights of an output channel.",
     mistakes={
-        "overflow": _quietly(lambda scores: _divided(np.exp(scores))),
-        "mean_subtracted": _quietly(lambda scores: _divided(np.exp(scores - scores.mean(axis=1, keepdims=True)))),
-        "fractions_of_the_scores": _quietly(_divided),
-        "over_the_images": lambda scores: _divided(np.exp(scores - scores.max(axis=0)).T).T,
-        "over_everything": lambda scores: np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum(),
-        "not_divided": lambda scores: np.exp(scores - scores.max(axis=1, keepdims=True)),
-        "winner_takes_all": lambda scores: (scores == scores.max(axis=1, keepdims=True)).astype(float),
-        "sigmoid": _quietly(lambda scores: 1 / (1 + np.exp(-scores))),
-        "powers_of_two": lambda scores: _divided(2 ** (scores - scores.max(axis=1, keepdims=True))),
+        "epsilon_forgotten": lambda weight, var, scale, eps: _scaled(weight, scale / np.sqrt(var)),
+        "divided_by_variance": lambda weight, var, scale, eps: _scaled(weight, scale / (var + eps)),
+        "epsilon_outside_the_root": lambda weight, var, scale, eps: _scaled(weight, scale / (np.sqrt(var) + eps)),
+        "multiplied_by_the_root": lambda weight, var, scale, eps: _scaled(weight, scale * np.sqrt(var + eps)),
+        "scale_forgotten": lambda weight, var, scale, eps: _scaled(weight, 1 / np.sqrt(var + eps)),
+        "root_forgotten": lambda weight, var, scale, eps: _scaled(weight, scale),
+        "inputs_scaled": lambda weight, var, scale, eps: weight * (scale / np.sqrt(var + eps))[None, :, None, None],
     },
     messages={
-        "overflow": "Right for small scores, but the power of 1000 is more than a floating-point number can hold, and "
-        "infinity divided by infinity is not a number. Softmax does not change when all scores of a row sink by the "
-        "same amount: use that.",
-        "mean_subtracted": "You took the mean of a row away. The largest score may still lie so far above the mean "
-        "that its power is more than a floating-point number can hold. Which number keeps every power at 1 or below?",
-        "fractions_of_the_scores": "You divided the scores by their sum. Scores may be negative, and then so are your "
-        "probabilities.",
-        "over_the_images": "You summed down the columns, over the images. Each image's own probabilities must add up "
-        "to 1.",
-        "over_everything": "You divided by the sum over all images. Each image's own probabilities must add up to 1.",
-        "not_divided": "These are the powers, of which the largest is 1. Do they add up to 1?",
-        "winner_takes_all": "You gave everything to the highest score. Softmax also says how far behind the others "
-        "are.",
-        "sigmoid": "This is the sigmoid, which judges each class by itself. The classes of a softmax share 1 among "
-        "them.",
-        "powers_of_two": "You took powers of 2. Softmax takes powers of e, because the training's loss does.",
+        "epsilon_forgotten": "You left epsilon out. It is small in practice, but a dead channel has a variance near "
+        "zero, and then it decides.",
+        "divided_by_variance": "You divided by the variance. A batch norm divides by the standard deviation.",
+        "epsilon_outside_the_root": "You added epsilon to the root. It is added to the variance, before the root is "
+        "taken.",
+        "multiplied_by_the_root": "You multiplied by the standard deviation. A channel that varies much must become "
+        "smaller.",
+        "scale_forgotten": "You normalised and left out the scale that the batch norm has learned.",
+        "root_forgotten": "You multiplied by the scale and left out the division by the standard deviation.",
+        "inputs_scaled": "You scaled the input channels. The batch norm stands behind the convolution: it sees the "
+        "output channels, which are the first axis.",
     },
+    minutes=10,
+    difficulty=3,
+    points=20,
 )
 
-JOINED_GRADIENT = Exercise(
-    prompt="Write the gradient of the mean loss over all images, from the gradients of several processes, each a mean "
-    "over its own images.",
-    reference=joined_gradient,
+FOLDED_BIAS = Exercise(
+    prompt="Write the bias that goes with the folded weights.",
+    reference=folded_bias,
     returns="array",
-    cases=(
-        (np.array([[1.0, 2.0], [4.0, -1.0]]), np.array([3, 1])),
-        (np.array([[2.0, 0.0, 1.0], [0.0, 6.0, 1.0], [1.0, 3.0, 4.0]]), np.array([10, 20, 30])),
+    cases=tuple(
+        (*_norm(channels, np.random.default_rng(seed)), epsilon)
+        for seed, (channels, epsilon) in enumerate(((1, 0.1), (3, 0.5), (8, 1.0)))
     ),
-    random_case=_random_gradients,
-    first_hint="A mean over 3 images and one of 1 image: how much should each image count in the mean over all 4?",
-    second_hint="Turn each mean back into a sum by its number of images, add the sums up, and divide once by the "
-    "number of all. `np.newaxis` makes a column of the counts.",
+    random_case=lambda rng: (*_norm(rng.integers(2, 9), rng), rng.uniform(0.1, 1)),
+    first_hint="What comes out of the batch norm where the convolution gives 0?",
+    second_hint="With y = scale · (x − mean) / root + shift, put x = 0.",
     mistakes={
-        "plain_mean": lambda gradients, counts: gradients.mean(axis=0),
-        "summed": lambda gradients, counts: gradients.sum(axis=0),
-        "not_divided": lambda gradients, counts: counts @ gradients,
-        "divided_by_the_processes": lambda gradients, counts: counts @ gradients / len(counts),
-        "divided_by_the_counts": lambda gradients, counts: (gradients / counts[:, None]).sum(axis=0),
-        "largest_part_only": lambda gradients, counts: gradients[counts.argmax()],
+        "mean_forgotten": lambda mean, var, scale, shift, eps: shift + 0 * mean,
+        "mean_not_scaled": lambda mean, var, scale, shift, eps: shift - mean,
+        "mean_added": lambda mean, var, scale, shift, eps: shift + mean * scale / np.sqrt(var + eps),
+        "shift_scaled_too": lambda mean, var, scale, shift, eps: (shift - mean) * scale / np.sqrt(var + eps),
+        "shift_forgotten": lambda mean, var, scale, shift, eps: -mean * scale / np.sqrt(var + eps),
+        "epsilon_forgotten": lambda mean, var, scale, shift, eps: shift - mean * scale / np.sqrt(var),
+        "divided_by_variance": lambda mean, var, scale, shift, eps: shift - mean * scale / (var + eps),
+        "scale_forgotten": lambda mean, var, scale, shift, eps: shift - mean / np.sqrt(var + eps),
     },
     messages={
-        "plain_mean": "You took the plain mean of the processes. That is right where all have equally many images; "
-        "here an image of the smaller part would count for more.",
-        "summed": "You added the gradients up. With more processes each step would become longer.",
-        "not_divided": "This is the sum over all images. The loss is their mean.",
-        "divided_by_the_processes": "You turned the means into sums, which is right, and then divided by the number of "
-        "processes. How many images are there?",
-        "divided_by_the_counts": "You divided each gradient by its number of images. It is a mean already.",
-        "largest_part_only": "You kept the gradient of the largest part. The other processes have worked for nothing.",
+        "mean_forgotten": "You kept the shift and lost the mean, which the batch norm subtracts first.",
+        "mean_not_scaled": "You subtracted the mean as it is. The batch norm subtracts it first and then scales "
+        "everything.",
+        "mean_added": "You added the mean. The batch norm subtracts it.",
+        "shift_scaled_too": "You scaled the shift as well. It is added last, after the scaling.",
+        "shift_forgotten": "The mean is in your bias, the shift is not.",
+        "epsilon_forgotten": "You left epsilon out. Weights and bias need the same factor.",
+        "divided_by_variance": "You divided by the variance. A batch norm divides by the standard deviation.",
+        "scale_forgotten": "You left the learned scale out. Weights and bias need the same factor.",
     },
+    minutes=6,
+    difficulty=2,
 )
 
-EXERCISES = (STORED_BYTES, NETWORK_INPUT, PROBABILITIES, JOINED_GRADIENT)
+EXERCISES = (QUANTISE, FOLDED_WEIGHT, FOLDED_BIAS)

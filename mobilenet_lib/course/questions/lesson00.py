@@ -13,6 +13,7 @@ QUESTIONS = (
         lambda: architectures.mobilenet_v1().macs / 1e6,
         default=5000,
         unit="million MACs",
+        clues=(r"\b27(?:th| times)",),
         why="Nearly all of its layers filter each channel spatially first and mix the channels afterwards, which "
         "lessons 01 and 02 take apart.",
     ),
@@ -22,6 +23,7 @@ QUESTIONS = (
         lambda: architectures.mobilenet_v1().params / 1e6,
         default=40,
         unit="million weights",
+        clues=(r"\b33(?:rd| times)",),
         why="Thin layers and a single fully connected layer hold 4.2 million, a 33rd of VGG16's.",
     ),
     Question(

@@ -37,9 +37,9 @@ QUESTIONS = (
     ),
     Question(
         "01.stride_two",
-        'With "same" padding, the stride of a layer goes from 1 to 2. What is left of its MACs?',
+        'A layer with "same" padding meets a 56×56 feature map. Its stride goes from 1 to 2. What is left of its MACs?',
         lambda: {1: "the same", 2: "half", 4: "a quarter"}[
-            cost.conv2d(16, 32, 3, 32).macs // cost.conv2d(16, 32, 3, 32, stride=2).macs
+            cost.conv2d(64, 128, 3, 56).macs // cost.conv2d(64, 128, 3, 56, stride=2).macs
         ],
         default="half",
         choices=("half", "a quarter", "the same"),

@@ -45,7 +45,6 @@ def _thin_blocks() -> int:
     return sum(block.kind == "bottleneck" and block.out_channels == 8 for block in blocks)
 
 
-_SEEDS = (0, 1, 2, 3)
 _OUTCOMES = (
     "fewer images classified correctly",
     "no difference that so few seeds can show",
@@ -55,12 +54,11 @@ _OUTCOMES = (
 
 def _outcome(variant: str) -> str:
     """What the recorded runs say of a variant beside the paper's network: a difference for each seed."""
-    differences = [
-        runs.recorded(f"fashion_v2_{variant}_seed{seed}").test["accuracy"]
-        - runs.recorded(f"fashion_v2_paper_seed{seed}").test["accuracy"]
-        for seed in _SEEDS
-    ]
-    low, high = statistics.student_interval(differences)
+    changed, papers = (
+        {run.seed: run.test["accuracy"] for run in runs.recorded_all(f"fashion_v2_{name}_seed")}
+        for name in (variant, "paper")
+    )
+    low, high = statistics.student_interval([changed[seed] - papers[seed] for seed in changed.keys() & papers.keys()])
     return _OUTCOMES[0 if high < 0 else 2 if low > 0 else 1]
 
 
@@ -80,6 +78,7 @@ QUESTIONS = (
         lambda: 100 * manifold.fraction_zeroed(5),
         default=20,
         unit="%",
+        clues=(r"\(n ?\+ ?1\) ?/ ?2",),
         why="Each channel is negative half of the time, whatever the others are: ½ five times over.",
     ),
     Question(
@@ -98,6 +97,7 @@ QUESTIONS = (
         _raw_error_of_many_channels,
         default="0",
         choices=("0", "a half", "1"),
+        clues=(r"[Hh]alf, not zero", r"the half comes from"),
         why="The spiral comes back in the right shape and in half of its size, so that every point is half of its way "
         "off.",
     ),
@@ -131,7 +131,7 @@ QUESTIONS = (
     ),
     Question(
         "05.thin_ends",
-        "V2 at a quarter of its width (α = 0.25), with channels rounded to multiples of 8. How many of its 17 "
+        "V2 at a quarter of its width (α = 0.25), with channels rounded to multiples of 8. How many of its "
         "bottlenecks output only 8 channels?",
         _thin_blocks,
         default=1,

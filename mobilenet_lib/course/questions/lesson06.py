@@ -38,6 +38,7 @@ QUESTIONS = (
         _bottlenecks,
         default=7,
         unit="blocks",
+        clues=(r"\b17\b.{0,12}(?:bottleneck|block|thin)", r"adds up to 17"),
         why="A row is a stage of n blocks: 1 + 2 + 3 + 4 + 3 + 3 + 1.",
     ),
     Question(

@@ -1,104 +1,105 @@
-"""Questions of lesson 10: ship it."""
+"""Questions of lesson 10: low precision."""
 
 from __future__ import annotations
 
-from mobilenet_lib import architectures
+import numpy as np
+
 from mobilenet_lib.course.questions._question import Question
-from mobilenet_lib.experiments.shipping import shipped
+from mobilenet_lib.experiments.low_precision import rounding_sweep
+from mobilenet_lib.experiments.low_precision.quantization import quantise
+from mobilenet_lib.statistics import wilson_interval
 
-# The network that the lesson ships.
-_SHIPPED = architectures.mobilenet_v1(0.25, 32, 10, stem_stride=1)
-
-_BYTES = 4  # of a number in float32
-
-_EXACT, _DIGITS, _CLASSES = (
-    "not at all",
-    "in the last digits; every image keeps its class",
-    "some images get another class",
-)
-_UNSURE, _HALF, _SURE = "about 10 %", "about 50 %", "over 90 %"
+_LITTLE, _SOME, _MUCH = "less than 1 point", "1 to 10 points", "more than 10 points"
+_SEEDS = ("none", "one", "two", "all three")
 
 
-def _stored_numbers() -> int:
-    """Weights and biases, and four numbers for each channel of a batch norm: two learned, two running statistics."""
-    channels = sum(row.output_shape[0] for row in _SHIPPED.rows if row.batch_norm)
-    return _SHIPPED.trainable_params + 2 * channels
+def _lost_at_eight_bits() -> str:
+    """By the seed that loses most, of either activation."""
+    total = rounding_sweep.record()["rows"][0]["total"]
+    lost = max(
+        100 * (before - after) / total
+        for activation in ("relu", "relu6")
+        for before, after in zip(
+            rounding_sweep.correct_in_float(activation),
+            rounding_sweep.correct(activation, "largest measured", 8),
+            strict=True,
+        )
+    )
+    return _LITTLE if lost < 1 else _SOME if lost <= 10 else _MUCH
 
 
-def _what_the_runtime_changes() -> str:
-    found = shipped.record()["agreement"]["paddle.inference"]
-    if found["largest_difference"] == 0:
-        return _EXACT
-    return _DIGITS if found["same_class"] == found["images"] else _CLASSES
+def _ahead_at_four_bits() -> str:
+    """Seeds whose ReLU6 network has its whole 95 % interval above that of the ReLU network."""
+    total = rounding_sweep.record()["rows"][0]["total"]
+    relu = rounding_sweep.correct("relu", "largest measured", 4)
+    relu6 = rounding_sweep.correct("relu6", "0 to 6", 4)
+    return _SEEDS[
+        sum(
+            wilson_interval(six, total)[0] > wilson_interval(plain, total)[1]
+            for plain, six in zip(relu, relu6, strict=True)
+        )
+    ]
 
 
-def _right_with_the_wrong_range() -> float:
-    found = shipped.record()["preparations"]["0 to 1"]
-    return 100 * found["correct"] / found["total"]
-
-
-def _sure_of_noise() -> str:
-    fraction = shipped.record()["noise"]["median_confidence"]
-    return _SURE if fraction > 0.9 else _HALF if fraction > 0.3 else _UNSURE
+def _broken_by_folding() -> int:
+    """Networks that lose more than 10 points when their folded depthwise kernels share one range per layer."""
+    return sum(
+        before - after > 0.1 * rounding_sweep.record()["rows"][0]["total"]
+        for activation in ("relu", "relu6")
+        for before, after in zip(
+            rounding_sweep.correct_in_float(activation),
+            rounding_sweep.correct_with_rounded_weights(activation, "folded, per tensor"),
+            strict=True,
+        )
+    )
 
 
 QUESTIONS = (
     Question(
-        "10.weights_file",
-        "The network has 210,160 weights and 10 biases, and 27 batch norms over 2,736 channels in all. How many kB "
-        "(1,000 bytes) does a file of all its numbers take, with 4 bytes for each?",
-        lambda: _stored_numbers() * _BYTES / 1e3,
-        default=210,
-        unit="kB",
-        why="A batch norm keeps four numbers for each channel, two learned and two running statistics: 210,170 + 4 · "
-        "2,736 numbers, times 4 bytes.",
+        "10.step_of_four_bits",
+        "With 4 bits, 16 numbers can be written. They are spread evenly from 0 to 6, both ends included. How far apart "
+        "are two neighbours?",
+        lambda: float(np.diff(np.unique(quantise(np.linspace(0, 6, 1000), bits=4, largest=6.0))).mean()),
+        default=0.375,
+        unit="from one to the next",
+        why="16 levels have 15 gaps between them, and 6/15 is 0.4.",
     ),
     Question(
-        "10.runtime_scores",
-        "The runtime folds the 27 batch norms into the convolutions and computes in another order. What happens to the "
-        "scores of 200 test images?",
-        _what_the_runtime_changes,
-        default=_EXACT,
-        choices=(_EXACT, _DIGITS, _CLASSES),
-        why="It is the same sum in real numbers, but floating-point numbers round elsewhere. The differences lie far "
-        "below what separates two classes.",
+        "10.bits_of_a_wide_range",
+        "A range from 0 to 24 is four times as wide as one from 0 to 6. How many more bits does it need for (nearly) "
+        "the same step?",
+        lambda: float(np.log2(24.0 / 6.0)),
+        default=4,
+        unit="bits",
+        why="Each bit doubles the number of levels, and 2 × 2 = 4.",
     ),
     Question(
-        "10.runtime_times",
-        "64 images at once, on the two cores of the record: how many times faster is ONNX Runtime than Paddle's "
-        "dynamic graph?",
-        lambda: shipped.times_faster("onnxruntime", 64),
-        default=2,
-        unit="times",
-        why="MACs and predictions are the same. The runtime merges layers, spreads every kernel over the cores, and "
-        "knows a fast depthwise convolution; Paddle's own runs on one core.",
+        "10.lost_at_eight_bits",
+        "All activations of six trained networks are rounded to 8 bits. How much accuracy does the network lose that "
+        "loses most?",
+        _lost_at_eight_bits,
+        default=_SOME,
+        choices=(_LITTLE, _SOME, _MUCH),
+        why="256 levels are so fine that the rounding is small beside what tells the classes apart.",
     ),
     Question(
-        "10.wrong_range",
-        "The network was trained on numbers from −1 to 1. Somebody gives it the same images as numbers from 0 to 1. "
-        "How many per cent of 200 test images are still classified correctly?",
-        _right_with_the_wrong_range,
-        default=70,
-        unit="%",
-        why="Black is now 0 where the network knows it as −1: every image looks like a light one, and a guess among "
-        "ten classes would be as good.",
+        "10.ahead_at_four_bits",
+        "At 4 bits, for how many of the three seeds is the ReLU6 network, with its range from 0 to 6, clearly better "
+        "than the ReLU network with its measured range? (Clearly: the 95 % confidence intervals do not overlap.)",
+        _ahead_at_four_bits,
+        default="all three",
+        choices=_SEEDS,
+        why="The batch norm already keeps ReLU's outputs in a range not much wider than 6, and the ReLU6 network "
+        "reaches its 6 too.",
     ),
     Question(
-        "10.sure_of_noise",
-        "You show the network images of pure noise. How probable does it call the class that it predicts, in the "
-        "median?",
-        _sure_of_noise,
-        default=_UNSURE,
-        choices=(_UNSURE, _HALF, _SURE),
-        why="The softmax turns any ten scores into fractions that add up to 100 %. It knows no “none of these”.",
-    ),
-    Question(
-        "10.gradient_megabytes",
-        "Two processes train the full MobileNet V1 (1000 classes). After each step one must hear the other's gradient, "
-        "a number of 4 bytes for each of 4,231,976 trained parameters. How many MB is that?",
-        lambda: architectures.mobilenet_v1().trainable_params * _BYTES / 1e6,
-        default=4.2,
-        unit="MB",
-        why="As many bytes as the weights themselves, at every step, however small the batch is.",
+        "10.broken_by_folding",
+        "The batch norms of the six networks are folded, then the depthwise kernels are rounded to 8 bits, with one "
+        "range for each layer. How many of the six networks lose more than 10 points?",
+        _broken_by_folding,
+        default=1,
+        unit="networks of six",
+        why="In these, a channel that never changes has been divided by almost nothing, and its huge weights set the "
+        "range of all the others.",
     ),
 )

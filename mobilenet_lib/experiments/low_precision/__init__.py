@@ -1,1 +1,1 @@
-"""Low precision, lesson 03: quantisation, batch norm folded away, and a recorded sweep over bits."""
+"""Low precision, lesson 10: quantisation, batch norm folded away, and a recorded sweep over bits."""

@@ -3,13 +3,14 @@
 In eval mode a batch norm multiplies each channel by a number and adds another (Ioffe and Szegedy, arXiv 1502.03167,
 algorithm 2, step 11). A convolution is linear, so its weights and its bias can do both.
 
-Introduced in lesson 03.
+Introduced in lesson 10.
 """
 
 from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +55,45 @@ def fold(model: paddle.nn.Layer) -> paddle.nn.Layer:
             "the model has no batch norm directly behind a convolution in an nn.Sequential: there is nothing to fold"
         )
     return folded
+
+
+def dead_channels(model: paddle.nn.Layer) -> dict[str, np.ndarray]:
+    """The channels that never change, by the name of their depthwise block: where ε outweighs the running variance.
+
+    A depthwise channel whose input is always 0 has a variance of 0. Only blocks with such channels are listed.
+    """
+    found = {name: _dead(norm) for name, norm in _depthwise_norms(model)}
+    return {name: dead for name, dead in found.items() if dead.size}
+
+
+def repair(model: paddle.nn.Layer) -> paddle.nn.Layer:
+    """A copy in which every dead channel has the mean variance of its layer's living ones, so that it folds harmlessly.
+
+    Its input is 0 and its mean is 0, so no output changes. Source: T. Sheng and others, arXiv 1803.08607.
+    """
+    repaired = copy.deepcopy(model)
+    for _, norm in _depthwise_norms(repaired):
+        variance, dead = norm._variance.numpy(), _dead(norm)
+        if 0 < dead.size < variance.size:
+            variance[dead] = np.delete(variance, dead).mean()
+            norm._variance.set_value(variance)
+    return repaired
+
+
+def _dead(norm: paddle.nn.BatchNorm2D) -> np.ndarray:
+    return np.flatnonzero(norm._variance.numpy() < norm._epsilon)
+
+
+def _depthwise_norms(model: paddle.nn.Layer) -> Iterator[tuple[str, paddle.nn.BatchNorm2D]]:
+    """Each batch norm directly behind a depthwise convolution in an `nn.Sequential`, by the name of the latter."""
+    from mobilenet_lib._support.paddle import paddle
+
+    nn = paddle.nn
+    for name, sequence in model.named_sublayers():
+        children = sequence.children() if isinstance(sequence, nn.Sequential) else ()
+        for conv, norm in itertools.pairwise(children):
+            if isinstance(conv, nn.Conv2D) and isinstance(norm, nn.BatchNorm2D) and conv._groups > 1:
+                yield name, norm
 
 
 def _fold_pair(conv: paddle.nn.Conv2D, norm: paddle.nn.BatchNorm2D) -> None:

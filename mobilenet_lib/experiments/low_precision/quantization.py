@@ -3,7 +3,7 @@
 The rounding is simulated: a value is moved to the nearest level that an integer could stand for, and stays a float.
 So the accuracy is that of the integers; time and memory are not.
 
-Introduced in lesson 03.
+Introduced in lesson 10.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What rounding does to the recorded networks of lesson 03: measured once, kept with the course, made again by
+"""What rounding does to the recorded networks of lesson 10: measured once, kept with the course, made again by
 
     uv run python -m mobilenet_lib.experiments.low_precision.rounding_sweep
 
 in about ten minutes on two cores. Six networks (V1 at width 0.25 with ReLU or ReLU6, three seeds each) classify all
 2,000 test images, with their activations rounded to 8 … 2 bits in several ranges, and with their depthwise weights
-rounded to 8 bits. Introduced in lesson 03.
+rounded to 8 bits. Introduced in lesson 10.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterator
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from mobilenet_lib._support import environment, files
 from mobilenet_lib.experiments import recorded
 from mobilenet_lib.experiments.low_precision import folding, quantization
+from mobilenet_lib.statistics import student_interval
 
 if TYPE_CHECKING:
     import paddle
@@ -31,6 +33,10 @@ CALIBRATION = 256  # training images, on which the ranges are measured
 # Which range is laid over the outputs of every activation layer: a percentile measured in each layer, or one number.
 _MEASURED = {"largest measured": {"percentile": 100}, "99.9 % measured": {"percentile": 99.9}}
 RANGES = {"relu": {**_MEASURED, "0 to 24": {"largest": 24.0}}, "relu6": {"0 to 6": {"largest": 6.0}, **_MEASURED}}
+
+# How the depthwise weights were rounded: the form of the network, and whether kernels have a range each.
+FORMS = ("as trained, per tensor", "as trained, per channel", "folded, per tensor", "folded, per channel")
+FORMS += ("repaired and folded, per tensor",)
 
 
 def record() -> dict[str, Any]:
@@ -60,8 +66,54 @@ def correct_in_float(activation: str) -> list[int]:
 
 
 def correct_with_rounded_weights(activation: str, form: str) -> list[int]:
-    """The same with depthwise weights rounded to 8 bits. form: "as trained" or "folded", then ", per tensor" or so."""
+    """The same with depthwise weights rounded to 8 bits. form: one of `FORMS`."""
     return _correct(activation=activation, rounded="depthwise weights", range=form)
+
+
+def percent(activation: str, range_name: str, bits: int) -> list[float]:
+    """`correct` in per cent of the test images."""
+    return [100 * count / record()["rows"][0]["total"] for count in correct(activation, range_name, bits)]
+
+
+def accuracy_table() -> pd.DataFrame:
+    """Accuracy in per cent, "mean (lowest to highest)" of the seeds: a row per activation and range, by bits."""
+    import pandas as pd
+
+    settings = [(activation, name) for activation, names in RANGES.items() for name in names]
+    columns = {f"{bits} bits": [_spread(percent(*each, bits)) for each in settings] for bits in BITS}
+    return pd.DataFrame(columns, index=[f"{activation}, {name}" for activation, name in settings])
+
+
+def _spread(values: list[float]) -> str:
+    return f"{fmean(values):.0f} ({min(values):.0f} to {max(values):.0f})"
+
+
+def differences() -> pd.DataFrame:
+    """ReLU6 minus ReLU in points of accuracy, where both take their range in the same way.
+
+    Columns: range of both, bits, by seed (a list), low and high: Student's 95 % confidence interval of the mean.
+    """
+    import pandas as pd
+
+    rows = []
+    for name, bits in itertools.product(_MEASURED, (8, 5, 4, 3, 2)):
+        pairs = zip(percent("relu", name, bits), percent("relu6", name, bits), strict=True)
+        gains = [round(six - plain, 2) for plain, six in pairs]
+        rows.append((name, bits, gains, *student_interval(gains)))
+    return pd.DataFrame(rows, columns=["range of both", "bits", "by seed", "low", "high"])
+
+
+def weights_table() -> pd.DataFrame:
+    """Accuracy in per cent with depthwise weights of 8 bits: a row per network, a column per form of `FORMS`."""
+    import pandas as pd
+
+    total = record()["rows"][0]["total"]
+    networks = [(activation, f"seed {seed}") for activation in RANGES for seed in SEEDS]
+    columns = {
+        form: [100 * found / total for activation in RANGES for found in correct_with_rounded_weights(activation, form)]
+        for form in FORMS
+    }
+    return pd.DataFrame(columns, index=pd.MultiIndex.from_tuples(networks))
 
 
 def _correct(**wanted: Any) -> list[int]:
@@ -109,10 +161,12 @@ def _measure(activation: str, seed: int) -> Iterator[dict[str, Any]]:
         for bits in BITS:
             with quantization.rounded_activations(model, bits, largest):
                 yield row(model, "activations", name, bits)
-    networks = {"as trained": model, "folded": folding.fold(model)}
-    for (form, network), kind in itertools.product(networks.items(), ("per tensor", "per channel")):
-        rounded = round_depthwise_weights(network, 8, per_channel=kind == "per channel")
-        yield row(rounded, "depthwise weights", f"{form}, {kind}", 8)
+    repaired = folding.fold(folding.repair(model))
+    networks = {"as trained": model, "folded": folding.fold(model), "repaired and folded": repaired}
+    for form in FORMS:
+        which, kind = form.split(", ")
+        rounded = round_depthwise_weights(networks[which], 8, per_channel=kind == "per channel")
+        yield row(rounded, "depthwise weights", form, 8)
 
 
 def round_depthwise_weights(model: paddle.nn.Layer, bits: int, per_channel: bool) -> paddle.nn.Layer:

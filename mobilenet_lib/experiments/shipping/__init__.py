@@ -1,1 +1,1 @@
-"""A network that leaves the notebook, lesson 10: files, inference runtimes, the learner's own photos."""
+"""A network that leaves the notebook, lesson 11: files, inference runtimes, the learner's own photos."""

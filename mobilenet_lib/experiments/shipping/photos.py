@@ -4,7 +4,7 @@
     prediction = photos.classify(runtime, image, classes)
     plots.show(*photos.prediction_figure([prediction]))
 
-Introduced in lesson 10.
+Introduced in lesson 11.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 SIZE = 32  # pixels, the side of what the network takes
 MOST_BYTES = 100_000_000  # of a file
+LIGHT = 127  # of 255: a lighter ground is a light one
+_WHOLE = 256  # pixels of a photo's longer side in which the object is looked for
+_LEAST_CONTRAST = 16  # of 255, between the lightest pixel and the darkest: below it there is nothing to see
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +58,31 @@ class Prediction:
 def prepare(source: str | Path | bytes, name: str = "the image", *, invert: bool = False) -> np.ndarray:
     """A photo as the network was trained on images: uint8 [3, 32, 32], grey in all three colours, a black border.
 
-    Turned upright as its EXIF says, and its centre cut out as a square; any size and colours, transparent on white.
+    Turned upright as its EXIF says; the object cut out, centred and made as large as the square, its ground black. Any
+    size and colours, transparent on white.
 
     Args:
         source: a path, or the bytes of a file.
         name: what to call it in an error, where `source` is bytes.
-        invert: for a photo with a light ground, because the training images have a dark one.
+        invert: for a photo with a light ground (see `light_ground`), because the training images have a dark one.
 
-    Raises FileNotFoundError without the file, ImageError for what is no image, is damaged, or has too many pixels.
+    Raises FileNotFoundError without the file, ImageError for what is no image, is damaged, has too many pixels, or
+    shows nothing: all its pixels are alike.
     """
+    grey = _grey(source, name)
+    square = _object(255 - grey if invert else grey)
+    side = SIZE - 2 * BORDER
+    small = Image.fromarray(square).resize((side, side), Image.Resampling.BICUBIC) if len(square) != side else square
+    return bordered(np.asarray(small)[np.newaxis])[0]
+
+
+def light_ground(source: str | Path | bytes, name: str = "the image") -> bool:
+    """Whether the edge of a photo is rather light than dark: then `prepare` needs `invert=True`. Raises as it does."""
+    return bool(_ground(_grey(source, name)) > LIGHT)
+
+
+def _grey(source: str | Path | bytes, name: str) -> np.ndarray:
+    """The whole photo, grey, uint8 [h, w]; with an object in it, or ImageError."""
     if isinstance(source, bytes):
         file, size = io.BytesIO(source), len(source)
     else:
@@ -76,9 +95,74 @@ def prepare(source: str | Path | bytes, name: str = "the image", *, invert: bool
     if size > MOST_BYTES:
         limit = f"{MOST_BYTES / 1e6:.0f} MB"
         raise ImageError(f"{name} has {size / 1e6:.0f} MB; the limit is {limit}. Make the image smaller.")
-    colours = folders.decode(file, SIZE - 2 * BORDER, name)  # [3, 28, 28]
-    grey = np.asarray(Image.fromarray(colours.transpose(1, 2, 0)).convert("L"))  # [28, 28]
-    return bordered((255 - grey if invert else grey)[np.newaxis])[0]
+    colours = folders.decode(file, _WHOLE, name, whole=True)  # [3, h, w]
+    grey = np.asarray(Image.fromarray(colours.transpose(1, 2, 0)).convert("L"))  # [h, w]
+    if np.ptp(grey) < _LEAST_CONTRAST:
+        what = f"{grey.shape[1]}×{grey.shape[0]} pixels, all (nearly) alike"
+        raise ImageError(f"{name} shows nothing: {what}. Take a photo with an object on a plain ground.")
+    return grey
+
+
+def _ground(grey: np.ndarray) -> float:
+    """The shade of the ground: the median along the four edges."""
+    return float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+
+
+def _object(grey: np.ndarray) -> np.ndarray:
+    """The object of a photo in the middle of a square that it fills, uint8 [side, side], a dark ground made black.
+
+    Object is what differs from the ground by more than a quarter of what differs most. Specks are cut off: each side
+    of its box leaves a 200th of it outside.
+    """
+    ground = _ground(grey)
+    off = np.abs(grey - ground)
+    ends = (np.percentile(found, (0.5, 99.5)).astype(int) for found in np.nonzero(off > off.max() / 4))
+    cut = grey[tuple(slice(first, last + 1) for first, last in ends)].astype(float)
+    if ground <= LIGHT:  # as in training, from black to white
+        cut = np.clip(cut - ground, 0, None)
+        cut, ground = cut * (255 / max(cut.max(), 1)), 0
+    space = max(cut.shape) - np.array(cut.shape)
+    around = [(one // 2, one - one // 2) for one in space]
+    return np.pad(cut, around, constant_values=ground).astype(np.uint8)
+
+
+def careless(images: np.ndarray, seed: int = 0) -> list[bytes]:
+    """Test images, uint8 [N, 3, 32, 32], as a hasty photographer would send them: PNG files of 400×300 pixels.
+
+    The object is small, somewhere in the photo, darker than its light ground, and there is noise.
+    """
+    rng = np.random.default_rng(seed)
+    return [_careless(image[0, BORDER:-BORDER, BORDER:-BORDER], rng) for image in images]
+
+
+def _careless(grey: np.ndarray, rng: np.random.Generator) -> bytes:
+    side = int(rng.integers(3, 6)) * len(grey)
+    top, left = rng.integers(0, 300 - side), rng.integers(0, 400 - side)
+    photo = np.zeros((300, 400))
+    photo[top : top + side, left : left + side] = Image.fromarray(grey).resize((side, side), Image.Resampling.BICUBIC)
+    photo = 235 - 0.8 * photo + rng.normal(0, 4, photo.shape)
+    file = io.BytesIO()
+    Image.fromarray(np.clip(photo, 0, 255).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def preparation_figure(files: Sequence[bytes]) -> tuple[Figure, str]:
+    """Each photo above what `prepare` makes of it, as it is and with light and dark swapped."""
+    rows = {
+        "photo": [_grey(file, "the photo") for file in files],
+        "prepared": [prepare(file)[0] for file in files],
+        "swapped": [prepare(file, invert=True)[0] for file in files],
+    }
+    fig, axes = plots.figure(3, len(files), width=1.8 * len(files), height=5, squeeze=False)
+    for line, (name, images) in zip(axes, rows.items(), strict=True):
+        for one, image in zip(line, images, strict=True):
+            one.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            one.set(xticks=[], yticks=[])
+            one.grid(False)
+        line[0].set_ylabel(name)
+    light = sum(light_ground(file) for file in files)
+    what = f"{len(files)} photos, {light} of them with a light ground; below each what the network is given."
+    return fig, f"{what} Prepared: the object cut out and as large as the square. Swapped: light and dark exchanged."
 
 
 def classify(
@@ -101,7 +185,7 @@ def prediction_figure(predictions: Sequence[Prediction]) -> tuple[Figure, str]:
     fig, axes = plots.figure(rows, 2, width=8, height=0.6 + 1.05 * rows, squeeze=False, gridspec_kw=settings)
     for (left, right), prediction in zip(axes, predictions, strict=True):
         left.imshow(prediction.image.transpose(1, 2, 0), interpolation="nearest")
-        left.set_title(prediction.title, fontsize=10, weight="normal")
+        left.set_title(plots.readable(prediction.title), fontsize=10, weight="normal")
         left.axis("off")
         names, percent = prediction.classes[:3], 100 * prediction.probabilities[:3]
         plots.bars(right, names, percent, unit="probability (%)", texts=[f"{value:.0f} %" for value in percent])
@@ -113,6 +197,14 @@ def prediction_figure(predictions: Sequence[Prediction]) -> tuple[Figure, str]:
     words = "; ".join(f"{prediction.title or 'your photo'}: {prediction.text}" for prediction in predictions)
     return fig, f"{what} {words}."
 
+
+# Files that no network can classify, by a name that somebody might give them.
+UNUSABLE = {
+    "notes.jpg": b"Dear diary, today",
+    "empty.png": b"",
+    "IMG_0042.HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "blank.pgm": b"P5 1 1 255 \xff",  # one white pixel
+}
 
 OUTSIDE = (
     "The network must choose among its ten classes of clothing, whatever it is shown, and its probabilities always add "

@@ -4,7 +4,7 @@ How far two runtimes agree, what careless preparation costs, and what was measur
 
     uv run python -m mobilenet_lib.experiments.shipping.shipped
 
-in half a minute on two idle cores, with the ONNX file for machines without the converter. Introduced in lesson 10.
+in half a minute on two idle cores, with the ONNX file for machines without the converter. Introduced in lesson 11.
 """
 
 from __future__ import annotations
@@ -142,6 +142,17 @@ def times_faster(runtime: str, batch: int) -> float:
         known = f"Runtimes: {', '.join(medians) or 'none'}; batches: {', '.join(map(str, BATCHES))}."
         raise ValueError(f"nothing was recorded for {runtime!r} and a batch of {batch}. {known}")
     return medians["dynamic graph"] / medians[runtime]
+
+
+def speed_up(frame: pd.DataFrame) -> pd.DataFrame:
+    """How many times faster than the dynamic graph, a row per runtime and batch; frame: like that of `latencies`.
+
+    Columns: times (of the medians), low and high: the slow quartile of one against the fast quartile of the other.
+    """
+    rows = frame.set_index(["runtime", "batch"])
+    slow = rows.loc["dynamic graph"].reindex(rows.index, level="batch")
+    found = {"times": slow["ms"] / rows["ms"], "low": slow["low"] / rows["high"], "high": slow["high"] / rows["low"]}
+    return rows.assign(**found).loc[:, list(found)].drop("dynamic graph", level="runtime")
 
 
 def measure() -> dict[str, Any]:
