@@ -76,8 +76,7 @@ QUESTIONS = (
         _above_the_baseline,
         default=15,
         unit="designs",
-        why="Three epochs of 6,000 images are few, and a narrow network needs more of them than a single layer. This "
-        "is what the recorded runs gave.",
+        why="This is what the recorded runs gave after three epochs. What eight give stands further down.",
     ),
     Question(
         "09.between_seeds",
