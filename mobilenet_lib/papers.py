@@ -38,6 +38,7 @@ UNITS = {
     "minutes an epoch": 1,
     "kB at 16 bit": 1,
     "ms on a Pixel 1": 1,
+    "ms on a Pixel 3": 1,
     "s on the article's GPU": 1,
     "layers": 1,
     "pixels": 1,
@@ -89,7 +90,7 @@ class Figure:
 
 @cache
 def figures(paper: str | None = None, table: str | int | None = None) -> tuple[Figure, ...]:
-    """All figures of a paper ("v1", "v2" or "article"), or of one of its tables.
+    """All figures of a paper ("v1", "v2", "article", and the lists "v1_models" …), or of one of its tables.
 
     Raises ValueError for a paper or a table that is not there.
     """

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from test_runs import DATA, run
 
 from mobilenet_lib import statistics
@@ -242,3 +244,34 @@ def test_other_steps_and_threads_are_named():
     assert statistics.paired(slow, fast)["computed"] == "dynamic or static step, 1 or 2 threads"
     assert statistics.paired(slow, here("dynamic", 2))["computed"] == "dynamic step, 1 or 2 threads"
     assert "computed" not in statistics.paired(slow, here("dynamic", 1))
+
+
+# --- Rank correlation ---
+def test_a_rank_correlation_is_spearmans_and_lies_in_its_interval():
+    rng = np.random.default_rng(1)
+    first = rng.random(15)
+    second = first + 0.3 * rng.random(15)
+    r, low, high = statistics.rank_correlation(first, second)
+    assert r == pytest.approx(stats.spearmanr(first, second).statistic)
+    assert low < r < high <= 1
+    assert statistics.rank_correlation(first, np.exp(first))[:2] == pytest.approx((1, 1))
+    assert statistics.rank_correlation(first, -first) == pytest.approx((-1, -1, -1))
+
+
+def test_the_interval_of_a_rank_correlation_is_the_bootstraps():
+    """Each draw by SciPy; with ties, and with draws of one pair alone, which have no order."""
+    rng = np.random.default_rng(2)
+    first, second = rng.integers(0, 9, 6), rng.integers(0, 9, 6)
+    places = np.random.default_rng(0).integers(6, size=(2000, 6))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        draws = [stats.spearmanr(first[place], second[place]).statistic for place in places]
+    assert statistics.rank_correlation(first, second)[1:] == pytest.approx(np.nanpercentile(draws, (2.5, 97.5)))
+
+
+def test_unrelated_orders_are_told_as_such_and_too_few_refused():
+    rng = np.random.default_rng(0)
+    _, low, high = statistics.rank_correlation(rng.random(15), rng.random(15))
+    assert low < 0 < high
+    with pytest.raises(ValueError, match="at least four pairs"):
+        statistics.rank_correlation([1, 2, 3], [1, 2, 3])

@@ -1,9 +1,11 @@
-"""Design your own: a network as a handful of choices, its budget, the Pareto front, and a card to keep.
+"""Design your own: a network as a handful of choices, its budget, and the Pareto front.
 
     small = Design("v2", width_multiplier=0.25, expansion=3)
     Budget(macs=2_000_000).report(small)          what it uses of every limit
     pareto_front([(macs, accuracy), …])           the designs worth having
     recorded()                                    those that come with the course, trained
+    train(small, seed=0)                          yours, under the same conditions
+    against(own, frame, rival(small, frame))      whether its seeds carry a claim
 
 Importing it imports neither Paddle nor matplotlib; `models.build(**design.network)` builds the layers. Introduced in
 lesson 09.
@@ -11,18 +13,17 @@ lesson 09.
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from numbers import Real
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from mobilenet_lib import architectures, runs, statistics
-from mobilenet_lib._support import files
+from mobilenet_lib import architectures, baselines, runs, statistics
 from mobilenet_lib._support.arguments import whole_number
 from mobilenet_lib.architectures import V1_SEPARABLE, V2_BOTTLENECKS, Table
 
@@ -100,12 +101,16 @@ class Design:
 
     @property
     def title(self) -> str:
-        """The choices in a line, but those that are as in the lesson: 32 pixels, stem stride 1, the paper's strides."""
+        """The choices in a line, but those that are as in the lesson: 32 pixels, stem stride 1, the paper's strides.
+
+        Other strides are named by their places: "stride 2 at 4/6/12" halves the feature map in the 4th pair or stage.
+        """
         parts = [self.family.upper(), f"α={self.width_multiplier:g}"]
         parts += [f"t={self.expansion}"] if self.family == "v2" else []
         parts += [f"{self.resolution} px"] if self.resolution != 32 else []
         parts += [f"stem stride {self.stem_stride}"] if self.stem_stride != 1 else []
-        parts += [f"strides {''.join(map(str, self.strides))}"] if self.strides else []
+        halving = "/".join(str(place) for place, stride in enumerate(self.strides, start=1) if stride == 2)
+        parts += [f"stride 2 at {halving or 'none'}"] if self.strides else []
         return " ".join(parts)
 
 
@@ -213,32 +218,100 @@ TRAINED: dict[str, Design] = {
     "v2_010_late": Design("v2", 0.1, strides=_LATE_V2),
 }
 
-# How they were trained, each with every seed, and how the lesson trains the learner's own.
+
+@dataclass(frozen=True)
+class Baseline:
+    """What every design has to beat on the same images: one fully connected layer."""
+
+    title: str = "linear softmax"
+    family: str = "baseline"
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """As for `Design`."""
+        return {"name": "linear_softmax"}
+
+    @property
+    def table(self) -> Table:
+        """As for `Design`."""
+        return baselines.linear_softmax()
+
+
+# How they were trained, each with every seed, and how `train` trains another.
 EPOCHS, SEEDS = 3, (0, 1, 2)
 
+# What two runs must share to be compared, by the field of a run.
+_SHARED = {
+    "settings": ("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "augment", "step"),
+    "data": ("source", "train_size"),
+    "machine": ("threads", "processor"),
+    "versions": ("paddlepaddle", "numpy"),
+}
 
-def trained(designs: Sequence[tuple[Design, Sequence[Run]]]) -> pd.DataFrame:
+
+def train(one: Design, seed: int = 0) -> Run:
+    """Train a design as the recorded ones were: all 6,000 images, `EPOCHS` epochs, one thread; about 40 seconds.
+
+    Returns the run with its test; an interrupted one has none. Where the static step cannot be trusted, one line says
+    why and the dynamic step trains: `against` then claims nothing. Raises what `training.fit` raises.
+    """
+    from mobilenet_lib.training import Options
+    from mobilenet_lib.training.plans import Plan, carry_out
+
+    how = {"step": "static", "threads": 1, "options": Options(run_name=one.title)}
+    plan = Plan("fashion_mnist", one.network, EPOCHS, seed, keep_weights=False, keep_checkpoint=False, **how)
+    with TemporaryDirectory() as folder:
+        return carry_out(plan, Path(folder) / "run", Path(folder) / "checkpoint.npz")
+
+
+def trained(designs: Sequence[tuple[Design | Baseline, Sequence[Run]]]) -> pd.DataFrame:
     """A row per design with what it costs and what its runs reached, as the figures and the card take it.
 
     Each with a run per seed. `accuracy` is their mean on images that none was trained on, `by_seed` has the single
-    ones. `low` and `high` are Wilson's 95 % confidence interval of the mean over those images, not over seeds.
-    ValueError for a run without a finished epoch or without images to test on.
+    ones. `low` and `high` are its 95 % confidence interval: Student's over the seeds, or Wilson's over the images where
+    there is one seed. `conditions` is what two rows must share to be compared. ValueError for a run without a finished
+    epoch or without images to test on.
     """
     import pandas as pd
 
     rows = []
     for design, of_design in designs:
-        reached, totals = zip(*map(_tested, of_design), strict=True)
-        low, high = statistics.wilson_interval(round(fmean(reached) * totals[0]), totals[0])
         row = {"design": design.title, "family": design.family, **{name: getattr(design.table, name) for name in COSTS}}
-        rows.append({**row, "accuracy": fmean(reached), "low": low, "high": high, "by_seed": reached})
+        rows.append({**row, **_reached(of_design), "conditions": _conditions(of_design)})
     return pd.DataFrame(rows).set_index("design").rename_axis(None)
 
 
 def recorded() -> pd.DataFrame:
     """`trained` of the designs that come with the course."""
-    names = {name: [f"design_{name}_seed{seed}" for seed in SEEDS] for name in TRAINED}
-    return trained([(TRAINED[name], list(map(runs.recorded, of_design))) for name, of_design in names.items()])
+    return trained([(one, _recorded(name)) for name, one in TRAINED.items()])
+
+
+def baseline() -> pd.DataFrame:
+    """`trained` of the linear softmax on the same images, with a learning rate of its own."""
+    return trained([(Baseline(), _recorded("linear_softmax"))])
+
+
+@cache
+def _recorded(name: str) -> tuple[Run, ...]:
+    return tuple(runs.recorded(f"design_{name}_seed{seed}") for seed in SEEDS)
+
+
+def _reached(of_design: Sequence[Run]) -> dict[str, Any]:
+    by_seed, (total, *_) = {run.seed: _tested(run)[0] for run in of_design}, (_tested(run)[1] for run in of_design)
+    reached = list(by_seed.values())
+    several = len(reached) > 1
+    wilson = (round(fmean(reached) * total), total)
+    low, high = statistics.student_interval(reached) if several else statistics.wilson_interval(*wilson)
+    return {"accuracy": fmean(reached), "low": low, "high": high, "by_seed": by_seed}
+
+
+def _conditions(of_design: Sequence[Run]) -> dict[str, str]:
+    """What the runs were made with, by name; several values where they differ."""
+    return {
+        name: " or ".join(sorted({f"{getattr(run, of).get(name, 'unknown')}" for run in of_design}))
+        for of, names in _SHARED.items()
+        for name in names
+    }
 
 
 def _tested(run: Run) -> tuple[float, int]:
@@ -262,19 +335,66 @@ def front(frame: pd.DataFrame, cost: str = "macs") -> list[str]:
 # --- A design among others ---
 
 
+def rival(one: Design, frame: pd.DataFrame) -> str:
+    """Whom to compare a design with, named before it is trained: the best of `frame` that costs no more MACs.
+
+    By the mean accuracy; the cheapest of all where none costs so little.
+    """
+    affordable = frame[frame["macs"] <= one.table.macs]
+    return str(affordable["accuracy"].idxmax() if len(affordable) else frame["macs"].idxmin())
+
+
+def unlike(own: pd.DataFrame, frame: pd.DataFrame, name: str) -> dict[str, tuple[str, str]]:
+    """The conditions in which the one row of `own` differs from a row of `frame`, by name: (own, the other's)."""
+    mine, theirs = own["conditions"].iloc[0], frame.loc[name, "conditions"]
+    both = {what: (mine[what], theirs.get(what, "unknown")) for what in mine}
+    return {what: pair for what, pair in both.items() if pair[0] != pair[1]}
+
+
+def against(own: pd.DataFrame, frame: pd.DataFrame, name: str) -> dict[str, Any]:
+    """The one row of `own` against one of `frame`, both from `trained`: is the difference more than noise?
+
+    `difference` is own minus other in percentage points, the mean over the seeds that both have; `low` and `high` are
+    Student's 95 % confidence interval for pairs of equal seed, NaN where there is none. `verdict` claims "better" or
+    "worse" only where the interval leaves out 0, and nothing for one seed or under other conditions.
+    """
+    mine, theirs = own["by_seed"].iloc[0], frame.loc[name, "by_seed"]
+    pairs = [100 * (mine[seed] - theirs[seed]) for seed in mine if seed in theirs]
+    found = {"difference": fmean(pairs) if pairs else math.nan, "low": math.nan, "high": math.nan}
+    if other := unlike(own, frame, name):
+        return {**found, "verdict": f"no claim: other {', '.join(other)}"}
+    if len(pairs) < 2:
+        return {**found, "verdict": "no claim: one seed shows no spread, train more"}
+    low, high = statistics.student_interval(pairs)
+    verdict = "better" if low > 0 else "worse" if high < 0 else "open: the interval holds 0"
+    return {**found, "low": low, "high": high, "verdict": verdict}
+
+
 def trade_off(
-    frame: pd.DataFrame, cost: str = "macs", own: pd.DataFrame | None = None, title: str = ""
+    frame: pd.DataFrame,
+    cost: str = "macs",
+    own: pd.DataFrame | None = None,
+    title: str = "",
+    level: pd.DataFrame | None = None,
 ) -> tuple[Figure, str]:
     """`plots.trade_offs` for the designs of `trained`: accuracy over a cost, a series per family, the front numbered.
 
-    own: a frame with one more design, drawn as a star; it takes no part in the front. Returns the figure and its
-    alternative text, for `plots.show`. Raises ValueError for a cost that is not in `COSTS`.
+    own: a frame with one more design, drawn as a star; it takes no part in the front. level: the `baseline`, drawn as a
+    line across. Returns the figure and its alternative text, for `plots.show`. Raises ValueError for a cost that is not
+    in `COSTS`.
     """
     from mobilenet_lib import plots
 
     best = front(frame, cost)
     named, own = (_named(one) if one is not None else None for one in (frame, own))
-    return plots.trade_offs(named, {cost: COSTS[cost]}, title, front=best, own=own)
+    fig, alt = plots.trade_offs(named, {cost: COSTS[cost]}, title, front=best, own=own)
+    for name, row in [] if level is None else level.iterrows():
+        said = f"{name}: {100 * row.accuracy:.1f} %"
+        fig.axes[0].axhline(100 * row.accuracy, color=plots.PALETTE[3], linestyle=":", marker="")
+        where = (0.01, 100 * row.accuracy)
+        fig.axes[0].annotate(said, where, (0, 3), ("axes fraction", "data"), "offset points", fontsize=9)
+        alt += f" A line across marks the {said}, at {row[cost]:,} {COSTS[cost]}."
+    return fig, alt
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
@@ -282,74 +402,3 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     family = frame["family"]
     named = frame.assign(series=family.str.upper(), marker=family.map({"v1": "o", "v2": "^"}))
     return named.rename_axis("name").reset_index()
-
-
-def write_card(
-    design: Design, run: Run, frame: pd.DataFrame, budget: Budget, folder: str | Path, milliseconds: float | None = None
-) -> list[Path]:
-    """Write the design's card into `folder`: one page with figure and table (HTML), and the table alone (CSV).
-
-    A card of the same design, mode and seed is replaced, and stays whole if writing fails.
-
-    Args:
-        design, run: what was designed, and its training.
-        frame: the designs to stand beside, from `trained` or `recorded`, trained as `run` was.
-        budget: its limits; milliseconds, for one image, where it limits them.
-        folder: made as needed.
-
-    Returns the two paths. Raises ValueError where the run has no result, OSError where the folder cannot be written.
-    """
-    import pandas as pd
-
-    from mobilenet_lib import plots
-
-    folder, own = files.expanded(folder), trained([(design, [run])])
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"folder must name a folder, and {folder} is a file: give another name")
-    rows = pd.Series(_card_rows(design, run, own, frame, budget, milliseconds), name="value")
-    title = html.escape(design.title)
-    figure = plots.as_data(*trade_off(frame, "macs", own, _conditions(run)))["text/html"]
-    page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        '<body style="font-family: sans-serif; max-width: 60em; margin: 1em auto">'
-        f"<h1>{title}</h1>{figure}{rows.to_frame().to_html(header=False, border=0)}</body></html>\n"
-    )
-    name = f"{_file_name(design.title)}_{run.mode}_seed{run.seed}"
-    paths = [folder / f"{name}.html", folder / f"{name}.csv"]
-    for path, text in zip(paths, (page, rows.rename_axis("what").to_csv()), strict=True):
-        with files.atomic_write(path) as file:
-            file.write(text.encode())
-    return paths
-
-
-def _card_rows(
-    design: Design, run: Run, own: pd.DataFrame, frame: pd.DataFrame, budget: Budget, milliseconds: float | None
-) -> dict[str, str]:
-    (row,) = own.itertuples()
-    rows = {name: str(value) for name, value in design.network.items()}
-    rows |= {label: f"{own[name].item():,}" for name, label in COSTS.items()}
-    if milliseconds is not None:
-        rows["milliseconds, one image"] = f"{milliseconds:.2f}"
-    for what, line in budget.report(design, milliseconds).iterrows():
-        rows[f"budget: {what}"] = f"{line['% of limit']:.0f} % of {line['limit']:,.10g}: {line['verdict']}"
-    better = frame[(frame.macs <= row.macs) & (frame.accuracy >= row.accuracy)]
-    clear = better[better.low > row.high]
-    return rows | {
-        "accuracy": f"{100 * row.accuracy:.1f} %",
-        "95 % confidence interval over the images": f"{100 * row.low:.1f} to {100 * row.high:.1f} %",
-        "no more MACs, no worse": ", ".join(better.index) or "none of the designs beside it",
-        "of these, clearly better": ", ".join(clear.index) or "none: the intervals overlap",
-        "training": _conditions(run),
-        "started": run.started,
-        "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
-        "machine": ", ".join(f"{name} {value}" for name, value in run.machine.items()),
-    }
-
-
-def _conditions(run: Run) -> str:
-    trained_on = f"{run.data['source']} · {run.data['train_size']:,} training images, {len(run.epochs)} epochs"
-    return f"mode: {run.mode} · {trained_on} · seed {run.seed}"
-
-
-def _file_name(title: str) -> str:
-    return "_".join(title.lower().replace("α=", "a").replace("=", "").replace(".", "").split())

@@ -132,7 +132,8 @@ def trade_offs(
     for axes in panels[:, 0]:
         axes.set_ylabel("accuracy (%)")
     fig.legend(*_signs(panels[0, 0], front), loc="outside right upper", fontsize=9 if front else None)
-    fig.suptitle(textwrap.fill(readable(told, None), 120), fontsize=8)
+    beside = {"x": 0.02, "ha": "left"} if front else {}  # the legend stands at the right
+    fig.suptitle(textwrap.fill(readable(told, None), 95 if front else 120), fontsize=8, **beside)
     return fig, _told_trade_offs(frame, costs, told, best, own)
 
 

@@ -39,7 +39,8 @@ export function costsOf(settings) {
 export function titleOf({ family, width_multiplier, resolution, expansion, stem_stride, strides }) {
   return [
     family.toUpperCase(), `α=${width_multiplier}`, family === "v2" ? `t=${expansion}` : "", resolution === 32 ? "" : `${resolution} px`,
-    stem_stride === 1 ? "" : `stem stride ${stem_stride}`, strides.length ? `strides ${strides.join("")}` : "",
+    stem_stride === 1 ? "" : `stem stride ${stem_stride}`,
+    strides.length ? `stride 2 at ${strides.flatMap((stride, i) => (stride === 2 ? [i + 1] : [])).join("/") || "none"}` : "",
   ].filter(Boolean).join(" ");
 }
 

@@ -108,8 +108,8 @@ def _ablations() -> Iterator[dict[str, Plan]]:
 
 
 def _designs() -> Iterator[dict[str, Plan]]:
-    """Lesson 09: fifteen designs of both families, trained as the lesson trains the learner's own."""
-    for name, one in design.TRAINED.items():
+    """Lesson 09: fifteen designs of both families and the baseline, trained as the lesson trains the learner's own."""
+    for name, one in {**design.TRAINED, "linear_softmax": design.Baseline()}.items():
         yield _fashion(f"design_{name}", one.title, one.network, design.SEEDS, epochs=design.EPOCHS)
 
 

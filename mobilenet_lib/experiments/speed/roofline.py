@@ -137,8 +137,9 @@ def draw(limits: Limits, layers: pd.DataFrame, title: str) -> Figure:
         where = (layer.intensity, layer.gmacs_per_second)
         # Every other size to the left: depthwise layers of different sizes may lie on one point.
         shift, side = ((6, -4), "left") if sizes.index(layer.size) % 2 == 0 else ((-6, -4), "right")
-        axes.annotate(f"{layer.size}×{layer.size}", where, shift, textcoords="offset points", fontsize=8, ha=side)
+        axes.annotate(f"{layer.size}", where, shift, textcoords="offset points", fontsize=8, ha=side)
     axes.set(xscale="log", yscale="log", xlabel="MACs per byte (log scale)", ylabel="G MACs/s (log scale)")
     axes.set_title(title, fontsize=8, weight="normal")
-    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    look = {"title": "beside: size of the feature map", "title_fontsize": 8, "alignment": "left"}
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), **look)
     return fig
