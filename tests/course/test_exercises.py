@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilenet_lib import architectures, cost
+from mobilenet_lib import architectures, cost, training
 from mobilenet_lib.course import LESSONS, exercises, records
 from mobilenet_lib.course.exercises import EXERCISES, _checking, check, hint, solution
 from mobilenet_lib.course.exercises._checking import examine
@@ -136,6 +136,14 @@ def test_the_median_is_that_of_the_library(seconds, warm_up):
 
 
 @given(*[st.integers(1, 10**6)] * 4)
+def test_the_training_loop_is_the_step_of_the_library():
+    task = EXERCISES["train_loop"]
+    for make_model, images, labels, rate in task.all_cases:
+        step = training.DynamicStep(make_model(), "adam")
+        losses = [step.step(*batch, rate)[0] for batch in zip(images, labels, strict=True)]
+        np.testing.assert_allclose(task.reference(make_model, images, labels, rate), losses, rtol=1e-6)
+
+
 def test_the_shortest_time_is_that_under_the_librarys_roof(macs, moved, peak, bandwidth):
     limits = roofline.Limits(peak, bandwidth, threads=1)
     seconds = macs / (1e9 * limits.attainable(macs / moved))

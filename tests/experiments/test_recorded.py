@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import json
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -73,7 +76,7 @@ def test_recorded_weights_give_the_recorded_accuracy(name):
 def test_a_recorded_run_learned(name):
     epochs = runs.recorded(name).epochs
     assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
-    # Lesson 05 shows that these may stay at chance; the article's three epochs of a few images may do so as well.
+    # Lesson 05 shows that these may stay at chance; the article's three epochs may leave a network there as well.
     if not any(word in name for word in ("neither", "article_")):
         assert epochs[-1]["validation_accuracy"] > epochs[0]["validation_accuracy"]
 
@@ -96,8 +99,21 @@ def test_contributing_says_what_the_runs_until_three_quarters_recorded():
 
 
 def test_there_are_recorded_runs_of_both_networks():
-    names = {runs.recorded(name).name for name in runs.recorded_names()}
+    names = {runs.recorded(name).settings["network"]["name"] for name in runs.recorded_names()}
     assert names >= {"mobilenet_v1", "mobilenet_v2"}
+
+
+def test_lesson_08_estimates_hours_from_the_speeds_that_contributing_lists():
+    root = Path(__file__).parents[2]
+    code = "".join(
+        "".join(cell["source"])
+        for cell in json.loads((root / "notebooks" / "08_train_and_compare.ipynb").read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == "code"
+    )
+    speeds = ast.literal_eval(re.search(r"^SPEED = ({.*?})", code, re.MULTILINE)[1])
+    listed = (root / "CONTRIBUTING.md").read_text(encoding="utf-8").lower()
+    for name, speed in speeds.items():
+        assert re.search(rf"\| {name} \| \d+ \| {speed} \|", listed), f"{name}: {speed} images/s"
 
 
 @pytest.mark.parametrize("checkpoint", [True, False])
