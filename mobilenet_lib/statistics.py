@@ -139,17 +139,14 @@ def computed(runs: Sequence[Run]) -> str:
 
 
 def recipe(runs: Sequence[Run]) -> str:
-    """How the runs were trained: "sgd, one_cycle to 0.08, batch 64, 8 epochs, no augmentation"; others after a "/"."""
+    """How the runs were trained: "sgd one_cycle 0.08, batch 64, 8 epochs", with the rate; other ways after a "/"."""
     return " / ".join(dict.fromkeys(_recipe(run) for run in runs))
 
 
 def _recipe(run: Run) -> str:
     settings = {"optimizer": "?", "schedule": "?", "learning_rate": math.nan, "batch_size": "?"} | run.settings
-    augmented = "augmented" if settings.get("augment") else "no augmentation"
-    return (
-        "{optimizer}, {schedule} to {learning_rate:g}, batch {batch_size}, ".format(**settings)
-        + f"{len(run.epochs)} epochs, {augmented}"
-    )
+    rest = f"{len(run.epochs)} epochs{', augmented' * bool(settings.get('augment'))}"
+    return "{optimizer} {schedule} {learning_rate:g}, batch {batch_size}, ".format(**settings) + rest
 
 
 def paired(first: Run, second: Run) -> dict[str, int | str]:

@@ -173,9 +173,9 @@ def test_seeds_needed_refuses(arguments, message):
 def test_the_recipe_is_told_in_a_line():
     how = {"optimizer": "sgd", "schedule": "one_cycle", "learning_rate": 0.08, "batch_size": 64, "augment": True}
     trained = run(settings=how)
-    assert statistics.recipe([trained, trained]) == "sgd, one_cycle to 0.08, batch 64, 2 epochs, augmented"
+    assert statistics.recipe([trained, trained]) == "sgd one_cycle 0.08, batch 64, 2 epochs, augmented"
     other = run(settings=how | {"learning_rate": 0.01, "augment": False})
-    assert statistics.recipe([trained, other]).endswith("/ sgd, one_cycle to 0.01, batch 64, 2 epochs, no augmentation")
+    assert statistics.recipe([trained, other]).endswith("augmented / sgd one_cycle 0.01, batch 64, 2 epochs")
 
 
 def test_confusion_counts_true_classes_in_rows():

@@ -120,8 +120,9 @@ def accuracies(summary: pd.DataFrame, published: Mapping[str, float] | None = No
             axes.plot(published[name], place, marker="X", color="black", linestyle="", label="published, one seed")
     axes.set_yticks(range(len(names)), names)
     axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="accuracy (%) with its 95 % confidence interval over seeds")
-    told = "; ".join(sorted({f"mode: {row['mode']} · {row['data']} · {row['recipe']}" for row in rows.values()}))
-    axes.set_title(textwrap.fill(told, 90), fontsize=9, weight="normal")
+    parts = [f"mode: {row['mode']} · {row['data']}" for row in rows.values()] + [row["recipe"] for row in rows.values()]
+    told = "; ".join(dict.fromkeys(parts))
+    axes.set_title(textwrap.fill(told, 90), fontsize=8, weight="normal")
     signs = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     fig.legend(signs.values(), signs.keys(), loc="outside lower right", fontsize=9, ncols=len(signs))
     recorded = all(row["mode"] == "recorded" for row in rows.values())
@@ -132,7 +133,7 @@ def accuracies(summary: pd.DataFrame, published: Mapping[str, float] | None = No
 
 def _draw_accuracy(axes: Axes, row: dict[str, Any], place: int) -> None:
     """Mean and interval, or a hollow point for a single seed."""
-    look = {**_look(place), "linestyle": "", "color": PALETTE[0]}
+    look = {"color": PALETTE[0], "marker": "o", "linestyle": ""}
     if row["runs"] == 1:
         axes.plot(100 * row["accuracy"], place, markerfacecolor="white", label="one seed, no interval", **look)
     else:
