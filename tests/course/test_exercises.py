@@ -135,7 +135,6 @@ def test_the_median_is_that_of_the_library(seconds, warm_up):
     assert found == pytest.approx(timing.Timing(tuple(seconds)).median)
 
 
-@given(*[st.integers(1, 10**6)] * 4)
 def test_the_training_loop_is_the_step_of_the_library():
     task = EXERCISES["train_loop"]
     for make_model, images, labels, rate in task.all_cases:
@@ -144,6 +143,7 @@ def test_the_training_loop_is_the_step_of_the_library():
         np.testing.assert_allclose(task.reference(make_model, images, labels, rate), losses, rtol=1e-6)
 
 
+@given(*[st.integers(1, 10**6)] * 4)
 def test_the_shortest_time_is_that_under_the_librarys_roof(macs, moved, peak, bandwidth):
     limits = roofline.Limits(peak, bandwidth, threads=1)
     seconds = macs / (1e9 * limits.attainable(macs / moved))

@@ -190,7 +190,7 @@ QUESTIONS = (
         "The same runs: how many seeds must both networks be trained with, to see a true difference of two points four "
         "times out of five?",
         _seeds_for_two_points,
-        default=3,
+        default=20,
         unit="seeds",
         why="The standard error falls with the root of the number of seeds: it must be about a third of the "
         "difference that is to be seen.",
