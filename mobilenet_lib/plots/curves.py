@@ -85,6 +85,7 @@ def train_and_test(runs: Sequence[Run]) -> tuple[Figure, str]:
             look = {**_look(place), "markevery": max(1, len(frame) // 8)}
             axes.plot(frame["epoch"], 100 * frame[column], label=label, **look)
         axes.set(title=run.name, xlabel="epoch", ylim=(0, 103))
+        axes.locator_params("x", integer=True)
     panels[0, 0].set_ylabel("accuracy (%)")
     panels[0, -1].legend(loc="lower right", fontsize=10)
     told = _titled(fig, runs)
