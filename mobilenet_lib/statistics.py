@@ -149,6 +149,50 @@ def mean_effects(effects: pd.DataFrame, confidence: float = 0.95) -> pd.DataFram
     return pd.DataFrame(rows, index=["mean", "low", "high", "above 0", "below 0", "verdict"]).T.infer_objects()
 
 
+def mean_difference(differences: Sequence[float], confidence: float = 0.95) -> dict[str, float]:
+    """What a few differences say of their mean, such as "V2 − V1" seed by seed, in the unit of the differences.
+
+    `seeds` counts them; `mean`; `standard error` s / √n; `low` to `high` is Student's confidence interval; `p` is the
+    p-value of the paired t-test: how often chance alone would give a mean at least as far from 0 if the true one were
+    0. Of fewer than two differences only `seeds` and `mean` are known, the rest is NaN; of none, only `seeds`.
+    """
+    from scipy import stats
+
+    number, mean = len(differences), fmean(differences) if differences else math.nan
+    if number < 2:
+        return {"seeds": number, "mean": mean} | dict.fromkeys(("standard error", "low", "high", "p"), math.nan)
+    error = stdev(differences) / math.sqrt(number)
+    low, high = student_interval(differences, confidence)
+    p = 2 * float(stats.t.sf(abs(mean) / error, number - 1)) if error else float(mean == 0)
+    return {"seeds": number, "mean": mean, "standard error": error, "low": low, "high": high, "p": p}
+
+
+def seeds_needed(difference: float, spread: float, power: float = 0.8, confidence: float = 0.95) -> int:
+    """How many seeds, each with both networks, it takes to see a difference between them.
+
+    Args:
+        difference: the true one that is to be seen, and `spread`: the standard deviation of the differences between
+            seeds, in the same unit. Both above 0.
+        power: how often Student's interval is to leave out 0, as a fraction.
+
+    ValueError for arguments outside these limits. Source: the power of the paired t-test, by the noncentral t
+    distribution; J. Cohen, Statistical Power Analysis for the Behavioral Sciences, 2nd edition, 1988, chapter 2.
+    """
+    from scipy import stats
+
+    if not (0 < difference < math.inf and 0 < spread < math.inf):
+        raise ValueError(f"difference and spread must be above 0, not {difference!r} and {spread!r}")
+    if not 0 < power < 1:
+        raise ValueError(f"power must lie between 0 and 1, not {power!r}")
+    effect = difference / spread
+    # With a known spread fewer would do: there the search begins.
+    known = (stats.norm.ppf((1 + _confidence(confidence)) / 2) + stats.norm.ppf(power)) / effect
+    number = max(2, math.floor(known**2))
+    while stats.nct.sf(student_t(number, confidence), number - 1, effect * math.sqrt(number)) < power:
+        number += 1
+    return number
+
+
 def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
     """How often images of class [row] were classified as class [column], int64 [classes, classes].
 
@@ -176,6 +220,17 @@ def computed(runs: Sequence[Run]) -> str:
     steps = sorted({str(run.settings.get("step", "unknown")) for run in runs})
     threads = sorted({str(run.machine.get("threads", "unknown")) for run in runs})
     return f"{' or '.join(steps)} step, {' or '.join(threads)} thread{'s' * (threads != ['1'])}"
+
+
+def recipe(runs: Sequence[Run]) -> str:
+    """How the runs were trained: "sgd one_cycle 0.08, batch 64, 8 epochs", with the rate; other ways after a "/"."""
+    return " / ".join(dict.fromkeys(_recipe(run) for run in runs))
+
+
+def _recipe(run: Run) -> str:
+    settings = {"optimizer": "?", "schedule": "?", "learning_rate": math.nan, "batch_size": "?"} | run.settings
+    rest = f"{len(run.epochs)} epochs{', augmented' * bool(settings.get('augment'))}"
+    return "{optimizer} {schedule} {learning_rate:g}, batch {batch_size}, ".format(**settings) + rest
 
 
 def paired(first: Run, second: Run) -> dict[str, int | str]:
@@ -209,7 +264,8 @@ def summary(runs: Sequence[Run]) -> pd.DataFrame:
     `accuracy` is the mean on the test set where every run has one, else on the validation part (`measured_on`).
     `low` and `high` are its 95 % confidence interval and `interval` says which: Student's t over the seeds where there
     are several, Wilson's over the images where there is one. `seconds` is a run's whole training time. `computed` names
-    training step and threads: rows that differ in it, or name several, do not compare networks alone.
+    training step and threads: rows that differ in it, or name several, do not compare networks alone; `recipe` says how
+    they were trained.
     ValueError for no runs, a run without a finished epoch, and under the same name a repeated seed, other settings or
     another number of finished epochs.
     """
@@ -236,6 +292,7 @@ def _summary_row(runs: list[Run]) -> dict[str, Any]:
         "seconds": fmean(sum(_time(epoch, "seconds") for epoch in run.epochs) for run in runs),
         "images_per_second": fmean(_time(epoch, "images_per_second") for run in runs for epoch in run.epochs),
         "computed": computed(runs),
+        "recipe": recipe(runs),
     }
 
 

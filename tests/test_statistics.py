@@ -187,6 +187,66 @@ def test_summary_refuses_to_average_what_does_not_belong_together(runs, message)
         statistics.summary(runs)
 
 
+def test_mean_difference_of_a_worked_example():
+    # W. S. Gosset's sleep data ("The Probable Error of a Mean", 1908): extra hours of sleep, drug 2 less drug 1.
+    gained = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
+    found = statistics.mean_difference(gained)
+    assert (found["seeds"], found["mean"]) == (10, pytest.approx(1.58))
+    assert (found["low"], found["high"]) == (pytest.approx(0.7001, abs=1e-4), pytest.approx(2.4599, abs=1e-4))
+    assert found["p"] == pytest.approx(0.002833, abs=1e-6)
+    assert found["standard error"] == pytest.approx(1.58 / 4.0621, rel=1e-4)
+
+
+def test_mean_difference_excludes_zero_exactly_where_p_is_below_five_per_cent():
+    for shift in (0.2, 0.5, 0.57, 0.58, 0.6, 1.0):
+        found = statistics.mean_difference([shift - 1, shift - 0.3, shift, shift + 0.2, shift + 0.9])
+        assert (found["low"] > 0) == (found["p"] < 0.05)
+
+
+@pytest.mark.parametrize(("differences", "mean"), [([], math.nan), ([1.5], 1.5)])
+def test_mean_difference_of_too_few_says_what_is_known(differences, mean):
+    found = statistics.mean_difference(differences)
+    assert found["seeds"] == len(differences)
+    assert found["mean"] == pytest.approx(mean, nan_ok=True)
+    assert all(math.isnan(found[name]) for name in ("standard error", "low", "high", "p"))
+
+
+@pytest.mark.parametrize(("effect", "pairs"), [(0.2, 199), (0.5, 34), (0.8, 15), (1.0, 10)])
+def test_seeds_needed_are_those_of_the_printed_tables(effect, pairs):
+    """Pairs for a power of 80 % at 5 %, two-sided (J. Cohen's effects, as G*Power 3.1 gives them)."""
+    assert statistics.seeds_needed(effect, 1) == statistics.seeds_needed(2 * effect, 2) == pairs
+
+
+def test_seeds_needed_see_the_difference_as_often_as_was_asked_for():
+    seeds, rng = statistics.seeds_needed(2, 2.5, power=0.7), np.random.default_rng(0)
+    seen = [statistics.student_interval(list(rng.normal(2, 2.5, seeds)))[0] > 0 for _ in range(2000)]
+    assert 0.68 < np.mean(seen) < 0.78
+    assert statistics.seeds_needed(100, 1) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0, 1), "difference and spread must be above 0, not 0 and 1"),
+        ((1, -1), "difference and spread"),
+        ((1, math.nan), "difference and spread"),
+        ((1, 1, 80), "power must lie between 0 and 1, not 80"),
+        ((1, 1, 0.8, 95), "confidence must lie between 0 and 1"),
+    ],
+)
+def test_seeds_needed_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        statistics.seeds_needed(*arguments)
+
+
+def test_the_recipe_is_told_in_a_line():
+    how = {"optimizer": "sgd", "schedule": "one_cycle", "learning_rate": 0.08, "batch_size": 64, "augment": True}
+    trained = run(settings=how)
+    assert statistics.recipe([trained, trained]) == "sgd one_cycle 0.08, batch 64, 2 epochs, augmented"
+    other = run(settings=how | {"learning_rate": 0.01, "augment": False})
+    assert statistics.recipe([trained, other]).endswith("augmented / sgd one_cycle 0.01, batch 64, 2 epochs")
+
+
 def test_confusion_counts_true_classes_in_rows():
     counted = statistics.confusion([0, 0, 1, 2, 2, 2], [0, 1, 1, 0, 0, 2], classes=4)
     assert counted.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [2, 0, 1, 0], [0, 0, 0, 0]]

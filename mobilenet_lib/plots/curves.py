@@ -8,10 +8,11 @@ the text.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mobilenet_lib.plots.look import LINE_STYLES, MARKERS, PALETTE, figure, log_axis, readable
+from mobilenet_lib._support import environment
+from mobilenet_lib.plots.look import LINE_STYLES, MARKERS, PALETTE, as_data, figure, log_axis, readable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 def learning_curves(runs: Sequence[Run]) -> tuple[Figure, str]:
     """Training loss and validation accuracy over the epochs, a line per run, with the conditions in the title.
 
-    Runs of one name, which differ in their seed, share a colour. Raises ValueError where no run has a finished epoch.
+    Runs of one name, which differ in their seed, share a colour. Losses that differ by powers of ten get a logarithmic
+    axis. Raises ValueError where no run has a finished epoch.
     """
     _need_epochs(runs)
     fig, (loss, accuracy) = figure(1, 2, width=9, height=3.6)
@@ -37,6 +39,7 @@ def learning_curves(runs: Sequence[Run]) -> tuple[Figure, str]:
         axes.set_xlabel("epoch")
         axes.locator_params("x", integer=True)
     loss.set(title="training loss", ylabel="cross entropy (nats)")
+    _log_where_wide(loss, [epoch["train_loss"] for run in runs for epoch in run.epochs])
     accuracy.set(title="accuracy on images not trained on", ylabel="accuracy (%)")
     loss.legend()
     told = _titled(fig, runs)
@@ -45,6 +48,26 @@ def learning_curves(runs: Sequence[Run]) -> tuple[Figure, str]:
         "training loss, and accuracy on images not trained on"
     )
     return fig, _alt(what, told, _ends(runs, "loss {train_loss:.2f} and {validation_percent:.1f} %"))
+
+
+def growing_curves(beside: Sequence[Run] = ()) -> Callable[[Run], None]:
+    """A callback for `training.Options(on_epoch_end=…)`: `learning_curves` of the run and of those `beside` it, redrawn
+    in place after each epoch. It draws in a live notebook only, as the progress bar does.
+    """
+    shown: list[Any] = []
+
+    def draw(run: Run) -> None:
+        if not environment.interactive():
+            return
+        from IPython.display import display
+
+        data = as_data(*learning_curves([*beside, run]))
+        if shown:
+            shown[0].update(data, raw=True)
+        else:
+            shown.append(display(data, raw=True, display_id=True))
+
+    return draw
 
 
 def train_and_test(runs: Sequence[Run]) -> tuple[Figure, str]:
@@ -62,6 +85,7 @@ def train_and_test(runs: Sequence[Run]) -> tuple[Figure, str]:
             look = {**_look(place), "markevery": max(1, len(frame) // 8)}
             axes.plot(frame["epoch"], 100 * frame[column], label=label, **look)
         axes.set(title=readable(run.name), xlabel="epoch", ylim=(0, 103))
+        axes.locator_params("x", integer=True)
     panels[0, 0].set_ylabel("accuracy (%)")
     panels[0, -1].legend(loc="lower right", fontsize=10)
     told = _titled(fig, runs)
@@ -81,22 +105,46 @@ def conditions(runs: Sequence[Run]) -> str:
     return f"mode: {', '.join(sorted(modes))} · {'; '.join(sorted(sources))} · seed {seeds}"
 
 
-def accuracies(summary: pd.DataFrame) -> tuple[Figure, str]:
-    """The accuracies of a frame of `statistics.summary` with their 95 % confidence intervals, a row per network."""
-    rows = summary.to_dict("records")
-    fig, axes = figure(width=7, height=1 + 0.6 * len(rows))
-    for place, row in enumerate(rows):
-        look = {**_look(place), "linestyle": "", "capsize": 6}
-        axes.errorbar(100 * row["accuracy"], place, xerr=_spread([row]), **look)
-    axes.set_yticks(range(len(rows)), [readable(row["name"]) for row in rows])
-    axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="accuracy (%) with its 95 % confidence interval")
-    told = "; ".join(sorted({f"mode: {row['mode']} · {row['data']}" for row in rows}))
-    axes.set_title(readable(told, None), fontsize=9, weight="normal")
-    names = " and ".join(row["name"] for row in rows)
-    pattern = "{name} {accuracy:.1f} % ({low:.1f} to {high:.1f})"
-    ends = [pattern.format(**row | {key: 100 * row[key] for key in ("accuracy", "low", "high")}) for row in rows]
-    recorded = all(row["mode"] == "recorded" for row in rows)
-    return fig, _alt(f"A point with its 95 % confidence interval for {names}", told, ends if recorded else ())
+def accuracies(summary: pd.DataFrame, published: Mapping[str, float] | None = None) -> tuple[Figure, str]:
+    """The accuracies of a frame of `statistics.summary`, a row per network, with Student's 95 % confidence interval.
+
+    A network with one seed has a hollow point and no interval: an interval over test images answers another question,
+    and is not drawn on the same axis. published: figures of others in per cent, by network, each marked by a cross.
+    """
+    rows, published = {row["name"]: row for row in summary.to_dict("records")}, published or {}
+    names = list(dict.fromkeys([*published, *rows]))
+    fig, axes = figure(width=8, height=1.3 + 0.5 * len(names))
+    for place, name in enumerate(names):
+        if name in rows:
+            _draw_accuracy(axes, rows[name], place)
+        if name in published:
+            axes.plot(published[name], place, marker="X", color="black", linestyle="", label="published, one seed")
+    axes.set_yticks(range(len(names)), list(map(readable, names)))
+    axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="accuracy (%) with its 95 % confidence interval over seeds")
+    parts = [f"mode: {row['mode']} · {row['data']}" for row in rows.values()] + [row["recipe"] for row in rows.values()]
+    told = "; ".join(dict.fromkeys(parts))
+    axes.set_title(readable(textwrap.fill(told, 90), None), fontsize=8, weight="normal")
+    signs = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    fig.legend(signs.values(), signs.keys(), loc="outside lower right", fontsize=9, ncols=len(signs))
+    recorded = all(row["mode"] == "recorded" for row in rows.values())
+    ends = [_told_accuracy(row) for row in rows.values()] if recorded else []
+    ends += [f"published: {name} {value:.1f} %" for name, value in published.items()]
+    return fig, _alt(f"A point for {' and '.join(names)}, with its 95 % confidence interval over seeds", told, ends)
+
+
+def _draw_accuracy(axes: Axes, row: dict[str, Any], place: int) -> None:
+    """Mean and interval, or a hollow point for a single seed."""
+    look = {"color": PALETTE[0], "marker": "o", "linestyle": ""}
+    if row["runs"] == 1:
+        axes.plot(100 * row["accuracy"], place, markerfacecolor="white", label="one seed, no interval", **look)
+    else:
+        axes.errorbar(100 * row["accuracy"], place, xerr=_spread([row]), capsize=6, label="mean of the seeds", **look)
+
+
+def _told_accuracy(row: dict[str, Any]) -> str:
+    accuracy, low, high = (100 * row[key] for key in ("accuracy", "low", "high"))
+    interval = "one seed" if row["runs"] == 1 else f"{low:.1f} to {high:.1f}, {row['runs']} seeds"
+    return f"{row['name']} {accuracy:.1f} % ({interval})"
 
 
 def trade_offs(
@@ -227,6 +275,13 @@ def _mistakes(percent: np.ndarray, classes: Sequence[str]) -> str:
 def _need_epochs(runs: Sequence[Run]) -> None:
     if not any(run.epochs for run in runs):
         raise ValueError("none of the runs has a finished epoch: there is nothing to draw")
+
+
+def _log_where_wide(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic y axis with plain numbers, where the values differ by powers of ten."""
+    if min(values) > 0 and max(values) > 30 * min(values):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
 
 
 def _look(place: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilenet_lib import architectures, cost
+from mobilenet_lib import architectures, cost, training
 from mobilenet_lib.course import LESSONS, exercises, records
 from mobilenet_lib.course.exercises import EXERCISES, _checking, check, hint, solution
 from mobilenet_lib.course.exercises._building import Building
@@ -139,6 +139,14 @@ def test_intensity_is_that_of_the_library(channels_in, channels_out, kernel, siz
 def test_the_median_is_that_of_the_library(seconds, warm_up):
     found = EXERCISES["median_ms"].reference([1.0] * warm_up + seconds, warm_up)
     assert found == pytest.approx(timing.Timing(tuple(seconds)).median)
+
+
+def test_the_training_loop_is_the_step_of_the_library():
+    task = EXERCISES["train_loop"]
+    for make_model, images, labels, rate in task.all_cases:
+        step = training.DynamicStep(make_model(), "adam")
+        losses = [step.step(*batch, rate)[0] for batch in zip(images, labels, strict=True)]
+        np.testing.assert_allclose(task.reference(make_model, images, labels, rate), losses, rtol=1e-6)
 
 
 @given(*[st.integers(1, 10**6)] * 4)

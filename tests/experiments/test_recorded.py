@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
+import json
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -75,7 +78,7 @@ def test_recorded_weights_give_the_recorded_accuracy(name):
 def test_a_recorded_run_learned(name):
     epochs = runs.recorded(name).epochs
     assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
-    # A few seeds more or less: three epochs of a linear model, or of V2 without what holds it together, may go down.
+    # Three epochs of a linear model, or of a network without what holds it together, may leave it at chance.
     if not any(word in name for word in ("neither", "article_", "linear_softmax")):
         assert epochs[-1]["validation_accuracy"] > epochs[0]["validation_accuracy"]
 
@@ -147,8 +150,21 @@ def test_patterns_name_runs(capsys):
 
 
 def test_there_are_recorded_runs_of_both_networks():
-    names = {runs.recorded(name).name for name in runs.recorded_names()}
+    names = {runs.recorded(name).settings["network"]["name"] for name in runs.recorded_names()}
     assert names >= {"mobilenet_v1", "mobilenet_v2"}
+
+
+def test_lesson_08_estimates_hours_from_the_speeds_that_contributing_lists():
+    root = Path(__file__).parents[2]
+    code = "".join(
+        "".join(cell["source"])
+        for cell in json.loads((root / "notebooks" / "08_train_and_compare.ipynb").read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == "code"
+    )
+    speeds = ast.literal_eval(re.search(r"^SPEED = ({.*?})", code, re.MULTILINE)[1])
+    listed = (root / "CONTRIBUTING.md").read_text(encoding="utf-8").lower()
+    for name, speed in speeds.items():
+        assert re.search(rf"\| {name} \| \d+ \| {speed} \|", listed), f"{name}: {speed} images/s"
 
 
 @pytest.mark.parametrize("checkpoint", [True, False])

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import io
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -120,8 +121,43 @@ def test_learning_curves_need_an_epoch():
         plots.learning_curves([dataclasses.replace(run("quick"), epochs=[])])
 
 
+def test_losses_that_differ_by_powers_of_ten_get_a_logarithmic_axis():
+    plain, wide = run("quick"), run("quick")
+    wide.epochs[-1]["train_loss"] = 0.01
+    assert plots.learning_curves([plain])[0].axes[0].get_yscale() == "linear"
+    assert plots.learning_curves([plain, wide])[0].axes[0].get_yscale() == "log"
+
+
+def test_growing_curves_are_redrawn_in_place_where_somebody_looks(monkeypatch):
+    shown, updated = [], []
+    handle = SimpleNamespace(update=lambda data, **_: updated.append(data["text/plain"]))
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: shown.append(data["text/plain"]) or handle)
+    monkeypatch.setenv("MOBILENET_INTERACTIVE", "0")
+    plots.growing_curves()(run("quick"))
+    assert not shown
+    monkeypatch.setenv("MOBILENET_INTERACTIVE", "1")
+    draw = plots.growing_curves([dataclasses.replace(run("quick"), name="baseline")])
+    for epochs in (1, 2, 3):
+        draw(dataclasses.replace(run("quick"), epochs=run("quick").epochs[:epochs]))
+    assert (len(shown), len(updated)) == (1, 2)
+    assert all("baseline and net" in text for text in shown + updated)
+
+
+def test_a_single_seed_has_a_hollow_point_and_no_interval():
+    """An interval over images answers another question than one over seeds: they never share an axis."""
+    fig, alt = plots.accuracies(statistics.summary([run("recorded")]), published={"net": 70.0, "other": 60.0})
+    assert not fig.axes[0].containers
+    hollow, cross, other = fig.axes[0].get_lines()
+    assert (hollow.get_markerfacecolor(), hollow.get_xdata()) == ("white", [75.0])
+    assert [line.get_xdata()[0] for line in (cross, other)] == [70, 60]
+    assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["net", "other"]
+    assert "net 75.0 % (one seed); published: net 70.0 %; published: other 60.0 %" in alt
+
+
 def test_accuracies_show_their_intervals_and_conditions():
-    frame = statistics.summary([run("recorded")])
+    second = run("recorded", seed=3)
+    second.epochs[-1]["validation_accuracy"] = 0.71
+    frame = statistics.summary([run("recorded"), second])
     fig, alt = plots.accuracies(frame)
     (container,) = fig.axes[0].containers
     # Where the bar of the interval begins and ends.
@@ -130,7 +166,7 @@ def test_accuracies_show_their_intervals_and_conditions():
     for text in (fig.axes[0].get_title(), alt):
         assert "mode: recorded" in text
         assert "made" in text
-    assert "75.0 %" in alt
+    assert f"net 73.0 % ({100 * frame['low'][0]:.1f} to {100 * frame['high'][0]:.1f}, 2 seeds)" in alt
     assert "75.0 %" not in plots.accuracies(statistics.summary([run("quick")]))[1]
 
 

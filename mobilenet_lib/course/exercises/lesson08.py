@@ -1,8 +1,11 @@
-"""Exercises of lesson 08: an accuracy from scores, chance or a difference, seeds, and the cost of a training."""
+"""Exercises of lesson 08: an accuracy, the training loop, chance or a difference, seeds, and the cost of a training."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +17,23 @@ def accuracy(scores, labels):
     """Fraction of images, from 0 to 1, whose highest score is at the right class."""
     predictions = scores.argmax(axis=1)
     return float((predictions == labels).mean())
+
+
+def train_loop(make_model, images, labels, learning_rate):
+    """Losses [batches], each before its step, of a new model trained with Adam on images [batches, N, features]."""
+    import paddle
+
+    model = make_model()
+    optimizer = paddle.optimizer.Adam(learning_rate, parameters=model.parameters())
+    losses = np.zeros(len(images))
+    for number in range(len(images)):
+        scores = model(paddle.to_tensor(images[number]))  # forward
+        loss = paddle.nn.functional.cross_entropy(scores, paddle.to_tensor(labels[number]))
+        loss.backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        losses[number] = float(loss)
+    return losses
 
 
 def z_score(correct_a, correct_b, total):
@@ -46,6 +66,66 @@ def _scores(seed: int, images: int, classes: int) -> Arguments:
     scores = generator.normal(size=(images, classes)).round(2)
     scores[np.arange(images), labels] += 1.5  # a network that has learned something
     return scores, labels
+
+
+@dataclass(frozen=True)
+class MakeLinear:
+    """Makes the model that a case of `train_loop` trains: one fully connected layer, always with the same weights."""
+
+    features: int
+    classes: int
+
+    def __call__(self) -> Any:
+        from mobilenet_lib._support.paddle import paddle
+
+        generators = paddle.get_rng_state()  # the first weights, which are replaced, are drawn from them
+        model = paddle.nn.Linear(self.features, self.classes)
+        paddle.set_rng_state(generators)
+        weights = np.random.default_rng(self.features).normal(scale=0.3, size=(self.features, self.classes))
+        model.weight.set_value(weights.astype("float32"))
+        return model
+
+
+def _batches(seed: int, batches: int, size: int, features: int, classes: int, learning_rate: float) -> Arguments:
+    generator = np.random.default_rng(seed)
+    images = generator.normal(size=(batches, size, features)).astype("float32")
+    return MakeLinear(features, classes), images, generator.integers(0, classes, (batches, size)), learning_rate
+
+
+def _loop(
+    make_model: MakeLinear,
+    images: np.ndarray,
+    labels: np.ndarray,
+    learning_rate: float,
+    *,
+    order: str = "backward step clear",
+    fresh: bool = False,
+    softmax: bool = False,
+    sgd: bool = False,
+    reduction: str = "mean",
+    loss_afterwards: bool = False,
+) -> np.ndarray:
+    """Wrong loops of `train_loop`, by what goes wrong in them; order: what follows the forward pass."""
+    from mobilenet_lib._support.paddle import paddle
+
+    functional = paddle.nn.functional
+    model, losses = make_model(), []
+    kind = paddle.optimizer.SGD if sgd else paddle.optimizer.Adam
+    optimizer = kind(learning_rate, parameters=model.parameters())
+
+    def loss_of(batch: np.ndarray, right: np.ndarray) -> Any:
+        scores = model(paddle.to_tensor(batch))
+        scores = functional.softmax(scores) if softmax else scores
+        return functional.cross_entropy(scores, paddle.to_tensor(right), reduction=reduction)
+
+    for batch, right in zip(images, labels, strict=True):
+        optimizer = kind(learning_rate, parameters=model.parameters()) if fresh else optimizer
+        loss = loss_of(batch, right)
+        acts = {"backward": loss.backward, "step": optimizer.step, "clear": optimizer.clear_grad}
+        for act in order.split():
+            acts[act]()
+        losses.append(float(loss_of(batch, right) if loss_afterwards else loss))
+    return np.array(losses)
 
 
 def _random_counts(rng: np.random.Generator) -> Arguments:
@@ -97,6 +177,47 @@ ACCURACY = Exercise(
     },
     minutes=5,
     difficulty=1,
+)
+
+TRAIN_LOOP = Exercise(
+    prompt="Write the training loop: for each batch forward, loss, backward, step and clear, with Paddle's Adam and "
+    "its cross entropy.",
+    reference=train_loop,
+    returns="array",
+    cases=(_batches(1, 3, 6, 5, 3, 0.1), _batches(2, 4, 8, 12, 10, 0.02)),
+    random_case=lambda rng: _batches(rng.integers(10**6), 3, 6, rng.integers(4, 9), 4, 0.05),
+    first_hint="Before the loop: the model, an optimizer that knows `model.parameters()`, and a place for the losses. "
+    "In the loop the five things from the list above, each a line. `paddle.to_tensor` makes tensors of a batch.",
+    second_hint="The loss comes from `paddle.nn.functional.cross_entropy`, given scores and labels; `float` makes a "
+    "number of it. The gradients come from the loss's own method, the other two are methods of the optimizer.",
+    mistakes={
+        "gradients_not_cleared": partial(_loop, order="backward step"),
+        "no_step": partial(_loop, order="backward clear"),
+        "step_before_backward": partial(_loop, order="step backward"),
+        "new_optimizer_each_time": partial(_loop, fresh=True),
+        "softmax_twice": partial(_loop, softmax=True),
+        "plain_sgd": partial(_loop, sgd=True),
+        "loss_after_the_step": partial(_loop, loss_afterwards=True),
+        "summed": partial(_loop, reduction="sum"),
+    },
+    messages={
+        "gradients_not_cleared": "Your gradients add up from batch to batch. Paddle adds each new gradient to what is "
+        "there: who empties it?",
+        "no_step": "Your weights never change: every loss is that of the first weights. Who makes the gradients, who "
+        "moves the weights by them, and are the gradients still there when that happens?",
+        "step_before_backward": "Your step comes before the gradients of its batch are there, so it takes those of the "
+        "batch before.",
+        "new_optimizer_each_time": "You make a new optimizer for every batch. Adam keeps means of its gradients, and a "
+        "new one has forgotten them.",
+        "softmax_twice": "Paddle's cross entropy takes scores and applies softmax itself. Yours is applied twice.",
+        "plain_sgd": "This is plain SGD, the gradient times the rate. The task asks for Adam.",
+        "loss_after_the_step": "You measured each loss after its step. The loss of the forward pass, which made the "
+        "gradients, is wanted.",
+        "summed": "You summed the losses of a batch. Their mean does not depend on how many images there are.",
+    },
+    minutes=15,
+    difficulty=2,
+    points=20,
 )
 
 Z_SCORE = Exercise(
@@ -224,4 +345,4 @@ TRAIN_COST = Exercise(
     difficulty=1,
 )
 
-EXERCISES = (ACCURACY, HALF_WIDTH, Z_SCORE, PAIRED_Z, TRAIN_COST)
+EXERCISES = (ACCURACY, TRAIN_LOOP, HALF_WIDTH, Z_SCORE, PAIRED_Z, TRAIN_COST)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from statistics import fmean, stdev
+
 from mobilenet_lib import architectures, papers, runs, statistics
 from mobilenet_lib.course.questions._question import Question
 
@@ -23,32 +26,41 @@ def _images_apart() -> int:
     return round(10_000 * (accuracy["mobilenet_v1"] - accuracy["mobilenet_v2"]) / 100)
 
 
-def _few_images_gap() -> float:
-    run = runs.recorded("article_mobilenet_v1_seed0")
-    return 100 * (run.test["train"]["accuracy"] - run.test["accuracy"])
+def _test_percent(prefix: str) -> dict[int, float]:
+    """Test accuracy in per cent by seed, of the recorded runs whose names begin with `prefix`."""
+    return {run.seed: 100 * run.test["accuracy"] for run in runs.recorded_all(prefix)}
 
 
-def _compared() -> dict[tuple[str, int], runs.Run]:
-    """The runs of V1 and V2 on all of CIFAR-10 that record which images were classified correctly, by name and seed."""
-    recorded = runs.recorded_all("cifar10_mobilenet_v")
-    return {(run.name, run.seed): run for run in recorded if "right" in run.test}
+def _linear_baseline() -> float:
+    return fmean(_test_percent("fashion_linear_softmax_").values())
+
+
+def _v2_minus_v1() -> list[float]:
+    """Seed by seed, in percentage points: V2 − V1 on the bundled images."""
+    v1, v2 = _test_percent("fashion_v1_relu_"), _test_percent("fashion_v2_seed")
+    return [v2[seed] - v1[seed] for seed in sorted(v1.keys() & v2.keys())]
+
+
+def _better() -> str:
+    found = statistics.mean_difference(_v2_minus_v1())
+    return "V2" if found["low"] > 0 else "V1" if found["high"] < 0 else "the seeds cannot tell"
+
+
+def _seeds_for_two_points() -> int:
+    return statistics.seeds_needed(2, stdev(_v2_minus_v1()))
 
 
 def _disagree() -> int:
-    compared = _compared()
-    seed = min(
-        seed for name, seed in compared if ("mobilenet_v1", seed) in compared and ("mobilenet_v2", seed) in compared
-    )
-    paired = statistics.paired(compared["mobilenet_v1", seed], compared["mobilenet_v2", seed])
+    paired = statistics.paired(runs.recorded("fashion_v1_relu_seed0"), runs.recorded("fashion_v2_seed0"))
     return paired["only_first"] + paired["only_second"]
 
 
-_PAIRS = ("cat and dog", "automobile and truck", "bird and airplane", "deer and horse")
+_PAIRS = ("Shirt and T-shirt/top", "Sneaker and Sandal", "Bag and Dress", "Ankle boot and Sneaker")
 
 
 def _most_confused() -> str:
-    """Of the pairs in question, the one with most mistakes, either way, in the first such run of V2."""
-    (_, run), *_ = sorted(item for item in _compared().items() if item[0][0] == "mobilenet_v2")
+    """Of the pairs in question, the one with most mistakes, either way, in a recorded run of V2."""
+    run = runs.recorded("fashion_v2_seed0")
     classes, matrix = run.data["classes"], run.test["confusion"]
 
     def mistakes(pair: str) -> int:
@@ -59,9 +71,9 @@ def _most_confused() -> str:
 
 
 def _training_cost() -> float:
-    """V1's training in the article, 3 epochs of 50,000 images at 224×224, in units of 3 epochs of 2,000 at 32×32."""
+    """V1's training on images of 224×224, in units of one at 32×32."""
     small = architectures.mobilenet_v1(resolution=32, num_classes=10, stem_stride=1).macs
-    return architectures.mobilenet_v1(resolution=224, num_classes=10).macs * 50_000 / (small * 2000)
+    return architectures.mobilenet_v1(resolution=224, num_classes=10).macs / small
 
 
 QUESTIONS = (
@@ -81,6 +93,25 @@ QUESTIONS = (
         default=1,
         unit="%",
         why="Whatever it predicts, a tenth of the images is of that class.",
+    ),
+    Question(
+        "08.linear_baseline",
+        "A linear softmax: a weight for each class and each pixel value, no hidden layer, eight times over all 6,000 "
+        "images. Which fraction of the test images does it classify correctly?",
+        _linear_baseline,
+        default=50,
+        unit="%",
+        why="Clothes in the middle of the image, seen from the front, differ in where they are light and dark, and "
+        "that is what a weight per pixel can use.",
+    ),
+    Question(
+        "08.start_loss",
+        "The loss of an image is minus the natural logarithm of the fraction that the network gives to the right "
+        "class. Before training it gives each of ten classes the same. What is its loss?",
+        lambda: math.log(10),
+        default=10,
+        unit="nats",
+        why="Each class gets a tenth, and −ln(1/10) = ln 10.",
     ),
     Question(
         "08.interval_width",
@@ -110,16 +141,6 @@ QUESTIONS = (
         why="At rate 1 a step turns w into −w: as far from the minimum as before. Any more, and it lands further away.",
     ),
     Question(
-        "08.few_images_gap",
-        "V1 (3.2 million weights) was shown the same 2,000 images of CIFAR-10 three times over, without augmentation. "
-        "Afterwards, how many percentage points is its accuracy on them above that on test images?",
-        _few_images_gap,
-        default=5,
-        unit="percentage points",
-        why="It has enough weights to know these images by heart, and what is known by heart helps with no other "
-        "image.",
-    ),
-    Question(
         "08.three_seeds",
         "A mean over three seeds: how many standard errors must be allowed on either side, to be right 95 times out of "
         "100?",
@@ -130,29 +151,48 @@ QUESTIONS = (
     ),
     Question(
         "08.disagree",
-        "V1 and V2, both trained on all of CIFAR-10, classify the same 10,000 test images. How many does exactly one "
-        "of them classify correctly?",
+        "V1 and V2, both trained on all bundled images, classify the same 2,000 test images. How many does exactly "
+        "one of them classify correctly?",
         _disagree,
-        default=500,
+        default=100,
         unit="images",
         why="Two networks with similar accuracies need not be right about the same images.",
     ),
     Question(
         "08.training_cost",
-        "V1 at 224×224 on 50,000 images, as in the article, or at 32×32 on 2,000 images, as we can afford, for equally "
-        "many epochs. How many times as many MACs does the article's training take?",
+        "V1 on images of 224×224, as in the article, or of 32×32, as we can afford, equally many and equally often. "
+        "How many times as many MACs does the article's training take?",
         _training_cost,
-        default=25,
+        default=49,
         unit="times",
-        why="There are 25 times the images, and each has 49 times the pixels, of which our stem of stride 1 skips "
-        "fewer.",
+        why="Each image has 49 times the pixels, but the article's stem skips every second row and column, and ours "
+        "none.",
     ),
     Question(
         "08.most_confused",
-        "V2 on CIFAR-10: which of these pairs of classes is mixed up most often?",
+        "V2 on the bundled images: which of these pairs of classes is mixed up most often?",
         _most_confused,
-        default="automobile and truck",
+        default="Ankle boot and Sneaker",
         choices=_PAIRS,
-        why="Both have fur, four legs and the same backgrounds, and each takes a great many forms.",
+        why="At 28×28 grey pixels they differ in a collar or a row of buttons at most.",
+    ),
+    Question(
+        "08.better",
+        "V1 and V2 at a quarter of the width, eight epochs on all 6,000 bundled images, the same seeds for both. Which "
+        "has the higher mean test accuracy, if the 95 % confidence interval of the difference must leave out 0?",
+        _better,
+        default="V1",
+        choices=("V1", "V2", "the seeds cannot tell"),
+        why="What decides is how large the mean difference is beside its standard error over the seeds.",
+    ),
+    Question(
+        "08.seeds_needed",
+        "The same runs: how many seeds must both networks be trained with, to see a true difference of two points four "
+        "times out of five?",
+        _seeds_for_two_points,
+        default=20,
+        unit="seeds",
+        why="The standard error falls with the root of the number of seeds: it must be about a third of the "
+        "difference that is to be seen.",
     ),
 )
