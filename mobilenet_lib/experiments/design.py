@@ -234,7 +234,7 @@ class Baseline:
     @property
     def table(self) -> Table:
         """As for `Design`."""
-        return baselines.linear_softmax()
+        return baselines.linear_softmax(32)
 
 
 # How they were trained, each with every seed, and how `train` trains another.
