@@ -14,6 +14,7 @@ lesson 09.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -240,6 +241,8 @@ class Baseline:
 # How they were trained, each with every seed, and how `train` trains another.
 EPOCHS, SEEDS = 3, (0, 1, 2)
 
+_RESIZED = re.compile(r"; \d+×\d+ resized to \d+×\d+")
+
 # What two runs must share to be compared, by the field of a run.
 _SHARED = {
     "settings": ("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "augment", "step"),
@@ -306,9 +309,12 @@ def _reached(of_design: Sequence[Run]) -> dict[str, Any]:
 
 
 def _conditions(of_design: Sequence[Run]) -> dict[str, str]:
-    """What the runs were made with, by name; several values where they differ."""
+    """What the runs were made with, by name; several values where they differ.
+
+    The size that the images were resized to belongs to the design.
+    """
     return {
-        name: " or ".join(sorted({f"{getattr(run, of).get(name, 'unknown')}" for run in of_design}))
+        name: " or ".join(sorted({_RESIZED.sub("", f"{getattr(run, of).get(name, 'unknown')}") for run in of_design}))
         for of, names in _SHARED.items()
         for name in names
     }

@@ -156,7 +156,7 @@ def test_there_are_recorded_runs_of_both_networks():
 
 def test_lesson_08_estimates_hours_from_the_speeds_that_contributing_lists():
     root = Path(__file__).parents[2]
-    code = "".join(
+    code = "\n".join(
         "".join(cell["source"])
         for cell in json.loads((root / "notebooks" / "08_train_and_compare.ipynb").read_text(encoding="utf-8"))["cells"]
         if cell["cell_type"] == "code"
