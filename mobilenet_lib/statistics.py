@@ -143,10 +143,13 @@ def mean_effects(effects: pd.DataFrame, confidence: float = 0.95) -> pd.DataFram
     rows = {}
     for name, column in effects.items():
         values = column.dropna()
-        low, high = student_interval(list(values), confidence)
-        verdict = "positive" if low > 0 else "negative" if high < 0 else "open"
-        rows[name] = (values.mean(), low, high, int((values > 0).sum()), int((values < 0).sum()), verdict)
-    return pd.DataFrame(rows, index=["mean", "low", "high", "above 0", "below 0", "verdict"]).T.infer_objects()
+        found = mean_difference(list(values), confidence)
+        if found["seeds"] < 2:
+            raise ValueError(f"{name!r} must hold the differences of at least two seeds, not {found['seeds']}")
+        verdict = "positive" if found["low"] > 0 else "negative" if found["high"] < 0 else "open"
+        counts = {"above 0": int((values > 0).sum()), "below 0": int((values < 0).sum()), "verdict": verdict}
+        rows[name] = {end: found[end] for end in ("mean", "low", "high")} | counts
+    return pd.DataFrame(rows).T.infer_objects()
 
 
 def mean_difference(differences: Sequence[float], confidence: float = 0.95) -> dict[str, float]:

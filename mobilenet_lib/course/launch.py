@@ -133,7 +133,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=_port, help="port to use (default: 8888, or the next free one)")
     options = parser.parse_args(arguments)
     options.new = options.words[:1] == ["new"]
-    folders = [Path(word).expanduser() for word in options.words[options.new :]]
+    folders = [Path(os.path.expanduser(word)) for word in options.words[options.new :]]
     if len(folders) > 1 or (options.new and not folders):
         parser.error("name one folder")
     options.folder = folders[0] if folders else None

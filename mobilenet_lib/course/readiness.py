@@ -64,7 +64,9 @@ class Check:
 
 
 def readiness() -> list[Check]:
-    """Look at everything the course needs. Takes about three seconds, nearly all of them Paddle's import."""
+    """Look at everything the course needs. About three seconds, nearly all of them Paddle's import; the first time on
+    a machine six more, see `check_training`.
+    """
     before = [check_python(), check_packages(), check_wheel(), check_home()]
     return [*before, *check_paddle(), check_training(), check_disk(), check_notebooks()]
 

@@ -366,14 +366,14 @@ def against(own: pd.DataFrame, frame: pd.DataFrame, name: str) -> dict[str, Any]
     """
     mine, theirs = own["by_seed"].iloc[0], frame.loc[name, "by_seed"]
     pairs = [100 * (mine[seed] - theirs[seed]) for seed in mine if seed in theirs]
-    found = {"difference": fmean(pairs) if pairs else math.nan, "low": math.nan, "high": math.nan}
+    paired = statistics.mean_difference(pairs)
+    found = {"difference": paired["mean"], "low": paired["low"], "high": paired["high"]}
     if other := unlike(own, frame, name):
-        return {**found, "verdict": f"no claim: other {', '.join(other)}"}
+        return {**found, "low": math.nan, "high": math.nan, "verdict": f"no claim: other {', '.join(other)}"}
     if len(pairs) < 2:
         return {**found, "verdict": "no claim: one seed shows no spread, train more"}
-    low, high = statistics.student_interval(pairs)
-    verdict = "better" if low > 0 else "worse" if high < 0 else "open: the interval holds 0"
-    return {**found, "low": low, "high": high, "verdict": verdict}
+    verdict = "better" if found["low"] > 0 else "worse" if found["high"] < 0 else "open: the interval holds 0"
+    return {**found, "verdict": verdict}
 
 
 def trade_off(

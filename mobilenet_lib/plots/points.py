@@ -83,4 +83,5 @@ def by_seed(
     axes.set(ylim=(len(means) - 0.5, -0.5), xlabel=f"{xlabel}: a point per seed; below, mean and 95 % interval")
     axes.set_title(textwrap.fill(told, 100), fontsize=9, weight="normal")
     what = f"{len(table)} points, one per seed, with their mean and its 95 % confidence interval, of {xlabel}"
-    return fig, f"{what}: {'; '.join(said)}.{f' Conditions: {told}.' if told else ''}"
+    line = "" if mark is None else f" A line at {form.format(mark)}."
+    return fig, f"{what}: {'; '.join(said)}.{line}{f' Conditions: {told}.' if told else ''}"
