@@ -68,12 +68,16 @@ def test_bars_have_a_panel_for_each_column_in_the_order_of_the_rows():
 
 
 def test_lines_say_where_they_begin_end_and_turn():
-    frame = pd.DataFrame({"weights": [1, 500, 30, 2_000], "maps": [9, 6, 4, 1]}, index=["a", "b", "c", "d"])
+    """And short ones every value."""
+    weights, maps = [1, 500, 2, 3, 30, 4, 5, 6, 2_000], [9, 6, 8, 7, 4, 3, 3, 2, 1]
+    frame = pd.DataFrame({"weights": weights, "maps": maps}, index=list("abcdefghi"))
     fig, alt = plots.line_chart(frame, "layer", "numbers", title="A network", log="y", level=10)
     (axes,) = fig.axes
     assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
     assert axes.get_ylabel() == "numbers (log scale)"
-    assert [list(line.get_ydata()) for line in axes.lines[:2]] == [[1, 500, 30, 2_000], [9, 6, 4, 1]]
+    assert [list(line.get_ydata()) for line in axes.lines[:2]] == [weights, maps]
     assert alt.startswith("A network. 2 lines of numbers against layer, logarithmic in y.")
-    assert "weights: 1 at a, 30 at c, 2,000 at d; maps: 9 at a, 4 at c, 1 at d. A line marks 10." in alt
-    assert "highest 9 at b" in plots.line_chart(pd.DataFrame({"x": [1, 9, 2, 3]}, index=list("abcd")), "", "y")[1]
+    assert "weights: 1 at a, 30 at e, 2,000 at i; maps: 9 at a, 4 at e, 1 at i. A line marks 10." in alt
+    turning = pd.DataFrame({"x": [1, 9, *[2] * 6, 3]}, index=list("abcdefghi"))
+    assert "highest 9 at b" in plots.line_chart(turning, "", "y")[1]
+    assert "x: 1 at a, 9 at b, 2 at c." in plots.line_chart(turning[:3], "", "y")[1]
