@@ -65,7 +65,7 @@ def test_the_frame_has_a_row_per_epoch_and_nan_without_validation():
         *((lambda r, field=field: r.pop(field), f"'{field}' is missing") for field in runs.SCHEMA["required"]),
         (lambda r: r["epochs"][1].pop("train_loss"), r"epochs\[1\].*'train_loss' is missing"),
         (lambda r: r["epochs"][1].update(epoch=5), r"epochs\[1\].*epoch should be 2, not 5"),
-        (lambda r: r["epochs"][0].update(seconds="2 s"), r"'seconds' should be a finite number, not '2 s'"),
+        (lambda r: r["epochs"][0].update(seconds="2 s"), r"'seconds' should be a finite number or null, not '2 s'"),
         (lambda r: r["epochs"][0].update(train_loss=None), "'train_loss' should be a finite number, not None"),
         (lambda r: r["epochs"][0].update(train_loss=True), "'train_loss' should be a finite number, not True"),
         (lambda r: r["data"].pop("source"), "data: the field 'source' is missing"),
@@ -166,7 +166,8 @@ def test_runs_do_not_import_paddle():
 
 def test_recorded_runs_are_found_by_how_their_names_begin():
     found = runs.recorded_all("fashion_v1_relu_")
-    assert [(found_run.seed, found_run.mode) for found_run in found] == [(n, "recorded") for n in (0, 1, 2)]
+    assert [(found_run.seed, found_run.mode) for found_run in found] == [(n, "recorded") for n in range(len(found))]
+    assert len(found) >= 3
     with pytest.raises(FileNotFoundError, match="begins with 'imagenet_'"):
         runs.recorded_all("imagenet_")
 

@@ -131,7 +131,7 @@ CUTS: dict[str, tuple[str, ...]] = {
         "pair-runs",
         "gap",
     ),
-    "09": ("latency-intro", "winner-intro", "other-intro", "short-intro"),
+    "09": ("latency-intro", "winner-intro", "other-intro"),
     "10": ("cut", "fold-saves", "wide"),
     "11": ("cluster", "cluster-needs", "traffic", "parallel-real", "joined-exercise", "parallel"),
 }

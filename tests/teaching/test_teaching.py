@@ -135,7 +135,7 @@ def test_copy_of_lesson_00_runs_and_is_right(tmp_path):
     node = _copies.with_answers(lesson)
     # The look at the machine takes most of the time, and test_readiness.py tests it.
     node.cells = [cell for cell in node.cells if cell.id != "readiness"]
-    waits = {"timeout": patience(), "startup_timeout": patience()}
+    waits = {"timeout": round(patience()), "startup_timeout": round(patience())}
     NotebookClient(node, **waits, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [cell.outputs[0].data["text/plain"] for cell in node.cells if cell.id.endswith("-solution")]
     assert len(shown) == 3

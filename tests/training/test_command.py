@@ -73,7 +73,7 @@ def test_other_settings_do_not_continue_a_run(home, capsys):
     assert command.main([*SMALL, "--epochs", "1", "--output", "run"]) == 0
     assert command.main([*SMALL, "--epochs", "1", "--output", "run", "--learning-rate", ".01"]) == 1
     told = capsys.readouterr().err
-    assert "was made with --learning-rate = 0.1, this command has 0.01" in told
+    assert "was made with --learning-rate = 0.08, this command has 0.01" in told
     assert "give another --output, or pass --restart to replace it" in told
     assert command.main([*SMALL, "--epochs", "2", "--output", "run", "--restart"]) == 0
 
@@ -230,7 +230,7 @@ def test_until_ends_after_the_epoch_that_reached_it(home, capsys):
     assert command.main([*SMALL, "--until", "0.101", "--output", "until"]) == 0  # trains no further
     assert len(Run.load("until.json").epochs) == len(run.epochs)
     assert command.main([*SMALL, "--output", "until"]) == 1
-    assert "was made with until = 0.101, this call has None" in capsys.readouterr().err
+    assert "was made with --until = 0.101, this command has None" in capsys.readouterr().err
 
 
 def test_a_home_folder_is_found(home):

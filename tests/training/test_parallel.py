@@ -124,7 +124,7 @@ def test_a_dead_process_ends_the_job_and_leaves_the_checkpoint(tmp_path, capsys)
     assert sorted(path.name for path in tmp_path.glob("run*")) == [checkpoint.name]
 
     assert command.main([*small, "--epochs", "1000"]) == 1
-    assert "was made with processes = 2, this call has 1" in capsys.readouterr().err
+    assert "was made with processes = 2, this command has 1" in capsys.readouterr().err
 
 
 def _wait_for_epoch(checkpoint: Path, job: subprocess.Popen) -> None:
