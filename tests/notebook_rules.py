@@ -53,8 +53,7 @@ LIVE_IMAGES: dict[str, int] = {
 }
 
 FIGURE_LINES = 5
-# Lessons that still draw with more lines than that. A lesson leaves this list for good.
-LONG_FIGURES = frozenset({"00", "01", "02", "03", "07", "08", "09", "10", "11"})
+LONG_FIGURES = frozenset({"07"})  # lessons that still draw with more lines than that
 
 SLIDE_TYPES = frozenset({"slide", "subslide", "fragment", "skip", "notes", "-"})
 
@@ -210,8 +209,10 @@ def short_cells(lesson: Lesson) -> Iterator[str]:
 
 @rule
 def figures_cost_few_lines(lesson: Lesson) -> Iterator[str]:
-    """A cell that draws says what, and leaves how to the helpers of `plots`."""
+    """A cell that draws says what, and leaves how to the helpers of `plots`; or its source is hidden."""
     for place, cell in lesson.cells("code"):
+        if cell.metadata.get("jupyter", {}).get("source_hidden"):
+            continue
         lines = sum(bool(line.strip()) for line in cell.source.splitlines())
         if "plots.show(" in cell.source and lines > FIGURE_LINES and lesson.number not in LONG_FIGURES:
             yield f"cell {place} takes {lines} lines to draw, more than {FIGURE_LINES}: give the rest a home in `plots`"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mobilenet_lib.plots.look import LINE_STYLES, MARKERS, PALETTE, figure
 from mobilenet_lib.statistics import mean_effects
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from matplotlib.figure import Figure
 
@@ -85,3 +86,48 @@ def by_seed(
     what = f"{len(table)} points, one per seed, with their mean and its 95 % confidence interval, of {xlabel}"
     line = "" if mark is None else f" A line at {form.format(mark)}."
     return fig, f"{what}: {'; '.join(said)}.{line}{f' Conditions: {told}.' if told else ''}"
+
+
+def scatter(
+    groups: Mapping[str, np.ndarray],
+    xlabel: str,
+    ylabel: str,
+    *,
+    title: str = "",
+    level: tuple[float, str] | None = None,
+    front: np.ndarray | None = None,
+    diagonal: bool = False,
+    ticks: Sequence[float] = (),
+) -> tuple[Figure, str]:
+    """Points [points, 2] of groups by their names, each with its own mark, and their ranges in words.
+
+    level: a height and what it is called, as a dashed line. front: points that a staircase joins. diagonal: draw the
+    line of equal numbers. ticks: the numbers on the horizontal axis, which is then logarithmic.
+    """
+    fig, axes = figure(width=5 if diagonal else 8, height=3.6)
+    for place, (name, points) in enumerate(groups.items()):
+        axes.plot(*points.T, MARKERS[place], color=PALETTE[place], linestyle="", label=name)
+    if front is not None:
+        axes.plot(*front.T, "k--", marker="", drawstyle="steps-post", label="front")
+    if level:
+        axes.axhline(level[0], color="black", linestyle="--", label=level[1])
+    if diagonal:
+        middle = float(np.mean([points.mean() for points in groups.values()]))
+        axes.axline((middle, middle), slope=1, color="grey", linewidth=1, marker="")
+    axes.set(xlabel=f"{xlabel} (log scale)" if len(ticks) else xlabel, ylabel=ylabel)
+    axes.set_title(textwrap.fill(title, 100), fontsize=9, weight="normal")
+    if len(ticks):
+        axes.set(xscale="log")
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    fig.legend(loc="outside right upper")
+    words = "; ".join(f"{len(points)} of {name}, {_span(points)}" for name, points in groups.items())
+    extra = [f"a dashed line at {level[0]:.1f}: {level[1]}"] if level else []
+    extra += ["the line of equal numbers"] if diagonal else []
+    extra += [f"a front of {len(front)}, {_span(front)}"] if front is not None else []
+    what = f"Points of {ylabel} over {xlabel}{', log scale' if len(ticks) else ''}: {words}"
+    return fig, f"{'; with '.join([what, *extra])}.{f' Conditions: {title}.' if title else ''}"
+
+
+def _span(points: np.ndarray) -> str:
+    low, high = points.min(0), points.max(0)
+    return f"{low[1]:.4g} to {high[1]:.4g} over {low[0]:,.4g} to {high[0]:,.4g}"

@@ -234,3 +234,15 @@ def test_a_letter_that_no_font_has_is_written_as_its_number(monkeypatch):
     only = {"DejaVu Sans": look._fonts()["DejaVu Sans"]}
     monkeypatch.setattr(look, "_fonts", lambda: only)
     assert plots.readable("猫 cat") == "U+732B cat"
+
+
+def test_a_scatter_tells_its_groups_front_and_level():
+    groups = {"V1": np.array([[10, 60], [100, 70]]), "V2": np.array([[10, 62]])}
+    fig, told = plots.scatter(groups, "M MACs", "accuracy (%)", front=groups["V2"], level=(65, "all"), ticks=(10, 100))
+    assert "2 of V1, 60 to 70 over 10 to 100; 1 of V2, 62 to 62 over 10 to 10" in told
+    assert "a dashed line at 65.0: all" in told
+    assert "a front of 1, 62 to 62" in told
+    (axes,) = fig.axes
+    assert [line.get_label() for line in axes.lines] == ["V1", "V2", "front", "all"]
+    assert (axes.get_xscale(), axes.get_xlabel()) == ("log", "M MACs (log scale)")
+    assert len({line.get_marker() for line in axes.lines[:2]}) == 2
