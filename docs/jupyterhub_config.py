@@ -113,10 +113,7 @@ c.JupyterHub.concurrent_spawn_limit = 10
 # sign of life, a silent one is none.
 c.Spawner.args = [f"--MappingKernelManager.cull_idle_timeout={IDLE_SECONDS}"]
 c.JupyterHub.services = [
-    {
-        "name": "idle-culler",
-        "command": [sys.executable, "-m", "jupyterhub_idle_culler", f"--timeout={IDLE_SECONDS}"],
-    }
+    {"name": "idle-culler", "command": [sys.executable, "-m", "jupyterhub_idle_culler", f"--timeout={IDLE_SECONDS}"]}
 ]
 c.JupyterHub.load_roles = [
     {
