@@ -226,8 +226,8 @@ def test_one_seed_less_than_needed_would_be_too_few(effect):
 
     def power(number: int) -> float:
         limit, free = statistics.student_t(number), number - 1
-        seen = lambda squares: stats.norm.cdf(effect * math.sqrt(number) - limit * np.sqrt(squares / free))  # noqa: E731
-        return stats.chi2(free).expect(seen)
+        shift = effect * math.sqrt(number)
+        return stats.chi2(free).expect(lambda squares: stats.norm.cdf(shift - limit * np.sqrt(squares / free)))
 
     needed = statistics.seeds_needed(effect, 1)
     assert power(needed - 1) < 0.8 <= power(needed)
