@@ -4,7 +4,8 @@ Paddle's launcher starts the processes and tells each its rank; `training.fit` t
 
     uv run python -m paddle.distributed.launch --nproc_per_node 2 mobilenet-train --model mobilenet_v2 --data cifar10
 
-They talk through gloo on CPUs and NCCL on GPUs. All draw the same order and the same augmentation from the seed, and
+They talk through gloo on CPUs and NCCL on GPUs; on one machine with Linux, where no other machine can reach them once
+all have met. All draw the same order and the same augmentation from the seed, and
 average their gradients, so that the weights stay equal. What differs from one process on the same batches:
 
 - Batch norm uses the mean and variance of a process's own part in training, as is usual. The running statistics are
