@@ -1,8 +1,8 @@
-"""The sample configuration in a real JupyterHub, with its real proxy: two learners, each with a copy of their own.
+"""The sample configuration: what it does by itself, and in a real JupyterHub with its real proxy and two learners.
 
-Neither is a dependency of the course, so that this test skips wherever they are not installed, also with CI=true; a
-fresh run of `.ci/run` does not have them. Accounts of the system, limits and HTTPS are not tried here: the users are
-made up, and their servers are plain processes of whoever runs the test. To run it:
+Neither is a dependency of the course, so that the test with the hub skips wherever they are not installed, also with
+CI=true; a fresh run of `.ci/run` does not have them. Accounts of the system, limits and HTTPS are not tried here: the
+users are made up, and their servers are plain processes of whoever runs the test. To run it:
 
     uv sync && uv pip install jupyterhub jupyterhub-idle-culler && npm install --global configurable-http-proxy
     uv run pytest tests/test_jupyterhub.py
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -20,11 +21,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import requests
 from patience import patience
 from servers import free_port
+from traitlets.config.loader import PyFileConfigLoader
 from websocket import create_connection
 
 from mobilenet_lib.course import handout
@@ -32,7 +35,8 @@ from mobilenet_lib.course.lessons import LESSONS
 
 _MISSING = [name for name in ("jupyterhub", "jupyterhub_idle_culler") if find_spec(name) is None]
 _MISSING += [name for name in ("configurable-http-proxy",) if shutil.which(name) is None]
-pytestmark = pytest.mark.skipif(bool(_MISSING), reason=f"not installed: {', '.join(_MISSING)} (see this file's head)")
+_WITHOUT = f"not installed: {', '.join(_MISSING)} (see this file's head)"
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="JupyterHub is not for Windows")
 
 SAMPLE = Path(__file__).resolve().parents[1] / "docs" / "jupyterhub_config.py"
 FIRST, SECOND = (lesson.file_name for lesson in LESSONS[:2])
@@ -58,6 +62,46 @@ def shared(tmp_path) -> Path:
     handout.write(notebooks, handout.CLOSED)
     (tmp_path / "shared" / "cifar-10-python.tar.gz").touch()
     return tmp_path / "shared"
+
+
+@pytest.fixture
+def sample(shared, monkeypatch):
+    """The configuration as JupyterHub reads it."""
+    monkeypatch.setenv("COURSE_SHARED", str(shared))
+    return PyFileConfigLoader(str(SAMPLE)).load_config()
+
+
+def test_a_copy_is_made_once_and_stays_whatever_is_in_it(tmp_path, sample):
+    home = tmp_path / "a home"
+    notebooks = home / "mobilenet-course" / "notebooks"
+    (home / "mobilenet-course" / "notebooks.part").mkdir(parents=True)
+    (home / "mobilenet-course" / "notebooks.part" / "half.ipynb").touch()  # of a start that a full disk has ended
+    shell = sample.Spawner.cmd[: sample.Spawner.cmd.index("start") + 1]
+    variables = {**sample.Spawner.environment, "HOME": str(home), "COURSE_HAND_IN": str(tmp_path)}
+
+    def start() -> set[str]:
+        done = subprocess.run(
+            [*shell, "echo", "an argument"], env=variables, capture_output=True, text=True, check=True
+        )
+        assert (done.stdout, done.stderr) == ("an argument\n", "")
+        return {path.name for path in notebooks.iterdir()}
+
+    assert start() == {FIRST, SECOND}
+    (notebooks / FIRST).write_text("mine")
+    (notebooks / SECOND).unlink()
+    assert start() == {FIRST}
+    assert (notebooks / FIRST).read_text() == "mine"
+    assert (home / "hand-in").resolve() == tmp_path
+    notebooks.parent.rename(home / "old")
+    assert start() == {FIRST, SECOND}
+
+
+def test_what_is_handed_in_lies_in_a_folder_of_its_own(shared, sample):
+    spawner = SimpleNamespace(user=SimpleNamespace(name="nobody-of-that-name"), environment=sample.Spawner.environment)
+    sample.Spawner.pre_spawn_hook(spawner)
+    folder = Path(spawner.environment["COURSE_HAND_IN"])
+    assert folder == shared / "exports" / "nobody-of-that-name"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o2750
 
 
 @contextmanager
@@ -150,6 +194,7 @@ print(get_ipython().custom_exceptions)
 """
 
 
+@pytest.mark.skipif(bool(_MISSING), reason=_WITHOUT)
 def test_two_learners_each_get_a_copy_and_keep_it(tmp_path, shared):
     with hub(tmp_path, shared) as address:
         ada, bob = (Learner(address, name) for name in ("ada", "bob"))
