@@ -122,7 +122,7 @@ def _two_factors(outcomes: pd.DataFrame, factors: Mapping[str, tuple[str, str]])
     """Each factor with the columns in which it is on. ValueError where they do not make a 2×2 design."""
     found = [(name, set(columns)) for name, columns in factors.items()]
     known = all(columns <= set(outcomes) for _, columns in found)
-    fits = len(found) == 2 and known and [len(columns) for _, columns in found] == [2, 2]
+    fits = known and [len(columns) for _, columns in found] == [2, 2]
     if not fits or len(outcomes.columns) != 4 or len(found[0][1] & found[1][1]) != 1:
         raise ValueError(
             "a 2×2 design has four columns and two factors, each on in two columns, both on in one; not "

@@ -27,9 +27,13 @@ ROOT = Path(__file__).resolve().parent.parent
 # The module, and the tests that must notice a change in it.
 TARGETS = {
     "cost": ("mobilenet_lib.cost", ["test_cost.py"]),
-    "architectures": ("mobilenet_lib.architectures", ["test_architectures.py", "test_papers.py"]),
+    "architectures": ("mobilenet_lib.architectures", ["test_architectures.py", "test_papers.py", "test_baselines.py"]),
     "baselines": ("mobilenet_lib.baselines", ["test_baselines.py"]),
     "counting": ("mobilenet_lib.counting", ["test_counting.py"]),
+    "layers": ("mobilenet_lib.layers", ["test_models.py", "test_baselines.py"]),
+    "papers": ("mobilenet_lib.papers", ["test_papers.py"]),
+    "reading": ("mobilenet_lib.course.questions._reading", ["course/test_guesses.py"]),
+    "statistics": ("mobilenet_lib.statistics", ["test_statistics.py"]),
     "checking": ("mobilenet_lib.course.exercises._checking", ["course/test_exercises.py"]),
     "values": ("mobilenet_lib.course.exercises._values", ["course/test_exercises.py"]),
     "exercises": ("mobilenet_lib.course.exercises", ["course/test_exercises.py"]),

@@ -202,6 +202,7 @@ def test_pools_are_numbered_only_where_there_are_several_and_count_what_they_wri
 def test_classes_are_those_of_the_last_layer_and_one_channel_is_enough():
     assert mobilenet_v1(num_classes=7).num_classes == 7
     assert mobilenet_v1(1 / 32).blocks[0].out_channels == 1
+    assert mobilenet_v1(0.3, num_classes=10).rows[-1].params == 307 * 10  # without the bias
 
 
 def test_without_an_expansion_the_shortcut_is_the_depthwise_layers_own_input():

@@ -81,3 +81,9 @@ def test_a_network_is_found_where_it_is_defined(monkeypatch):
     monkeypatch.setitem(sys.modules, "mobilenet_lib.baselines", baselines)
     monkeypatch.setattr(papers, "find_spec", lambda name: True)
     assert papers._compute("macs", network="another") == papers._compute("macs", network="mobilenet_v2") == 300_774_272
+
+
+def test_a_stride_is_that_of_the_layer_named():
+    names = {"stem": 2, "separable1.depthwise": 1, "separable2.depthwise": 2}
+    found = {name: papers._compute("stride", network="mobilenet_v1", layer_name=name) for name in names}
+    assert found == names

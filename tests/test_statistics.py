@@ -130,6 +130,8 @@ def test_what_is_no_two_by_two_design_is_refused(factors):
 
 def test_mean_effects_judge_by_students_interval_and_count_seeds():
     effects = pd.DataFrame({"up": [1.0, 2, 3], "down": [-1.0, -2, -3], "open": [-1.0, 2, float("nan")]})
+    level = statistics.mean_effects(pd.DataFrame({"level": [0.0, 0, 1]}))  # 0 lies on neither side
+    assert tuple(level.loc["level", ["above 0", "below 0"]]) == (1, 0)
     table = statistics.mean_effects(effects)
     assert table["verdict"].to_dict() == {"up": "open", "down": "open", "open": "open"}
     assert tuple(table.loc["up", ["low", "high"]]) == pytest.approx(statistics.student_interval([1, 2, 3]))
@@ -201,6 +203,7 @@ def test_mean_difference_excludes_zero_exactly_where_p_is_below_five_per_cent():
     for shift in (0.2, 0.5, 0.57, 0.58, 0.6, 1.0):
         found = statistics.mean_difference([shift - 1, shift - 0.3, shift, shift + 0.2, shift + 0.9])
         assert (found["low"] > 0) == (found["p"] < 0.05)
+    assert [statistics.mean_difference([same] * 3)["p"] for same in (-0.5, 0.0, 0.5)] == [0, 1, 0]
 
 
 @pytest.mark.parametrize(("differences", "mean"), [([], math.nan), ([1.5], 1.5)])
@@ -215,6 +218,19 @@ def test_mean_difference_of_too_few_says_what_is_known(differences, mean):
 def test_seeds_needed_are_those_of_the_printed_tables(effect, pairs):
     """Pairs for a power of 80 % at 5 %, two-sided (J. Cohen's effects, as G*Power 3.1 gives them)."""
     assert statistics.seeds_needed(effect, 1) == statistics.seeds_needed(2 * effect, 2) == pairs
+
+
+@pytest.mark.parametrize("effect", [0.81, 1.68, 2.1])
+def test_one_seed_less_than_needed_would_be_too_few(effect):
+    """By integrating over the spread that is estimated, which follows a chi-squared distribution."""
+
+    def power(number: int) -> float:
+        limit, free = statistics.student_t(number), number - 1
+        shift = effect * math.sqrt(number)
+        return stats.chi2(free).expect(lambda squares: stats.norm.cdf(shift - limit * np.sqrt(squares / free)))
+
+    needed = statistics.seeds_needed(effect, 1)
+    assert power(needed - 1) < 0.8 <= power(needed)
 
 
 def test_seeds_needed_see_the_difference_as_often_as_was_asked_for():

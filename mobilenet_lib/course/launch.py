@@ -78,9 +78,7 @@ def serve(folder: Path, port: int | None = None, browser: bool = True) -> None:
     folder: holds `notebooks/`, or lessons. port: the port to use, or None for 8888 or the next free one. browser: open
     one.
     """
-    path = os.environ.get("JUPYTER_CONFIG_PATH")
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(_CONFIGURATION)] + ([path] if path else []))
-    os.environ.setdefault("PYTHONSTARTUP", str(_CONFIGURATION / "kernel_startup.py"))
+    os.environ.update(jupyter_settings())
     for name in ("JUPYTER_PORT", "JUPYTER_PORT_RETRIES"):
         if not os.environ.get(name, "0").isdecimal():  # Kubernetes puts an address there for a service of that name
             print(f"mobilenet-course: {name} is no number and is not used.", file=sys.stderr)
@@ -94,6 +92,16 @@ def serve(folder: Path, port: int | None = None, browser: bool = True) -> None:
     # The server begins to listen when its loop starts. An address printed before that may refuse the first visit.
     server.io_loop.add_callback(print, f"The course is open at\n\n    {address}\n\nStop it with Ctrl+C.", flush=True)
     server.start()
+
+
+def jupyter_settings() -> dict[str, str]:
+    """The environment variables that make a Jupyter server the course's, also without this command: JupyterLab asks
+    about no news, and kernels explain two puzzling errors. What is set here already stays.
+    """
+    path = os.environ.get("JUPYTER_CONFIG_PATH")
+    startup = os.environ.get("PYTHONSTARTUP", str(_CONFIGURATION / "kernel_startup.py"))
+    folders = os.pathsep.join([str(_CONFIGURATION)] + ([path] if path else []))
+    return {"JUPYTER_CONFIG_PATH": folders, "PYTHONSTARTUP": startup}
 
 
 def server_arguments(folder: Path, token: str, port: int | None, browser: bool) -> list[str]:

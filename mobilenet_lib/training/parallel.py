@@ -4,7 +4,8 @@ Paddle's launcher starts the processes and tells each its rank; `training.fit` t
 
     uv run python -m paddle.distributed.launch --nproc_per_node 2 mobilenet-train --model mobilenet_v2 --data cifar10
 
-They talk through gloo on CPUs and NCCL on GPUs. All draw the same order and the same augmentation from the seed, and
+They talk through gloo on CPUs and NCCL on GPUs; on one machine with Linux, where no other machine can reach them once
+all have met. All draw the same order and the same augmentation from the seed, and
 average their gradients, so that the weights stay equal. What differs from one process on the same batches:
 
 - Batch norm uses the mean and variance of a process's own part in training, as is usual. The running statistics are
@@ -20,9 +21,12 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import socket
+import sys
 from collections.abc import Iterator
 
 import numpy as np
+import psutil
 
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.runs import Run
@@ -40,8 +44,22 @@ class ProcessLost(OSError):
 def start() -> None:
     """Meet the other processes where Paddle's launcher started several; nothing otherwise, or a second time."""
     if int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1 and not _dist.is_initialized():
+        host, _, port = os.environ.get("PADDLE_MASTER", "").rpartition(":")
+        all_here = host.startswith("127.") and sys.platform == "linux"
+        if all_here:
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         with contextlib.redirect_stderr(io.StringIO()):  # a list of flags that nobody set
             _dist.init_parallel_env()
+        if all_here:
+            _answer_on_loopback_alone(int(port))
+
+
+def _answer_on_loopback_alone(port: int) -> None:
+    """Paddle's store, in which the processes meet, listens on every network and has no setting for that."""
+    for one in psutil.Process().net_connections("tcp"):
+        if one.status == psutil.CONN_LISTEN and one.laddr.port == port:
+            with socket.socket(fileno=os.dup(one.fd)) as store, contextlib.suppress(OSError):  # Linux before 5.7
+                store.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
 
 
 def processes() -> int:

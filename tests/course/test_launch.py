@@ -200,6 +200,18 @@ def test_the_first_lesson_is_opened_on_this_machine_only_with_a_token(course):
     } <= set(launch.server_arguments(course, "secret", port=None, browser=True))
 
 
+def test_the_settings_can_be_had_without_the_command(monkeypatch):
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "theirs")
+    monkeypatch.delenv("PYTHONSTARTUP")
+    settings = launch.jupyter_settings()
+    ours, theirs = settings["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    assert (Path(ours) / "labconfig").is_dir()
+    assert theirs == "theirs"
+    assert Path(settings["PYTHONSTARTUP"]).is_file()
+    monkeypatch.setenv("PYTHONSTARTUP", "mine.py")
+    assert launch.jupyter_settings()["PYTHONSTARTUP"] == "mine.py"
+
+
 def test_check_reports_and_returns_the_state(monkeypatch, capsys, served):
     fine, bad = readiness.Check("A", True, "found a"), readiness.Check("B", False, "no b", "get b")
     monkeypatch.setattr(readiness, "readiness", lambda: [fine])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import sys
 from itertools import product
 from pathlib import Path
@@ -180,3 +181,13 @@ def test_the_readiness_check_knows_paddle_and_where_it_has_wheels(project):
     for system, machine, name in MACHINES:
         wanted = paddle.marker.evaluate({"sys_platform": system, "platform_machine": machine})
         assert readiness.check_wheel(name, machine).ok == wanted, (name, machine)
+
+
+def test_the_readmes_two_commands_are_those_of_ci_and_of_the_advice():
+    """Learners do without the tests' tools, which uv takes by itself for the second."""
+    readme, ci = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", ".ci/run"))
+    start, prove = re.findall(r"```sh\n(.+)\n```", readme)[:2]
+    assert start == "pip install uv && uv run --no-dev mobilenet-course"
+    assert start.removeprefix("pip install uv && ") in readiness._USE_UV
+    assert prove == "uv run pytest"
+    assert ci.splitlines()[-1].startswith('exec "${uv[@]}" run --locked pytest ')

@@ -6,11 +6,14 @@ Also the networks and images of that test, for the process that trains alone.
 from __future__ import annotations
 
 import json
+import os
+import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 from test_training import curves, fit, interrupt_in_pass, small_net, stripes, weights
 
 from mobilenet_lib import training
@@ -42,10 +45,21 @@ def refused(**changes) -> str:
     return "not refused"
 
 
+def networks() -> list[list[str]]:
+    """Of each port on which this process listens: its address, and the network device it is bound to, "" for all."""
+    every = []
+    for one in psutil.Process().net_connections("inet"):
+        if one.status == psutil.CONN_LISTEN:
+            with socket.socket(fileno=os.dup(one.fd)) as port:
+                device = port.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
+            every.append([one.laddr.ip, device.decode().rstrip("\0")])
+    return every
+
+
 def main(folder: Path) -> None:
     parallel.start()
     rank = parallel.rank()
-    found = {}
+    found = {"networks": networks() if sys.platform == "linux" else []}
     with parallel.first_alone():
         if rank == 0:
             (folder / "loaded").touch()

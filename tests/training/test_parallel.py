@@ -92,6 +92,13 @@ def test_the_first_loads_the_data_before_the_other(together):
     assert [found(together, rank)["loaded"] for rank in (0, 1)] == [True, True]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can bind Paddle's port to loopback later")
+def test_on_one_machine_no_other_can_reach_them(together):
+    """Paddle's store listens on 0.0.0.0; bound to the loopback device, it refuses whatever comes from a network."""
+    assert found(together, 0)["networks"] == [["0.0.0.0", "lo"]]
+    assert found(together, 1)["networks"] == []
+
+
 def test_what_two_processes_cannot_do_is_refused_in_both(together):
     for rank in (0, 1):
         report = found(together, rank)
