@@ -143,7 +143,7 @@ def test_nothing_has_a_ratio_to_nothing():
     ("typed", "number"),
     [
         *((typed, 36) for typed in ("36", " 36 ", "36 MACs", "36 macs", "36 MAC", "~36", "≈ 36", "about 36", "ca. 36")),
-        *((typed, 36) for typed in ("36?", "36.", "３６", "约36", "36左右", "x36", "36x", "36 times", "4 * 9 = 36")),
+        *((typed, 36) for typed in ("36?", "36.", "３６", "约36", "36左右", "x36", "36x", "36 times", "36个", "36 次", "4 * 9 = 36")),
         *(
             (typed, 1200)
             for typed in ("1,200", "1，200", "1 200", "1_200", "1’200", "1.2k", "1.2 thousand", "１．２千")
@@ -175,9 +175,12 @@ def test_number_is_read(typed, number):
         ("million weights", 0.5, ("0.5", "0.5M", "500k", "0.5 million weights")),
         ("MB", 17, ("17", "17M", "17 MB", "17,000 kB", "17e6", "17 million bytes")),
         ("kB", 884, ("884", "884k", "884 kB", "0.884 MB", "884,000 bytes")),
-        ("times fewer", 2.5, ("2.5", "2.5x", "2.5 times", "2.5 fold", "2.5 times fewer")),
-        ("networks of six", 4, ("4", "4 of six", "4 networks")),
-        ("of the standard MACs", 0.125, ("1/8", "0.125", "12.5 %", "1/8 of the standard MACs")),
+        ("times fewer", 2.5, ("2.5", "2.5x", "2.5×", "2.5 ×", "2.5 times", "2.5 fold", "2.5-fold", "2.5 times less")),
+        ("networks of six", 4, ("4", "4 of six", "4 networks", "4/6", "4 of 6", "4 out of six")),
+        ("of the standard MACs", 0.125, ("1/8", "0.125", "12.5 %", "1 in 8", "1/8 of the standard MACs")),
+        ("pixels", 7, ("7", "7×7", "7x7 px", "7 * 7 pixels", "7²", "7 pixels")),
+        ("pixels", 70, ("7×10", "70")),
+        ("million parameters", 4.2, ("4.2", "4.2M params", "4.2M parameters")),
     ],
 )
 def test_a_unit_may_be_written_or_left_out(unit, number, ways):
@@ -197,6 +200,15 @@ def test_zero_is_a_guess_where_there_may_be_none(typed):
     assert read_number(typed, "%", zero=True) == 0
     with pytest.raises(ValueError, match="above zero"):
         read_number(typed, "%")
+
+
+def test_of_a_range_one_number_is_asked():
+    for typed in ("30-40", "1,000 – 2,000"):
+        with pytest.raises(ValueError, match=f"{typed}” is a range. Give one number"):
+            read_number(typed, "MACs")
+    with pytest.raises(ValueError, match="Of a range, give one number"):
+        read_number("30 to 40", "MACs")
+    assert read_number("40 - 30", "MACs") == 10
 
 
 def test_zero_depends_on_the_unit_alone():

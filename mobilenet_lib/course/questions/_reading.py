@@ -34,7 +34,16 @@ _SCALES = {
 _BYTES = {"b": 1, "byte": 1, "bytes": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 _PER_CENT = frozenset({"%", "percent", "pct"})
 # Words that may stand behind a number, besides those of its unit.
-_FILLERS = frozenset({"x", "times", "fold", "of", "the", "or", "so", "left", "px", "pp", "左", "右", "倍"})
+_FILLERS = frozenset({"x", "times", "fold", "of", "the", "or", "so", "left", "px", "pp", "左", "右", "倍", "个", "個", "次"})
+_FILLERS |= {"less", "fewer", "more", "param", "params"}
+# What says a fraction, a factor or a width in another way: 1 in 32, 22.8×, 4-fold; 7×7 pixels, where a width is asked;
+# 3 of 6 or 3/6, where networks of six are counted.
+_SAID = ((r"(?<=\d) +in +(?=\d)", "/"), (r"\* *$", " x"), (r"(?<=\d)-fold", " fold"))
+_SAID_IN = {
+    "pixels": (r"^(\d+) *(?:[*x] *\1|\*\*\(?2\)?|\^2)(?= *(?:$|p))", r"\1"),
+    "networks of six": (r"^(\d) *(?:/|of|out of) *(?:6|six)\b", r"\1"),
+}
+_RANGE = re.compile(r"[\d.,]+ *- *[\d.,]+")
 
 _OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
@@ -57,12 +66,15 @@ def read_number(text: str, unit: str = "", zero: bool = False) -> int | float:
     if not typed:
         raise ValueError("The field is empty. Type a number, for example 1500, 1.5k or 1.5e3, then press Enter.")
     try:
-        value, per_cent = _value(_plain(typed), unit)
+        plain = _plain(typed, unit)
+        value, per_cent = _value(plain, unit)
     except (ValueError, SyntaxError, ArithmeticError, RecursionError):
         raise ValueError(
             f"“{typed}” is not a number that can be read here. Write it like 750, 1,500, 0.15, 1.5e6, 1.5M or 1/6, "
-            "with a point before decimals."
+            "with a point before decimals. Of a range, give one number."
         ) from None
+    if value < 0 and _RANGE.fullmatch(plain):
+        raise ValueError(f"“{typed}” is a range. Give one number: the one you would bet on.")
     if not (SMALLEST < value < LARGEST or (zero and value == 0)):
         least = "a number of at least zero" if zero else "a number above zero"
         raise ValueError(f"“{typed}” cannot be the answer: it must be {least}, and not beyond all bounds.")
@@ -71,13 +83,16 @@ def read_number(text: str, unit: str = "", zero: bool = False) -> int | float:
     return int(value) if value.denominator == 1 else float(value)
 
 
-def _plain(typed: str) -> str:
+def _plain(typed: str, unit: str = "") -> str:
     """One way of writing digits, signs and letters, without an "about" before it and a "?" behind it."""
     text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda found: f"**({found[0].translate(_SUPERSCRIPTS)})", typed)
     text = re.sub("(\\d?)([\u00bc-\u00be\u2150-\u215e])", _mixed, text)
     text = unicodedata.normalize("NFKC", text).lower().translate(_SIGNS).replace("per cent", "percent")
     text = text.rpartition("=")[2].rstrip("?!。. ")
-    return text[found.end() :] if (found := _ABOUT.match(text)) else text
+    text = text[found.end() :] if (found := _ABOUT.match(text)) else text
+    for form, meant in (*_SAID, *([_SAID_IN[unit]] if unit in _SAID_IN else ())):
+        text = re.sub(form, meant, text)
+    return text
 
 
 def _mixed(found: re.Match[str]) -> str:
