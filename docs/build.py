@@ -19,7 +19,8 @@ from sphinx.ext.autodoc.mock import mock
 from mobilenet_lib import course, widgets
 from mobilenet_lib.course.guess_form import GuessForm
 
-OWN_FILES = ("conf.py", *(f"_static/{name}" for name in ("site.css", "site.js", "search.js", "mount.js", "favicon.svg")))
+STATIC = ("site.css", "site.js", "search.js", "mount.js", "favicon.svg")
+OWN_FILES = ("conf.py", *(f"_static/{name}" for name in STATIC))
 ROOT_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 NOT_IMPORTED = ["paddle", "paddle2onnx", "onnxruntime"]
 

@@ -112,13 +112,14 @@ def _as_rst(app, what, name, obj, options, lines: list[str]) -> None:
 def _describe(app, pagename: str, templatename: str, context: dict, doctree) -> None:
     """What search engines and those who get a link to the page are told, and the scripts that the page needs."""
     body = context.get("body", "")
-    title = re.sub("<[^>]*>", "", context.get("title", ""))
+    title = re.sub("<[^>]*>", "", context.get("title", "")) or project
     told = {"og:title": html.unescape(title), "og:site_name": project, "og:type": "article" if doctree else "website"}
     if what := _description(pagename, doctree):
         told |= {"description": what, "og:description": what}
     if html_baseurl:
         told |= {"og:url": context["pageurl"], "og:image": f"{html_baseurl}_static/course.png"}
-    lines = [f'<meta {"property" if ":" in name else "name"}="{name}" content="{html.escape(text)}" />' for name, text in told.items()]
+    kinds = {name: "property" if ":" in name else "name" for name in told}
+    lines = [f'<meta {kinds[name]}="{name}" content="{html.escape(text)}" />' for name, text in told.items()]
     context["metatags"] = "\n".join([context.get("metatags", ""), *lines])
     explorers = sorted(set(re.findall(r'data-explorer="(\w+)"', body)))
     needed = [*explorers, "mount"] if explorers else []

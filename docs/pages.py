@@ -25,15 +25,24 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 # The figure that stands for a lesson on the front page, by the id of its cell.
 FIGURES = {
-    **{"00": "cupphoto", "01": "sobelsee", "02": "photodep", "03": "block-drawing", "04": "journey3", "05": "spirals-plot"},
-    **{"06": "widths-plot", "07": "layers-record", "08": "mistakes-plot", "09": "recorded-plot", "10": "imgbits8"},
+    "00": "cupphoto",
+    "01": "sobelsee",
+    "02": "photodep",
+    "03": "block-drawing",
+    "04": "journey3",
+    "05": "spirals-plot",
+    "06": "widths-plot",
+    "07": "layers-record",
+    "08": "mistakes-plot",
+    "09": "recorded-plot",
+    "10": "imgbits8",
     "11": "carefigs",
 }
 _FIGURE_SIZE = (560, 320)  # pixels at most, for screens with two of them to a point
 
 _EXPLORER = re.compile(r'<div data-explorer="(\w+)"')
 _LINK_IN_OUTPUT = re.compile(r'(href=\\"\d\d_\w+)\.ipynb')
-_PREDICT = re.compile(r'\s*predict\("([\w.]+)"\)\s*')
+_PREDICT = re.compile(r'^predict\("([\w.]+)"\)$', re.MULTILINE)
 # What JupyterLab keeps collapsed, and the tags with which MyST-NB folds it.
 _FOLDED = {"outputs_hidden": "hide-output", "source_hidden": "hide-input"}
 _EXPORT = re.compile(r"^export (default )?", re.MULTILINE)
@@ -56,9 +65,9 @@ def lesson_page(lesson: course.Lesson) -> str:
     page.cells = [cell for cell in page.cells if cell.metadata.get("slideshow", {}).get("slide_type") != "notes"]
     for cell in page.cells:
         tags = [tag for key, tag in _FOLDED.items() if cell.metadata.get("jupyter", {}).get(key)]
-        if asked := cell.cell_type == "code" and _PREDICT.fullmatch(cell.source):
+        if asked := cell.cell_type == "code" and _PREDICT.search(cell.source):
             cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": guess_place(asked[1])})]
-            tags = ["remove-input"]
+            tags = ["remove-input"] if asked[0] == cell.source.strip() else []
         elif cell.cell_type == "code" and only_draws(cell.source):
             tags = list(dict.fromkeys([*tags, "hide-input"]))
         if tags:
@@ -79,7 +88,7 @@ def only_draws(source: str) -> bool:
 
 
 def guess_place(question_id: str) -> str:
-    """The question, for a page without JavaScript too, with all that its form needs, the truth among it, out of sight."""
+    """The question as a page without JavaScript shows it, and out of sight all that its form needs, with the truth."""
     asked = question(question_id)
     known = {
         "prompt": Message("question", "Predict, then see", (asked.prompt,)).page,
@@ -88,8 +97,8 @@ def guess_place(question_id: str) -> str:
     }
     hidden = base64.b64encode(json.dumps(known).encode()).decode()
     choices = [f"Choose: {' · '.join(asked.choices)}."] if asked.choices else []
-    shown = Message("question", "Predict, then see", (asked.prompt, *choices, "The form for your guess needs JavaScript."))
-    return f'<div data-guess="{hidden}">{shown.page}</div>'
+    shown = (asked.prompt, *choices, "The form for your guess needs JavaScript.")
+    return f'<div data-guess="{hidden}">{Message("question", "Predict, then see", shown).page}</div>'
 
 
 def guess_script() -> str:
@@ -168,7 +177,7 @@ def _figure(number: str, cell_id: str) -> dict[str, str]:
     found = (output.data for cell in cells for output in cell.outputs if "image/png" in output.get("data", {}))
     if figure := next(found, None):
         return figure
-    raise ValueError(f"lesson {number} has no figure in a cell {cell_id!r}: name another one in FIGURES (docs/pages.py)")
+    raise ValueError(f"lesson {number} has no figure in a cell {cell_id!r}: name another in FIGURES (docs/pages.py)")
 
 
 def _small(png: str) -> bytes:

@@ -3,6 +3,6 @@ Search.htmlToText = (page, anchor) => {
   const text = new DOMParser().parseFromString(page, "text/html").querySelector("article.bd-article");
   if (!text) return "";
   const place = (anchor && text.querySelector(anchor)) || text;
-  place.querySelectorAll(".headerlink, script, style, table, nav, details, .explorer-static").forEach((one) => one.remove());
+  place.querySelectorAll(".headerlink, h1, script, style, table, nav, details, .explorer-static").forEach((one) => one.remove());
   return place.textContent;
 };

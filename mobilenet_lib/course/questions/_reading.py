@@ -58,7 +58,7 @@ def read_number(text: str, unit: str = "", zero: bool = False) -> int | float:
         raise ValueError("The field is empty. Type a number, for example 1500, 1.5k or 1.5e3, then press Enter.")
     try:
         value, per_cent = _value(_plain(typed), unit)
-    except (ValueError, SyntaxError, ArithmeticError, RecursionError):
+    except (ValueError, SyntaxError, ArithmeticError, RecursionError, KeyError):
         raise ValueError(
             f"“{typed}” is not a number that can be read here. Write it like 750, 1,500, 0.15, 1.5e6, 1.5M or 1/6, "
             "with a point before decimals."
