@@ -422,7 +422,7 @@ def test_the_front_page_is_light_and_its_stepper_lives(visit):
 
 
 def test_nothing_keeps_anybody_from_reading_a_page(visit, pages, site):
-    """axe-core finds nothing, of any level, on any page. For contrast, which another test measures, it takes minutes."""
+    """axe-core finds nothing, of any level, on any page. For contrast it takes minutes; another test measures that."""
     page, found = visit("about:blank"), {}
     options = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": False}}}
     for path in pages:
