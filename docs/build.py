@@ -6,32 +6,47 @@ Needs no network. The result is plain files: open `docs/_build/html/index.html`,
 from __future__ import annotations
 
 import argparse
-import ast
-import inspect
 import re
 import shutil
 import sys
 from pathlib import Path
 
-import nbformat
+import pages
+from pages import HERE, ROOT
 from sphinx.cmd.build import main as sphinx
 from sphinx.ext.autodoc.mock import mock
 
 from mobilenet_lib import course, widgets
-from mobilenet_lib.widgets._explorer import module
+from mobilenet_lib.course.guess_form import GuessForm
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-OWN_FILES = ("conf.py", "_static/site.css")
-ROOT_PAGES = ("CONTRIBUTING.md", "CHANGELOG.md")
+STATIC = ("site.css", "site.js", "search.js", "mount.js", "favicon.svg")
+OWN_FILES = ("conf.py", *(f"_static/{name}" for name in STATIC))
+ROOT_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 NOT_IMPORTED = ["paddle", "paddle2onnx", "onnxruntime"]
 
-_EXPLORER = re.compile(r'<div data-explorer="(\w+)"')
 _LINK_TO_FILE = re.compile(r"\]\(([^)#:]+)\)")
-_LINK_IN_OUTPUT = re.compile(r'(href=\\"\d\d_\w+)\.ipynb')
-# What JupyterLab keeps collapsed, and the tags with which MyST-NB folds it.
-_FOLDED = {"outputs_hidden": "hide-output", "source_hidden": "hide-input"}
-_EXPORT = re.compile(r"^export (default )?", re.MULTILINE)
+# Of the theme's files: maps to its sources, and an icon font with a script of 1.5 MB for the dozen icons in `site.css`.
+_UNUSED = ("*.map", "fontawesome.js", "*.woff2", "*.woff", "*.ttf")
+# What the theme and MyST-NB write, and what a page needs instead.
+_MENDED = {
+    r'<script defer src="[^"]*/fontawesome\.js[^"]*"></script>': "",
+    # Only the page of search results searches.
+    r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>': "",
+    # Without JavaScript "auto" is no theme, and without a theme there are the light colours.
+    r"(<html [^>]*) data-theme=\"auto\"": r"\1",
+    # These name a control otherwise than the words on it.
+    r' aria-label="Toggle hidden content"': "",
+    r'(<button class="btn search-button-field[^>]*) aria-label="Search"': r"\1",
+    # The name of the course and the search field stand in no landmark else.
+    r'<div id="pst-primary-sidebar"(?! role)': '<div id="pst-primary-sidebar" role="navigation" aria-label="Course"',
+    # The corner of a table heads nothing.
+    r"<th(?: [^>]*)?>(?:<p></p>)?</th>": "<td></td>",
+    # The lines of a long signature are no list of definitions.
+    r"\n<dl>\n((?:<dd>.*</dd>\n)+)</dl>\n": lambda found: f'<span class="sig-lines">{_lines(found[1])}</span>',
+}
+_RULE = re.compile(r"([^{}]*)\{([^{}]*)\}")
+_NAME = re.compile(r"(?<!\\)[.#](-?[A-Za-z_][\w-]*)")
+_OPTIONAL = re.compile(r":(?:not|is|where|has)\([^()]*(?:\([^()]*\)[^()]*)*\)")  # one of several, or none
 
 
 def build(target: Path = HERE / "_build" / "html") -> Path:
@@ -40,16 +55,19 @@ def build(target: Path = HERE / "_build" / "html") -> Path:
     Raises RuntimeError where Sphinx warns, of a link to nowhere for instance; Sphinx has then printed about what.
     """
     target = target.expanduser().resolve()
-    pages, memory = (target.parent / f"{target.name}-{part}" for part in ("pages", "doctrees"))
-    _write(pages, staged())
+    sources, memory = (target.parent / f"{target.name}-{part}" for part in ("pages", "doctrees"))
+    _write(sources, staged())
+    # Sphinx copies these again, and warns where they differ from what it copies.
+    shutil.rmtree(target / "_static", ignore_errors=True)
     options = ["-b", "html", "-q", "-W", "--keep-going", "-d", str(memory)]
     # Nothing of the course's networks runs here, so Paddle need not be there, nor take its seconds.
     with mock(NOT_IMPORTED):
-        failed = sphinx([*options, str(pages), str(target)])
+        failed = sphinx([*options, str(sources), str(target)])
     if failed:
         # Else the next build would keep the page at fault, and not warn again.
         shutil.rmtree(memory)
         raise RuntimeError("the site was not built: see the warnings above")
+    _mend(target)
     return target
 
 
@@ -57,35 +75,25 @@ def staged() -> dict[str, bytes]:
     """Every file that Sphinx reads, by its path: lessons, explorers, and what the repository says of itself."""
     files = {name: (HERE / name).read_bytes() for name in OWN_FILES}
     files |= {name: (ROOT / name).read_bytes() for name in (*ROOT_PAGES, *linked_files())}
+    files |= pages.landing_figures() | {"_static/course.png": (HERE / "course.png").read_bytes()}
     for lesson in course.LESSONS:
-        files[f"notebooks/{lesson.file_name}"] = lesson_page(ROOT / "notebooks" / lesson.file_name).encode()
+        files[f"notebooks/{lesson.file_name}"] = pages.lesson_page(lesson).encode()
     texts = {
-        "explorers.md": explorers_page(),
-        "_static/explorers.js": explorers_script(),
+        "index.md": pages.landing_page(),
+        "explorers.md": pages.explorers_page(),
+        "library.md": pages.library_page(),
+        **pages.explorer_scripts(),
         "_static/explorers.css": widgets.Explorer._css,
-        "library.md": library_page(),
-        # The toctrees come last: they make the side bar.
-        "index.md": (ROOT / "README.md").read_text(encoding="utf-8")
-        + (HERE / "contents.md").read_text(encoding="utf-8"),
+        "_static/guess.js": pages.guess_script(),
+        "_static/guess.css": GuessForm._css,
     }
     return files | {name: text.encode() for name, text in texts.items()}
 
 
-def lesson_page(path: Path) -> str:
-    """The notebook for Sphinx: what is collapsed in JupyterLab is folded."""
-    notebook = nbformat.read(path, as_version=4)
-    for cell in notebook.cells:
-        tags = [tag for key, tag in _FOLDED.items() if cell.metadata.get("jupyter", {}).get(key)]
-        if tags:
-            cell.metadata["tags"] = [*cell.metadata.get("tags", []), *tags]
-    # Links in outputs, such as the map of the course, which Sphinx leaves as they are.
-    return _LINK_IN_OUTPUT.sub(r"\1.html", nbformat.writes(notebook))
-
-
 def linked_files() -> list[str]:
     """The files of the repository that its pages link to, such as the licence."""
-    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", *ROOT_PAGES)]
-    links = {link for text in texts for link in _LINK_TO_FILE.findall(text)}
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ROOT_PAGES]
+    links = {link for text in texts for link in _LINK_TO_FILE.findall(text)} - {*ROOT_PAGES}
     return sorted(link for link in links if not link.endswith(".ipynb") and (ROOT / link).is_file())
 
 
@@ -101,93 +109,61 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
             path.write_bytes(content)
 
 
-# --- Explorers ---
+# --- What the theme brings ---
 
 
-def static_forms() -> dict[str, tuple[course.Lesson, list[str]]]:
-    """The explorers of the lessons by name: the last lesson that shows it, and its outputs there as HTML."""
-    found = {}
-    for lesson in course.LESSONS:
-        notebook = nbformat.read(ROOT / "notebooks" / lesson.file_name, as_version=4)
-        for cell in notebook.cells:
-            pages = [output.get("data", {}).get("text/html", "") for output in cell.get("outputs", [])]
-            for name in _EXPLORER.findall("".join(pages)):
-                found[name] = (lesson, pages)
-    return found
+def _mend(site: Path) -> None:
+    """Mend the pages (twice is as good as once), and leave out what none of them uses."""
+    for pattern in _UNUSED:
+        for path in site.rglob(pattern):
+            path.unlink()
+    for path in _pages(site):
+        text = mended(path.read_text(encoding="utf-8"), searches=path.name == "search.html")
+        path.write_text(text, encoding="utf-8")
+    words, own = _words(site), {"site.css", "explorers.css", "guess.css"}
+    for path in [path for path in (site / "_static").rglob("*.css") if path.name not in own]:
+        path.write_text(used_styles(path.read_text(encoding="utf-8"), words), encoding="utf-8")
 
 
-def explorers_page() -> str:
-    """A page with every explorer of the lessons; on paper and without JavaScript, with their figures and tables."""
-    parts = [
-        "# Explorers",
-        "Move a slider and see what it costs. Everything is computed in this page, by the same rules as the library's "
-        "cost tables; nothing is sent anywhere. On paper, and in a browser without JavaScript, figures and tables "
-        "stand here instead.",
-    ]
-    for name, (lesson, pages) in static_forms().items():
-        what = inspect.getdoc(getattr(widgets, name)).split("\n\n")[0]
-        outputs = "\n".join(f'<div class="output">{page}</div>' for page in pages)
-        parts += [
-            f"## {name.replace('_', ' ').capitalize()}",
-            f"{what} It belongs to lesson [{lesson.number} · {lesson.title}](notebooks/{lesson.file_name}).",
-            f'```{{raw}} html\n<div class="cell_output">\n{outputs}\n</div>\n```',
-        ]
-    return "\n\n".join(parts) + "\n"
+def _pages(site: Path) -> list[Path]:
+    return [path for path in site.rglob("*.html") if "_static" not in path.parts]
 
 
-def explorers_script() -> str:
-    """One script with all explorers, which puts them over their static forms.
-
-    Not ES modules: a browser would not load those from a page that was opened as a file.
-    """
-    lines = ['"use strict";', "const EXPLORERS = {"]
-    for name in static_forms():
-        code = _EXPORT.sub(lambda found: "explorer = " if found[1] else "", module(name))
-        lines += [f"{name}: () => {{", "let explorer;", code, "return { ...explorer, plainModel };", "},"]
-    return "\n".join([*lines, "};", (HERE / "_static" / "mount.js").read_text(encoding="utf-8")])
+def mended(page: str, searches: bool = False) -> str:
+    """A page of the theme as it should be. searches: it keeps the scripts of the search."""
+    for found, put in _MENDED.items():
+        if not (searches and "searchindex" in found):
+            page = re.sub(found, put, page)
+    return page
 
 
-# --- Library ---
+def _lines(parameters: str) -> str:
+    return parameters.replace("<dd>", "<span>").replace("</dd>", "</span>")
 
 
-def library_page() -> str:
-    """Every public module of the library on one page, from the docstrings."""
-    package = ROOT / "mobilenet_lib"
-    rooms = ("data", "training", "plots", "experiments", "widgets")
-    sources = list(package.glob("[!_]*.py"))
-    for room in rooms:
-        sources += _public_modules(package / room)
-    sources.sort(key=_module_name)
-    parts = [
-        "# Library",
-        "What the lessons share, from the docstrings, module by module. Read `cost` first; the others follow it. Only "
-        "modules that train or measure import Paddle.",
-    ]
-    for path in sources:
-        text = path.read_text(encoding="utf-8")
-        if not ast.get_docstring(ast.parse(text)):
-            continue
-        # What `__all__` lists may come from private modules.
-        imported = ["   :imported-members:"] if re.search("^__all__", text, re.MULTILINE) else []
-        name = _module_name(path)
-        module_lines = ["```{eval-rst}", f".. automodule:: mobilenet_lib.{name}", *imported, "```"]
-        parts.append("\n".join([f"## {name}", "", *module_lines]))
-    return "\n\n".join(parts) + "\n"
+def _words(site: Path) -> set[str]:
+    """Every word of the pages and scripts: what is no word there is no class and no id of an element."""
+    sources = [*_pages(site), *(site / "_static").rglob("*.js")]
+    return {word for path in sources for word in re.findall(r"[\w-]+", path.read_text(encoding="utf-8"))}
 
 
-def _public_modules(folder: Path) -> list[Path]:
-    """The package alone where it says what is public in it, else its modules, and so on downwards."""
-    package = folder / "__init__.py"
-    if "__all__" in package.read_text(encoding="utf-8"):
-        return [package]
-    inner = [one for path in folder.glob("[!_]*/__init__.py") for one in _public_modules(path.parent)]
-    return [package, *folder.glob("[!_]*.py"), *inner]
+def used_styles(styles: str, words: set[str]) -> str:
+    """Style rules without those whose classes or ids are none of `words`, and without icon fonts."""
+
+    def kept(rule: re.Match[str]) -> str:
+        before, _, selectors = rule[1].rpartition(";")
+        if "Font Awesome" in rule[2] or "@font-face" in selectors:
+            return before
+        used = [one for one in _selectors(selectors) if words.issuperset(_NAME.findall(_OPTIONAL.sub("", one)))]
+        return f"{before};{','.join(used)}{{{rule[2]}}}".removeprefix(";") if used else before
+
+    styles = _RULE.sub(kept, re.sub(r"/\*.*?\*/", "", styles, flags=re.DOTALL))
+    return re.sub(r"@(?:media|supports)[^{}]*\{\s*\}", "", styles)
 
 
-def _module_name(path: Path) -> str:
-    """Below `mobilenet_lib`, with dots."""
-    parts = path.relative_to(ROOT / "mobilenet_lib").with_suffix("").parts
-    return ".".join(part for part in parts if part != "__init__")
+def _selectors(text: str) -> list[str]:
+    """The selectors of a rule: parted by commas, but for those within brackets."""
+    return re.split(r",(?![^(]*\))", text)
 
 
 def main() -> None:

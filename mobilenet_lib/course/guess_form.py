@@ -26,6 +26,7 @@ class GuessForm(anywidget.AnyWidget):
 
     _esm = (_HERE / "guess_form.js").read_text(encoding="utf-8")
     _css = (_HERE / "guess_form.css").read_text(encoding="utf-8")
+    CHOOSE = "Choose one of the answers first, with the mouse or the arrow keys."
 
     prompt = traitlets.Unicode().tag(sync=True)
     unit = traitlets.Unicode().tag(sync=True)
@@ -77,7 +78,7 @@ class GuessForm(anywidget.AnyWidget):
         if not self._question.choices:
             return read_number(text, self._question.unit, self._question.zero)
         if text not in self._question.choices:
-            raise ValueError("Choose one of the answers first, with the mouse or the arrow keys.")
+            raise ValueError(self.CHOOSE)
         return text
 
     def _keep(self, guess: Answer) -> None:

@@ -102,7 +102,7 @@ export function table(caption, header, rows) {
   const line = ([name, ...cells]) => make("tr", {}, make("th", { scope: "row" }, name), cells.map((cell) => make("td", {}, cell)));
   return make("div", { class: "mnx-scroll", tabindex: 0, role: "group", "aria-label": caption },
     make("table", {}, make("caption", {}, caption),
-      make("thead", {}, make("tr", {}, header.map((name) => make("th", { scope: "col" }, name)))),
+      make("thead", {}, make("tr", {}, header.map((name) => (name ? make("th", { scope: "col" }, name) : make("td"))))),
       make("tbody", {}, rows.map(line))));
 }
 

@@ -82,8 +82,9 @@ export function layers(settings) {
 export function strideButtons(change) {
   const el = make("div", { class: "mnx-buttons mnx-strides", role: "group", "aria-label": "Strides" });
   const button = (text, what, stride, onclick) => make("button", {
-    type: "button", "aria-pressed": String(stride === 2), "aria-label": `stride of ${what}: ${stride}`, onclick,
-  }, make("small", {}, text), String(stride));
+    type: "button", "aria-pressed": String(stride === 2), onclick,
+  }, make("span", { class: "mnx-hidden" }, `stride of ${what}: ${stride}`),
+  make("small", { "aria-hidden": "true" }, text), make("span", { "aria-hidden": "true" }, String(stride)));
   function set({ family, stem_stride, strides }) {
     const now = strides.length ? strides : papersStrides(family);
     const focused = Array.from(el.children).indexOf(document.activeElement);

@@ -6,10 +6,12 @@ One file, so that one process builds the site once. The tests that need no brows
 
 from __future__ import annotations
 
+import base64
 import functools
 import http.server
 import importlib.util
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -21,14 +23,18 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from patience import patience
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
 
 from browser.test_widgets import _LOWEST_CONTRAST
 from mobilenet_lib import course, widgets
+from mobilenet_lib.course.questions import QUESTIONS, question
+from mobilenet_lib.course.questions._reading import read_number
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+ADDRESS = "https://example.org/course"  # where the site is said to be
 
 # What a browser fetches by itself: the attributes that name it, and of which tags. A link that a reader may click is
 # no such.
@@ -47,10 +53,18 @@ class Parsed:
         self.ids = {tag["id"] for tag in page.select("[id]")}
         self.links = [tag["href"] for tag in page.select("a[href]")]
         found = [(tag, name) for name, tags in _FETCHED.items() for tag in page(tags.split())]
-        self.fetched = [tag[name] for tag, name in found if tag.get(name)]
+        self.fetched = [tag[name] for tag, name in found if tag.get(name) and tag.get("rel") != ["canonical"]]
+        self.told = {tag.get("property") or tag.get("name"): tag.get("content") for tag in page("meta")}
+        self.named = {" ".join(tag["rel"]): tag["href"] for tag in page("link", rel=True)}
+        self.guesses = [json.loads(base64.b64decode(tag["data-guess"])) for tag in page.select("[data-guess]")]
+        for one in page("style") + page("script"):
+            one.extract()
+        self.text = page.get_text(" ")
         self.images = [tag.attrs for tag in page("img")]
         self.folded = ["open" not in tag.attrs for tag in page("details")]  # is it closed at first?
-        self.folded_code = len(page.select(".tag_hide-input details.above-input"))
+        folded = page.select(".tag_hide-input details.above-input")
+        self.folded_code = [one.get_text() for one in folded]
+        self.open_code = [one.get_text() for one in page.select(".cell_input") if not one.find_parent("details")]
         self.formulas = len(page("math"))
         self.explorers = [tag["data-explorer"] for tag in page.select("[data-explorer]")]
 
@@ -59,7 +73,7 @@ class Parsed:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built by its command. A proxy that never answers stands for the network: a request is an error."""
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-    environment = {**os.environ, **nowhere, "COURSE_REPOSITORY": ""}
+    environment = {**os.environ, **nowhere, "COURSE_REPOSITORY": "", "COURSE_SITE": ADDRESS}
     folder = tmp_path_factory.mktemp("site") / "html"
     command = [sys.executable, str(ROOT / "docs" / "build.py"), str(folder)]
     # A machine that has other work to do takes longer. The limit is there for a build that hangs.
@@ -102,24 +116,68 @@ def test_every_lesson_is_a_page_with_its_figures_formulas_and_folded_answers(sit
         assert page.folded, lesson.stem
         assert all(page.folded), lesson.stem
         formulas += page.formulas
-        cells = nbformat.read(ROOT / "notebooks" / lesson.file_name, as_version=4).cells
-        collapsed = [cell for cell in cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
-        assert page.folded_code == len(collapsed), lesson.stem
         text = (site / "notebooks" / f"{lesson.stem}.html").read_text(encoding="utf-8")
         assert lesson.title in text
         assert "$$" not in text, f"a formula of {lesson.stem} was not translated"
     assert formulas >= 10
 
 
-def test_what_is_collapsed_in_jupyterlab_is_folded_on_the_page(site):
-    """Code that is not the lesson's subject, such as that of a figure, whose image stays in sight."""
-    lesson = course.lesson("05")
-    cells = nbformat.read(ROOT / "notebooks" / lesson.file_name, as_version=4).cells
-    hidden = [cell for cell in cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
-    page = BeautifulSoup((site / "notebooks" / lesson.file_name).with_suffix(".html").read_text("utf-8"), "html.parser")
-    folded = [one for one in page.select("details.hide") if "plots.show" in one.get_text()]
-    assert len(folded) == len(hidden) > 5
+def test_what_is_collapsed_in_jupyterlab_is_folded_on_the_page_and_so_is_code_that_only_draws(site, pages):
+    """The image stays in sight."""
+    for lesson in course.LESSONS:
+        cells = nbformat.read(ROOT / "notebooks" / lesson.file_name, as_version=4).cells
+        hidden = [cell for cell in cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
+        page = pages[site / "notebooks" / f"{lesson.stem}.html"]
+        drawing = [code for code in page.open_code if re.search(r"^\s*plots\.show\(|plots\.figure\(", code)]
+        assert (len(page.folded_code) >= len(hidden), drawing) == (True, []), lesson.stem
+    text = (site / "notebooks" / f"{course.lesson('05').stem}.html").read_text("utf-8")
+    folded = [
+        one for one in BeautifulSoup(text, "html.parser").select("details.hide") if "plots.show" in one.get_text()
+    ]
+    assert len(folded) > 5
     assert not any(one.select("img") for one in folded), "the figure is folded with its code"
+
+
+def test_every_page_says_what_it_is_and_where(site, pages):
+    for path, page in pages.items():
+        name, searches = path.relative_to(site).as_posix(), path.name == "search.html"
+        assert page.named["canonical"] == page.told["og:url"] == f"{ADDRESS}/{name}"
+        assert (path.parent / page.named["icon"]).is_file()
+        assert page.told["og:title"]
+        assert searches or 40 < len(page.told["description"]) <= 250, name
+        assert page.told["og:image"].startswith(f"{ADDRESS}/")
+        assert (site / page.told["og:image"].removeprefix(f"{ADDRESS}/")).is_file()
+    listed = re.findall("<loc>(.*?)</loc>", (site / "sitemap.xml").read_text(encoding="utf-8"))
+    assert set(listed) == {page.named["canonical"] for path, page in pages.items() if path.name != "search.html"}
+
+
+def test_the_front_page_shows_every_lesson_and_pages_of_the_workshop_stand_under_for_developers(site):
+    page = BeautifulSoup((site / "index.html").read_text(encoding="utf-8"), "html.parser")
+    cards = {one.a["href"]: one for one in page.select(".lessons > li")}
+    assert list(cards) == [f"notebooks/{lesson.stem}.html" for lesson in course.LESSONS]
+    assert all((site / card.img["src"]).stat().st_size < 30_000 for card in cards.values())
+    groups = {one.get_text(): one.find_next("ul").get_text() for one in page.select("nav .caption-text")}
+    assert list(groups) == ["Lessons", "Beside the lessons", "For developers"]
+    assert "What was tried" in groups["For developers"]
+    assert "What was tried" not in groups["Beside the lessons"]
+
+
+def test_speaker_notes_are_neither_shown_to_a_reader_nor_found(site, pages):
+    """Lesson 00 alone speaks of them."""
+    assert not [path.name for path, page in pages.items() if re.search(r"Speaker notes(?! are folded)", page.text)]
+    index = json.loads(re.search(r"\((.*)\)", (site / "searchindex.js").read_text(encoding="utf-8"), re.DOTALL)[1])
+    found = {index["docnames"][one] for one in index["terms"]["speaker"]}
+    assert {name for name in found if name.startswith("notebooks/")} == {"notebooks/00_start_here"}
+
+
+def test_every_question_is_a_form_that_knows_the_truth_and_does_not_show_it(site, pages):
+    asked = {}
+    for lesson in course.LESSONS:
+        page = pages[site / "notebooks" / f"{lesson.stem}.html"]
+        asked |= {one["why"]: one["truth"] for one in page.guesses}
+        assert not [one["why"] for one in page.guesses if one["why"] in page.text]
+        assert "Truth:" not in page.text
+    assert asked == {one.why: one.truth() for one in QUESTIONS.values()}
 
 
 def test_every_image_has_words(pages):
@@ -220,12 +278,16 @@ def visit(address: str, browser: Browser) -> Iterator[Callable[..., Page]]:
             route.abort()
 
     def visited(name: str, width: int = 1280, **options: object) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        context = browser.new_context(viewport={"width": width, "height": 900}, base_url=address, **options)
         contexts.append(context)
         context.route("**/*", only_here)
         page = context.new_page()
         page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.goto(name if name.startswith("file:") else f"{address}/{name}.html")
+        page.on(
+            "console",
+            lambda said: trouble.append(f"{said.text} {said.location['url']}") if said.type == "error" else None,
+        )
+        page.goto(name if re.search(r"[:.]", name) else f"{name}.html")
         return page
 
     yield visited
@@ -251,12 +313,14 @@ def test_a_page_fits_the_window_and_its_headings_are_in_order(name, visit):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_of_a_lesson_stands_out_from_what_lies_behind_it(scheme, visit):
-    page = visit(_lesson("01"), color_scheme=scheme)
-    # No colour on its way to another.
-    page.add_style_tag(content="* { transition: none !important }")
-    contrast, text = page.evaluate(_LOWEST)
-    assert contrast >= 4.5, text
+def test_every_text_of_a_page_stands_out_from_what_lies_behind_it(scheme, visit):
+    page = visit("about:blank", color_scheme=scheme)
+    for name in ("index", _lesson("01")):
+        page.goto(f"{name}.html")
+        # No colour on its way to another.
+        page.add_style_tag(content="* { transition: none !important }")
+        contrast, text = page.evaluate(_LOWEST)
+        assert contrast >= 4.5, text
 
 
 def test_formulas_are_drawn_and_answers_are_folded(visit):
@@ -265,11 +329,108 @@ def test_formulas_are_drawn_and_answers_are_folded(visit):
     assert formula.evaluate("(one) => one.getBoundingClientRect().height") > 30
     brace, words = (formula.locator(f"xpath=.//*[contains(text(), '{text}')]").first for text in ("⏟", "spatial"))
     assert words.bounding_box()["y"] > brace.bounding_box()["y"]
-    answer = page.locator("details", has_text="The answer").first
-    truth = answer.get_by_text("Truth: 36 MACs")
-    expect(truth).to_be_hidden()
-    answer.locator("summary").click()
-    expect(truth).to_be_visible()
+
+
+def _guess(page: Page, question_id: str) -> Locator:
+    """The form of a question."""
+    return page.locator("[data-guess]", has_text=question(question_id).prompt)
+
+
+def test_a_reader_guesses_without_a_kernel_and_then_sees_the_truth(visit):
+    page = visit(_lesson("01"))
+    form = _guess(page, "01.macs_of_4x4")
+    expect(form).not_to_contain_text("36")
+    form.get_by_label("Your guess").fill("about 2×9")
+    page.keyboard.press("Enter")
+    expect(form).to_contain_text("18 MACs.")
+    expect(form).not_to_contain_text("36")
+    form.get_by_role("button", name="See the truth").click()
+    expect(form).to_contain_text("Truth: 36 MACs. Your guess is 2 times too low.")
+    expect(form).to_contain_text(question("01.macs_of_4x4").why)
+    form.get_by_role("button", name="Guess again").click()
+    expect(form).not_to_contain_text("Truth")
+    form.get_by_label("Your guess").fill("a lot")
+    form.get_by_role("button", name="Submit guess").click()
+    expect(form).to_contain_text("No guess taken yet")
+    choice = _guess(page, "01.stride_two")
+    choice.get_by_label("a quarter").check()
+    choice.get_by_role("button", name="Submit guess").click()
+    choice.get_by_role("button", name="See the truth").click()
+    expect(choice).to_contain_text("Your guess is exactly right.")
+    other = _guess(page, "01.double_channels")
+    page.emulate_media(media="print")
+    expect(other).to_contain_text("Truth: 4 times.")
+
+
+_TYPED = (
+    "36|1,200|1’200|1.2k|1.2e6|1.2 million|120万|３６|~36 MACs|12.5 %|1/8|½|2^-3|2.5x|569M|17,000 kB|(2+4)·3|5 = 2+3"
+)
+_TYPED += "||abc|12,34|1..2|-5|0|1/0|36 bananas|9**9**9|0.25|7//2"
+
+
+def test_a_guess_is_read_and_judged_as_in_the_lesson(visit):
+    page = visit(_lesson("01"))
+    cases = [
+        (typed, unit) for typed in _TYPED.split("|") for unit in ("MACs", "%", "million MACs", "kB", "times fewer")
+    ]
+    script = """(cases) => cases.map(([typed, unit]) => {
+      try { return readNumber(typed, unit, unit === "%"); } catch (problem) { return problem.message; } })"""
+    for (typed, unit), found in zip(cases, page.evaluate(script, cases), strict=True):
+        try:
+            expected = pytest.approx(read_number(typed, unit, zero=unit == "%"))
+        except ValueError as problem:
+            expected = str(problem)
+        assert found == expected, (typed, unit)
+    asked = question("01.weights_or_activations")
+    guesses = [asked.truth() * factor for factor in (1, 1.0049, 1.0051, 0.9949, 0.25, 12.34, 3e6)]
+    script = "([guesses, truth]) => guesses.map((one) => Object.values(judged(one, { truth, choices: [] })))"
+    found = page.evaluate(script, [guesses, asked.truth()])
+    assert found == [[asked.right(one), asked.verdict(one)] for one in guesses]
+
+
+def test_program_text_is_copied_with_a_click(visit):
+    page = visit("index", permissions=["clipboard-read", "clipboard-write"])
+    page.locator(".highlight", has_text="pip install uv").hover()
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("() => navigator.clipboard.readText()") == "pip install uv && uv run mobilenet-course\n"
+
+
+def test_search_shows_text_around_what_it_found(visit):
+    page = visit("search.html?q=depthwise")
+    found = page.locator("#search-results .context")
+    expect(found.nth(5)).to_be_visible()
+    expect(page.locator("#search-results li").first).to_be_visible()
+    for text in found.all_text_contents():
+        assert not re.search("Print to PDF|System Settings|Show the (output|source)|Truth:", text), text
+
+
+def test_the_front_page_is_light_and_its_stepper_lives(visit):
+    page = visit("about:blank")
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer))
+    page.goto("index.html")
+    stepper = page.get_by_role("group", name="Convolution stepper")
+    expect(stepper.locator(".mnx-counter")).to_contain_text("9 of 243 MACs")
+    page.wait_for_load_state("networkidle")
+    assert sum(len(answer.body()) for answer in answers) < 600_000
+    assert all(answer.ok for answer in answers)
+    stepper.get_by_role("button", name="Step").click()
+    expect(stepper.locator(".mnx-counter")).to_contain_text("18 of 243 MACs")
+    icon = page.locator(".primary-toggle:visible > .fa-solid")
+    assert icon.evaluate("(one) => getComputedStyle(one).maskImage").startswith("url")
+
+
+def test_nothing_keeps_anybody_from_reading_a_page(visit, pages, site):
+    """axe-core finds nothing, of any level, on any page. For contrast it takes minutes; another test measures that."""
+    page, found = visit("about:blank"), {}
+    # Without preloading: axe asks for imported styles at a wrong address.
+    options = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": False}}, "preload": False}
+    for path in pages:
+        page.goto(path.relative_to(site).as_posix())
+        violations = Axe().run(page, options=options).response["violations"]
+        found |= {(path.name, one["id"]): one["nodes"][0]["html"] for one in violations}
+    assert not found
 
 
 def test_what_reveals_a_truth_is_folded_on_the_screen_and_printed(visit):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 Answer = int | float | str
 
 SMALLEST, LARGEST = 1e-30, 1e30  # of a guess, so that its ratio to the truth is a number too
+TOLERANCE = 0.005  # of that ratio
 # Of fractions, and of things of which there may be none. A layer without MACs or a network without weights is no guess.
 _MAY_BE_ZERO = frozenset({"%", "percentage", "bits", "blocks", "designs", "images", "networks"})
 
@@ -54,7 +55,7 @@ class Question:
     def right(self, guess: Answer) -> bool:
         """Is the guess the truth, or a number within 0.5 % of it?"""
         factor = self.factor(guess)
-        return guess == self.truth() if factor is None else abs(factor - 1) <= 0.005
+        return guess == self.truth() if factor is None else abs(factor - 1) <= TOLERANCE
 
     def verdict(self, guess: Answer) -> str:
         """How good the guess is, as the end of a sentence: "right", "3.4 times too low"."""

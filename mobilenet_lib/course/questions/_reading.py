@@ -68,7 +68,7 @@ def read_number(text: str, unit: str = "", zero: bool = False) -> int | float:
     try:
         plain = _plain(typed, unit)
         value, per_cent = _value(plain, unit)
-    except (ValueError, SyntaxError, ArithmeticError, RecursionError):
+    except (ValueError, SyntaxError, ArithmeticError, RecursionError, KeyError):
         raise ValueError(
             f"“{typed}” is not a number that can be read here. Write it like 750, 1,500, 0.15, 1.5e6, 1.5M or 1/6, "
             "with a point before decimals. Of a range, give one number."
