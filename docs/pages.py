@@ -27,7 +27,7 @@ ROOT = HERE.parent
 FIGURES = {
     "00": "cupphoto",
     "01": "sobelsee",
-    "02": "photodep",
+    "02": "photodp2",
     "03": "block-drawing",
     "04": "journey3",
     "05": "spirals-plot",

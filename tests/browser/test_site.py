@@ -365,14 +365,14 @@ def test_a_reader_guesses_without_a_kernel_and_then_sees_the_truth(visit):
 _TYPED = (
     "36|1,200|1’200|1.2k|1.2e6|1.2 million|120万|３６|~36 MACs|12.5 %|1/8|½|2^-3|2.5x|569M|17,000 kB|(2+4)·3|5 = 2+3"
 )
+_TYPED += "|22.8×|4-fold|1 in 32|36 次|4.2M params|7×7|3/6|30-40|40-30|2.5 times less"
+_UNITS = ("MACs", "%", "million MACs", "kB", "times fewer", "pixels", "networks of six", "million parameters")
 _TYPED += "||abc|12,34|1..2|-5|0|1/0|36 bananas|9**9**9|0.25|7//2"
 
 
 def test_a_guess_is_read_and_judged_as_in_the_lesson(visit):
     page = visit(_lesson("01"))
-    cases = [
-        (typed, unit) for typed in _TYPED.split("|") for unit in ("MACs", "%", "million MACs", "kB", "times fewer")
-    ]
+    cases = [(typed, unit) for typed in _TYPED.split("|") for unit in _UNITS]
     script = """(cases) => cases.map(([typed, unit]) => {
       try { return readNumber(typed, unit, unit === "%"); } catch (problem) { return problem.message; } })"""
     for (typed, unit), found in zip(cases, page.evaluate(script, cases), strict=True):

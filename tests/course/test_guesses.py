@@ -143,7 +143,22 @@ def test_nothing_has_a_ratio_to_nothing():
     ("typed", "number"),
     [
         *((typed, 36) for typed in ("36", " 36 ", "36 MACs", "36 macs", "36 MAC", "~36", "≈ 36", "about 36", "ca. 36")),
-        *((typed, 36) for typed in ("36?", "36.", "３６", "约36", "36左右", "x36", "36x", "36 times", "36个", "36 次", "4 * 9 = 36")),
+        *(
+            (typed, 36)
+            for typed in (
+                "36?",
+                "36.",
+                "３６",
+                "约36",
+                "36左右",
+                "x36",
+                "36x",
+                "36 times",
+                "36个",
+                "36 次",
+                "4 * 9 = 36",
+            )
+        ),
         *(
             (typed, 1200)
             for typed in ("1,200", "1，200", "1 200", "1_200", "1’200", "1.2k", "1.2 thousand", "１．２千")

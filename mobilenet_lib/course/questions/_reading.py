@@ -34,7 +34,9 @@ _SCALES = {
 _BYTES = {"b": 1, "byte": 1, "bytes": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 _PER_CENT = frozenset({"%", "percent", "pct"})
 # Words that may stand behind a number, besides those of its unit.
-_FILLERS = frozenset({"x", "times", "fold", "of", "the", "or", "so", "left", "px", "pp", "左", "右", "倍", "个", "個", "次"})
+_FILLERS = frozenset(
+    {"x", "times", "fold", "of", "the", "or", "so", "left", "px", "pp", "左", "右", "倍", "个", "個", "次"}
+)
 _FILLERS |= {"less", "fewer", "more", "param", "params"}
 # What says a fraction, a factor or a width in another way: 1 in 32, 22.8×, 4-fold; 7×7 pixels, where a width is asked;
 # 3 of 6 or 3/6, where networks of six are counted.
