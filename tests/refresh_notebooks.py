@@ -28,10 +28,15 @@ _DECK = {
     "": {"--jp-content-font-size1": "3.5vh", "--jp-content-line-height": 1.35},
     ".jp-Cell": {"--jp-code-font-size": "2.5vh", "--jp-ui-font-size1": "2.5vh"},
     ".jp-OutputArea .jp-RenderedHTMLCommon": {"font-size": "3.2vh"},  # messages make it 110 %
-    ".jp-OutputArea :is(.mnx, pre)": {"font-size": "2.5vh"},
+    ".jp-Cell :is(.mnx, pre)": {"font-size": "2.5vh"},
     ".jp-OutputArea img": {"width": "100%", "max-height": "62vh", "object-fit": "contain", "object-position": "left"},
-    ".jp-Cell:has(.jp-OutputArea :is(img, .mnx, .mobilenet-guess)) .jp-Cell-inputWrapper": {"display": "none"},
-    ".jp-InputPlaceholder": {"display": "none"},
+    ".jp-Cell:has(.jp-OutputArea :is(img, .mnx, .mobilenet-guess, .mobilenet-photo)) .jp-Cell-inputWrapper": {
+        "display": "none"
+    },
+    ".jp-OutputArea > :not(:only-child) img": {"max-height": "45vh"},
+    ".jp-RenderedHTMLCommon :is(th, td)": {"font-size": "2.5vh", "padding": "0.2em 0.6em"},
+    ".jp-Cell:has(.jp-OutputArea-child) .jp-InputPlaceholder": {"display": "none"},
+    ".mnx table:has(caption)": {"display": "none"},  # its numbers stand at the bars
 }
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
