@@ -89,7 +89,7 @@ def test_a_truth_comes_with_a_step_of_its_own(slides):
     page = slides("01")
     truth = page.locator(".truth").first
     page.evaluate("() => Reveal.slide(Reveal.getIndices(document.querySelector('.truth').closest('section')).h)")
-    assert not truth.is_visible()
-    while not truth.is_visible():
-        assert page.evaluate("() => Reveal.availableFragments().next")
+    assert truth.evaluate("(found) => getComputedStyle(found).visibility") == "hidden"
+    while page.evaluate("() => Reveal.availableFragments().next"):
         page.keyboard.press("ArrowRight")
+    assert truth.evaluate("(found) => getComputedStyle(found).visibility") == "visible"
