@@ -28,7 +28,8 @@ _DECK = {
     "": {"--jp-content-font-size1": "3.5vh", "--jp-content-line-height": 1.35},
     ".jp-Cell": {"--jp-code-font-size": "2.5vh", "--jp-ui-font-size1": "2.5vh"},
     ".jp-OutputArea .jp-RenderedHTMLCommon": {"font-size": "3.2vh"},  # messages make it 110 %
-    ".jp-Cell :is(.mnx, pre)": {"font-size": "2.5vh"},
+    ".jp-Cell :is(.mnx, pre, .jp-Placeholder-content)": {"font-size": "2.5vh"},
+    ".mobilenet-guess form": {"font-size": "1em"},
     ".jp-OutputArea img": {"width": "100%", "max-height": "62vh", "object-fit": "contain", "object-position": "left"},
     ".jp-Cell:has(.jp-OutputArea :is(img, .mnx, .mobilenet-guess, .mobilenet-photo)) .jp-Cell-inputWrapper": {
         "display": "none"

@@ -63,7 +63,7 @@ async () => {
     while (texts.nextNode()) {
       const { data, parentElement: at } = texts.currentNode;
       if (!data.trim() || !at.checkVisibility() || at.closest("mjx-container, script, style, .mnx")) continue;
-      if (Boolean(at.closest("pre, code, table, .cm-editor")) !== (wanted === "code")) continue;
+      if (Boolean(at.closest("pre, code, table, .cm-editor, .jp-Placeholder")) !== (wanted === "code")) continue;
       found.push([percent(parseFloat(getComputedStyle(at).fontSize)), data.trim().slice(0, 40)]);
     }
     return found.reduce((one, other) => (other[0] < one[0] ? other : one));
