@@ -646,10 +646,11 @@ def test_without_a_browser_the_pages_are_there_and_it_says_so(tmp_path, monkeypa
     assert "no browser found" in told
 
 
-def test_pdf_is_written_where_there_is_a_browser(tmp_path):
+def test_each_slide_is_a_sheet_of_the_pdf_where_there_is_a_browser(tmp_path):
     browser = _slides.find_browser()
     if browser is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(_slides.NO_BROWSER)
     page = tmp_path / "page.html"
-    page.write_text(_pages.page("One", ["one", "two"]))
-    assert _slides.to_pdf(page, browser).read_bytes().startswith(b"%PDF")
+    how = {"slideshow": {"slide_type": "slide"}}
+    page.write_text(_pages.page("One", [nbformat.v4.new_markdown_cell(text, metadata=how) for text in "12"], deck=True))
+    assert re.findall(rb"/MediaBox \[(.*?)\]", _slides.to_pdf(page, browser).read_bytes()) == 2 * [b"0 0 960 540"]
