@@ -30,11 +30,11 @@ _DECK = {
     ".jp-OutputArea .jp-RenderedHTMLCommon": {"font-size": "3.2vh"},  # messages make it 110 %
     ".jp-Cell :is(.mnx, pre, .jp-Placeholder-content)": {"font-size": "2.5vh"},
     ".mobilenet-guess form": {"font-size": "1em"},
-    ".jp-OutputArea img": {"width": "100%", "max-height": "62vh", "object-fit": "contain", "object-position": "left"},
+    ".jp-OutputArea img": {"width": "100%", "max-height": "55vh", "object-fit": "contain", "object-position": "left"},
     ".jp-Cell:has(.jp-OutputArea :is(img, .mnx, .mobilenet-guess, .mobilenet-photo)) .jp-Cell-inputWrapper": {
         "display": "none"
     },
-    ".jp-OutputArea > :not(:only-child) img": {"max-height": "45vh"},
+    ".jp-OutputArea:has(.jp-OutputArea-child ~ .jp-OutputArea-child) img": {"max-height": "45vh"},
     ".jp-RenderedHTMLCommon :is(th, td)": {"font-size": "2.5vh", "padding": "0.2em 0.6em"},
     ".jp-Cell:has(.jp-OutputArea-child) .jp-InputPlaceholder": {"display": "none"},
     ".mnx table:has(caption)": {"display": "none"},  # its numbers stand at the bars
