@@ -35,7 +35,7 @@ def page(
     Args:
         title: of the window; the page's heading is for the cells to give.
         cells: from top to bottom.
-        deck: set each slide apart; printed, it begins a new sheet.
+        deck: slides by reveal.js; printed, each is a sheet.
         lesson_link: where links to lessons lead, {} being a notebook's name without its ending.
         sortable: a click on the head of a column sorts its table; printed, the page lies on its side.
     """

@@ -1,4 +1,4 @@
-"""The slides as pages to hand out: one self-contained page for each lesson, and a PDF where there is a browser."""
+"""The slides to hand out: for each lesson a page that needs no other file, and a PDF where there is a browser."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+
+from nbformat import NotebookNode
 
 from mobilenet_lib.teaching import _notebooks, _pages
 from mobilenet_lib.teaching._notebooks import Notebook
@@ -38,9 +40,25 @@ def write(folder: Path, lessons: list[Notebook], pdf: bool = True) -> tuple[list
 
 
 def slides(lesson: Notebook) -> str:
-    """The lesson's slides as a page, without notes, skipped cells and folded answers; printed, each begins a sheet."""
-    shown = [cell for cell in lesson.cells if _notebooks.slide_type(cell) not in ("notes", "skip")]
-    return _pages.page(lesson.title, map(_notebooks.without_folds, shown), deck=True)
+    """The lesson as slides in a page, without notes, skipped cells and folded answers; printed, each is a sheet."""
+    wanted = [cell for cell in lesson.cells if _notebooks.slide_type(cell) not in ("notes", "skip")]
+    shown = [cell for cell in wanted if cell.get("outputs") or not _is_collapsed(cell)]
+    return _pages.page(lesson.title, map(_on_a_slide, shown), deck=True)
+
+
+def _is_collapsed(cell: NotebookNode) -> bool:
+    return cell.metadata.get("jupyter", {}).get("source_hidden", False)
+
+
+def _on_a_slide(cell: NotebookNode) -> NotebookNode:
+    """As the deck shows it: what draws or asks, or is collapsed, without its code; of an explorer the figure alone."""
+    cell = _notebooks.without_folds(cell)
+    found = [str(output.get("data", {}).get("text/html", "")) for output in cell.get("outputs", [])]
+    if _is_collapsed(cell) or any("<img" in one for one in found) or _notebooks.predicted(cell):
+        cell.metadata["transient"] = NotebookNode(remove_source=True)  # nbconvert's word for it
+    if found:
+        cell.outputs = [one for one, page in zip(cell.outputs, found, strict=True) if "data-explorer" not in page]
+    return cell
 
 
 def find_browser() -> str | None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import expect
 from refresh_notebooks import lessons
 
 from browser.test_interaction import SEEN, run_cell
 
-# Opens the deck at the first cell and goes forward to cell `last`. Each step says which cells can be seen, and how high
-# the slide is, in pixels: asking for a box lays the page out. Within one call, so that no step waits to be painted,
-# which takes far longer on a machine without a graphics processor.
+SIZES = ({"width": 1280, "height": 720}, {"width": 1920, "height": 1080})
+# What can be read from the back of a room, in % of a slide's height. Explorers have the size of code.
+LEAST_TEXT, LEAST_CODE, ROUNDED = 3.5, 2.5, 0.01
+
+# Opens the deck at the first cell and goes forward to cell `last`. Each step says which cells can be seen. Within one
+# call, so that no step waits to be painted, which takes far longer on a machine without a graphics processor.
 _WALK = """
 async ([last, most]) => {
   const { commands, shell } = window.jupyterapp;
@@ -24,16 +29,10 @@ async ([last, most]) => {
       await moment();
     }
   };
-  const slide = () => {
-    const seen = Array.from(notebook.node.querySelectorAll(".jp-Cell"))
-      .map((cell, place) => [place, cell.getBoundingClientRect()])
-      .filter(([, box]) => box.width > 5 && box.height > 5);
-    return {
-      cells: seen.map(([place]) => place),
-      height: Math.max(...seen.map(([, box]) => box.bottom)) - Math.min(...seen.map(([, box]) => box.top)),
-      mode: mode(),
-    };
-  };
+  const seen = () => Array.from(notebook.node.querySelectorAll(".jp-Cell"))
+    .map((cell, place) => [place, cell.getBoundingClientRect()])
+    .filter(([, box]) => box.width > 5 && box.height > 5)
+    .map(([place]) => place);
   // JupyterLab renders the cells further down when it finds the time.
   await until(() => notebook.widgets.every((cell) => !cell.isPlaceholder()), "every cell is rendered");
   notebook.activeCellIndex = 0;
@@ -42,16 +41,42 @@ async ([last, most]) => {
   await new Promise((done) => setTimeout(done, 500));  // and is laid out
   const steps = [];
   while (steps.length < most) {
-    steps.push(slide());
+    steps.push({ cells: seen(), mode: mode() });
     const before = notebook.activeCellIndex;
     if (before === last) break;
     await commands.execute("deck:go", { direction: "forward" });
     await until(() => notebook.activeCellIndex !== before, "a step from cell " + before);
   }
-  // JupyterLab keeps the deck open over a reload, and the next test would begin in it.
-  await commands.execute("deck:stop", {});
-  await until(() => mode() !== "presenting", "the deck closes");
   return steps;
+}
+"""
+# Of each cell its height and its smallest text and code, in % of the window's, and what stands in it.
+_MEASURE = """
+async () => {
+  await new Promise((done) => setTimeout(done, 500));  // a new size of the window is laid out
+  const cells = Array.from(window.jupyterapp.shell.currentWidget.content.node.querySelectorAll(".jp-Cell"));
+  const away = cells.filter((cell) => !cell.classList.contains("jp-deck-mod-onscreen"));
+  const percent = (pixels) => (100 * pixels) / window.innerHeight;
+  const smallest = (cell, wanted) => {
+    const found = [[Infinity, ""]];
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      const { data, parentElement: at } = texts.currentNode;
+      if (!data.trim() || !at.checkVisibility() || at.closest("mjx-container, script, style, .mnx")) continue;
+      if (Boolean(at.closest("pre, code, table, .cm-editor, .jp-Placeholder")) !== (wanted === "code")) continue;
+      found.push([percent(parseFloat(getComputedStyle(at).fontSize)), data.trim().slice(0, 40)]);
+    }
+    return found.reduce((one, other) => (other[0] < one[0] ? other : one));
+  };
+  away.forEach((cell) => cell.classList.add("jp-deck-mod-onscreen"));
+  const measured = cells.map((cell) => ({
+    height: percent(cell.getBoundingClientRect().height), explorer: Boolean(cell.querySelector(".mnx")),
+    text: smallest(cell, "text"), code: smallest(cell, "code"),
+    draws: Boolean(cell.querySelector(".jp-OutputArea img")),
+    source: Boolean(cell.querySelector(".cm-editor")?.checkVisibility()),
+  }));
+  away.forEach((cell) => cell.classList.remove("jp-deck-mod-onscreen"));
+  return measured;
 }
 """
 _OPEN_OUTPUTS = "() => window.jupyterapp.commands.execute('notebook:show-all-cell-outputs').then(() => {})"
@@ -66,6 +91,12 @@ async (id) => {
 """
 _END = "() => window.jupyterapp.commands.execute('deck:stop', {}).then(() => {})"
 _PRESENTING = "() => document.body.dataset.jpDeckMode === 'presenting'"
+_IS_KEPT = """
+async () => {
+  const kept = await (await fetch("/lab/api/settings/jupyterlab-slideshow:plugin")).json();
+  return kept.settings.active === true;
+}
+"""
 MOST_STEPS = 200
 # Walked live: what is stored in an explorer's place is its static form, figure and table, which is for a page.
 WITH_EXPLORERS = frozenset({"00", "01", "02", "04", "05", "06"})
@@ -77,21 +108,28 @@ def slide_type(cell: dict) -> str:
 
 @pytest.fixture
 def walk(open_next):
-    """Opens a lesson's deck and goes forward to the end; returns the cells and what each step showed.
+    """Opens a lesson's deck and goes forward to the end; returns the cells, what each step showed, and what each cell
+    measures in a window of every size.
 
     live: run the lesson first, so that explorers and forms stand where the stored outputs did.
     """
 
-    def walked(name: str, live: bool) -> tuple[list[dict], list[dict]]:
-        lesson = open_next(name)
+    def walked(name: str, live: bool) -> tuple[list[dict], list[dict], dict[str, list[dict]]]:
+        page = (lesson := open_next(name)).page
+        page.set_viewport_size(SIZES[0])
         if live:
             lesson.run_all()
-        lesson.page.evaluate(_OPEN_OUTPUTS)  # those that stay collapsed until they are run must fit too
+        page.evaluate(_OPEN_OUTPUTS)  # those that stay collapsed until they are run must fit too
         cells = lesson.cells()
         last = max(place for place, cell in enumerate(cells) if slide_type(cell) in ("slide", "fragment"))
-        steps = lesson.page.evaluate(_WALK, [last, MOST_STEPS])
-        lesson.page.wait_for_timeout(500)  # JupyterLab saves that the deck is closed
-        return cells, steps
+        steps, sizes = page.evaluate(_WALK, [last, MOST_STEPS]), {}
+        for size in SIZES:
+            page.set_viewport_size(size)
+            sizes[f"{size['width']}×{size['height']}"] = page.evaluate(_MEASURE)
+        # JupyterLab keeps the deck open over a reload, and the next test would begin in it.
+        page.evaluate(_END)
+        page.wait_for_timeout(500)  # JupyterLab saves that the deck is closed
+        return cells, steps, sizes
 
     return walked
 
@@ -111,9 +149,9 @@ def test_the_truth_is_out_of_sight_in_class_until_its_cell_is_run(open_next):
 
 
 @pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
-def test_the_deck_shows_every_slide_without_scrolling(walk, path):
+def test_the_deck_shows_every_slide_readable_from_the_back_and_whole(walk, path):
     number = path.name[:2]
-    cells, steps = walk(number, live=number in WITH_EXPLORERS)
+    cells, steps, sizes = walk(number, live=number in WITH_EXPLORERS)
     assert len(steps) < MOST_STEPS
     assert all(step["mode"] == "presenting" for step in steps)
 
@@ -122,5 +160,36 @@ def test_the_deck_shows_every_slide_without_scrolling(walk, path):
     hidden = {place for place, kind in enumerate(kinds) if kind in ("notes", "skip")}
     assert shown == set(range(len(cells))) - hidden, "cells that a presenter never gets to, or notes on the wall"
 
-    too_high = [(step["cells"], round(step["height"])) for step in steps if step["height"] > 1000]
-    assert not too_high, f"slides of more than the window's 1000 pixels: {too_high}"
+    for size, measured in sizes.items():
+        seen = [measured[place] for place in sorted(shown)]
+        assert min(cell["text"] for cell in seen)[0] >= LEAST_TEXT - ROUNDED, size
+        assert min(cell["code"] for cell in seen)[0] >= LEAST_CODE - ROUNDED, size
+        assert not [cell for cell in seen if cell["draws"] and cell["source"]], f"{size}: code that draws"
+        assert not (high := list(_too_high(measured, kinds))), f"{size}: higher than the window: {high}"
+
+
+def _too_high(measured: list[dict], kinds: list[str]) -> Iterator[tuple[list[int], int]]:
+    """The slides that would scroll, as cells and % of the window's height. An explorer may, alone on its slide."""
+    slides = []
+    for place, kind in enumerate(kinds):
+        slides += [[]] if kind == "slide" else []
+        slides[-1] += [place] if kind not in ("notes", "skip") else []
+    for slide in slides:
+        height = sum(measured[place]["height"] for place in slide)
+        if height > 100 and not (len(slide) == 1 and measured[slide[0]]["explorer"]):
+            yield slide, round(height)
+
+
+def test_who_closed_the_tab_inside_a_deck_begins_outside_of_it(page, server, open_lesson):
+    tab = page.context.new_page()
+    tab.goto(f"{server.url}/lab/tree/notebooks/00_start_here.ipynb?token={server.token}")
+    tab.locator(".jp-Notebook .jp-Cell").first.wait_for()
+    tab.evaluate("() => window.jupyterapp.restored.then(() => {})")
+    tab.evaluate(_BEGIN, "title")
+    tab.wait_for_function(_IS_KEPT)  # JupyterLab saves that the deck is open
+    tab.close()
+
+    page = open_lesson("00").page
+    page.wait_for_timeout(2000)  # a deck that is kept opens by then
+    assert not page.evaluate(_PRESENTING)
+    assert not page.evaluate(_IS_KEPT)
