@@ -1,0 +1,70 @@
+"""What a list of times says: how sure their median is, and, apart from that, how far single calls spread.
+
+Nothing here imports Paddle. Introduced in lesson 07.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mobilenet_lib.statistics import median_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+PERCENTILES = (90, 95, 99)
+
+
+def spread(rounds: Sequence[Any]) -> dict[str, float]:
+    """Times of one thing, in rounds, as a row of a table.
+
+    rounds: milliseconds, one for each round or [rounds, calls]. `ms` is the median (p50), `low` to `high` its 95 %
+    confidence interval (`statistics.median_interval`): it shrinks with more rounds. `q25` and `q75` are the quartiles
+    of the calls, `p90`, `p95` and `p99` their high percentiles: they do not shrink. A percentile p is NaN for fewer
+    than 100 / (100 − p) calls: it would be a guess beyond the slowest. ValueError for fewer than three rounds.
+    """
+    values = np.array(rounds, float)
+    ms, low, high = median_interval(rounds)
+    q25, q75 = np.quantile(values, (0.25, 0.75))
+    row = {"ms": ms, "low": low, "high": high, "q25": float(q25), "q75": float(q75)}
+    row |= {f"p{percent}": _percentile(values, percent) for percent in PERCENTILES}
+    return row | {"calls": values.size, "rounds": len(values)}
+
+
+def _percentile(values: np.ndarray, percent: int) -> float:
+    return float(np.percentile(values, percent)) if values.size * (100 - percent) >= 100 else math.nan
+
+
+def draw(rows: pd.DataFrame, title: str) -> tuple[Figure, str]:
+    """A line for each row: quartiles as a bar, the median with its confidence interval, p95 and p99 as marks.
+
+    rows: columns as `spread` gives them, the index says what was timed. Returns the figure and what it shows in words.
+    """
+    from mobilenet_lib import plots
+
+    fig, axes = plots.figure(width=9, height=1.3 + 0.42 * len(rows))
+    places = range(len(rows))
+    axes.barh(places, rows["q75"] - rows["q25"], left=rows["q25"], color="lightgrey", label="half of the calls")
+    errors = (rows["ms"] - rows["low"], rows["high"] - rows["ms"])
+    look = {"color": "black", "capsize": 4, "linestyle": "", "marker": "|", "markersize": 10}
+    axes.errorbar(rows["ms"], places, xerr=errors, label="median, 95 % confidence interval", **look)
+    for number, name in enumerate(("p95", "p99")):
+        look = {"color": plots.PALETTE[number], "marker": plots.MARKERS[number], "linestyle": ""}
+        axes.plot(rows[name], places, label=name, **look)
+    axes.set_yticks(places, list(rows.index))
+    axes.invert_yaxis()
+    axes.set(xscale="log", xlabel="ms for one image (log scale)")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
+    fig.suptitle(title, fontsize=8)
+    fig.legend(loc="outside right upper", fontsize=9)
+    told = "; ".join(
+        f"{name}: median {row.ms:.1f} ({row.low:.1f} to {row.high:.1f}), p95 {row.p95:.1f}, p99 {row.p99:.1f}"
+        for name, row in rows.iterrows()
+    )
+    return fig, f"Milliseconds for one image on a logarithmic axis, calls and medians. {told}. {title}."
