@@ -102,7 +102,9 @@ def ratio_of_medians(first: Sequence[Any], second: Sequence[Any], *, paired: boo
 def _in_rounds(values: Sequence[Any]) -> np.ndarray:
     found = np.array(values, float)
     if found.ndim not in (1, 2) or len(found) < 3:
-        raise ValueError(f"an interval needs three rounds or more, [rounds] or [rounds, calls], not {found.shape}")
+        raise ValueError(
+            f"an interval needs three rounds or more, [rounds] or [rounds, calls], not {list(found.shape)}"
+        )
     return found.reshape(len(found), -1)
 
 

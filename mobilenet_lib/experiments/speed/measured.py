@@ -213,17 +213,29 @@ def milliseconds(network: str, runtime: str, threads: int | None = None) -> floa
     return statistics.median_interval(rounds(network, runtime, threads))[0]
 
 
-def ratio(first: tuple[str, str], second: tuple[str, str]) -> tuple[float, float, float]:
+def ratio(first: tuple[str, str], second: tuple[str, str]) -> dict[str, float]:
     """How many times as long the first takes as the second, each (network, runtime), with all threads at batch 1.
 
-    Returns (ratio of medians, low, high): its 95 % confidence interval, paired by round.
+    `ratio` of the medians, and `low` to `high`: its 95 % confidence interval, paired by round.
     """
-    return statistics.ratio_of_medians(rounds(*first), rounds(*second))
+    return _named(statistics.ratio_of_medians(rounds(*first), rounds(*second)))
 
 
-def gain_of_threads(network: str, runtime: str) -> tuple[float, float, float]:
-    """How many times as fast all threads are as one, as `ratio`; not paired, because each has a process of its own."""
-    return statistics.ratio_of_medians(rounds(network, runtime, 1), rounds(network, runtime), paired=False)
+def gains_of_threads() -> pd.DataFrame:
+    """How many times as fast all threads are as one: a row per network and runtime, columns as `ratio`.
+
+    The intervals are not paired: each number of threads had a process of its own.
+    """
+    import pandas as pd
+
+    pairs = [(network, runtime) for network in WITH_ONE_THREAD for runtime in RUNTIMES]
+    found = [statistics.ratio_of_medians(rounds(*pair, threads=1), rounds(*pair), paired=False) for pair in pairs]
+    names = [f"{TITLES[network]}, {runtime}" for network, runtime in pairs]
+    return pd.DataFrame([_named(one) for one in found], index=names)
+
+
+def _named(found: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip(("ratio", "low", "high"), found, strict=True))
 
 
 def conditions() -> str:

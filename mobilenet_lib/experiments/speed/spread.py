@@ -6,7 +6,7 @@ Nothing here imports Paddle. Introduced in lesson 07.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,3 +68,27 @@ def draw(rows: pd.DataFrame, title: str) -> tuple[Figure, str]:
         for name, row in rows.iterrows()
     )
     return fig, f"Milliseconds for one image on a logarithmic axis, calls and medians. {told}. {title}."
+
+
+def draw_ratios(rows: pd.DataFrame, xlabel: str, title: str, marks: Mapping[str, float]) -> tuple[Figure, str]:
+    """A point for each ratio with its confidence interval, beside dashed lines.
+
+    rows: columns ratio, low, high (`statistics.ratio_of_medians`), the index says of what. marks: name → where a line
+    is. Returns the figure and what it shows in words.
+    """
+    from mobilenet_lib import plots
+
+    fig, axes = plots.figure(width=9, height=1.3 + 0.32 * len(rows))
+    errors = (rows["ratio"] - rows["low"], rows["high"] - rows["ratio"])
+    look = {"color": "black", "capsize": 4, "linestyle": "", "marker": "o"}
+    axes.errorbar(rows["ratio"], range(len(rows)), xerr=errors, label="95 % confidence interval", **look)
+    for number, (name, value) in enumerate(marks.items()):
+        axes.axvline(value, color=plots.PALETTE[number], linestyle="--", label=name)
+    axes.set_yticks(range(len(rows)), list(rows.index))
+    axes.invert_yaxis()
+    axes.set_xlabel(xlabel)
+    fig.suptitle(title, fontsize=8)
+    fig.legend(loc="outside right upper", fontsize=9)
+    told = "; ".join(f"{name} {row.ratio:.2f} ({row.low:.2f} to {row.high:.2f})" for name, row in rows.iterrows())
+    lines = "; ".join(f"{name} at {value:.2f}" for name, value in marks.items())
+    return fig, f"Points with 95 % confidence intervals: {xlabel}. {told}. Dashed lines: {lines}. {title}."
