@@ -216,9 +216,10 @@ def test_the_lesson_says_what_the_steps_show():
     v2 = times[times["network"] == "mobilenet_v2"].groupby("kind")["ms"].sum()
     free = v2[["batch norm", "activation", "pool"]].sum() / v2.sum()
     for network in measured.CLOSELY:
-        single = measured.ablation(network)["times"].drop(steps.ALL).dropna()
-        assert single.iloc[0] == single.min(), "folding is the smallest"
-        assert single.idxmax() == steps.TITLES["onednn"], "kernels are the largest"
+        table = measured.ablation(network)
+        single = table["times"].drop(steps.ALL).dropna()
+        assert single.iloc[0] < 1.15, "folding alone gives next to nothing"
+        assert single.max() < table.loc[steps.ALL, "times"] / 1.3, "no single step makes the whole"
     assert measured.ablation("mobilenet_v2")["low"].iloc[1] < steps.most_from_leaving_out(free), (
         "no more than the bound"
     )

@@ -47,7 +47,7 @@ def draw(rows: pd.DataFrame, title: str) -> tuple[Figure, str]:
     """
     from mobilenet_lib import plots
 
-    fig, axes = plots.figure(width=9, height=1.3 + 0.42 * len(rows))
+    fig, axes = plots.figure(width=9, height=1.7 + 0.42 * len(rows))
     places = range(len(rows))
     axes.barh(places, rows["q75"] - rows["q25"], left=rows["q25"], color="lightgrey", label="half of the calls")
     errors = (rows["ms"] - rows["low"], rows["high"] - rows["ms"])
@@ -58,16 +58,14 @@ def draw(rows: pd.DataFrame, title: str) -> tuple[Figure, str]:
         axes.plot(rows[name], places, label=name, **look)
     axes.set_yticks(places, list(rows.index))
     axes.invert_yaxis()
-    axes.set(xscale="log", xlabel="ms for one image (log scale)")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.minorticks_off()
+    axes.set(xlabel="ms for one image", xlim=(0, None))
     fig.suptitle(title, fontsize=8)
-    fig.legend(loc="outside right upper", fontsize=9)
+    fig.legend(loc="outside lower center", ncols=4, fontsize=9)
     told = "; ".join(
         f"{name}: median {row.ms:.1f} ({row.low:.1f} to {row.high:.1f}), p95 {row.p95:.1f}, p99 {row.p99:.1f}"
         for name, row in rows.iterrows()
     )
-    return fig, f"Milliseconds for one image on a logarithmic axis, calls and medians. {told}. {title}."
+    return fig, f"Milliseconds for one image, of the calls and of their median. {told}. {title}."
 
 
 def draw_ratios(rows: pd.DataFrame, xlabel: str, title: str, marks: Mapping[str, float]) -> tuple[Figure, str]:
@@ -78,7 +76,7 @@ def draw_ratios(rows: pd.DataFrame, xlabel: str, title: str, marks: Mapping[str,
     """
     from mobilenet_lib import plots
 
-    fig, axes = plots.figure(width=9, height=1.3 + 0.32 * len(rows))
+    fig, axes = plots.figure(width=9, height=1.7 + 0.3 * len(rows))
     errors = (rows["ratio"] - rows["low"], rows["high"] - rows["ratio"])
     look = {"color": "black", "capsize": 4, "linestyle": "", "marker": "o"}
     axes.errorbar(rows["ratio"], range(len(rows)), xerr=errors, label="95 % confidence interval", **look)
@@ -88,7 +86,7 @@ def draw_ratios(rows: pd.DataFrame, xlabel: str, title: str, marks: Mapping[str,
     axes.invert_yaxis()
     axes.set_xlabel(xlabel)
     fig.suptitle(title, fontsize=8)
-    fig.legend(loc="outside right upper", fontsize=9)
+    fig.legend(loc="outside lower center", ncols=4, fontsize=9)
     told = "; ".join(f"{name} {row.ratio:.2f} ({row.low:.2f} to {row.high:.2f})" for name, row in rows.iterrows())
     lines = "; ".join(f"{name} at {value:.2f}" for name, value in marks.items())
     return fig, f"Points with 95 % confidence intervals: {xlabel}. {told}. Dashed lines: {lines}. {title}."

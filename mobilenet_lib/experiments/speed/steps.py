@@ -81,7 +81,7 @@ def draw(tables: Mapping[str, pd.DataFrame], title: str) -> tuple[Figure, str]:
             axes.annotate(_factor(row), (row.ms, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
         labels = list(steps.index) if axes is panels[0, 0] else [""] * len(steps)
         axes.set_yticks(range(len(steps)), labels)
-        axes.set(title=network, xlabel="ms for one image", xlim=(0, 1.6 * steps["ms"].max()))
+        axes.set(title=network, xlabel="ms for one image", xlim=(0, 1.8 * steps["ms"].max()))
         axes.invert_yaxis()
     fig.suptitle(title, fontsize=8)
     told = (
