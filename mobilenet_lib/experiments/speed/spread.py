@@ -83,7 +83,7 @@ def draw_ratios(rows: pd.DataFrame, xlabel: str, title: str, marks: Mapping[str,
     for number, (name, value) in enumerate(marks.items()):
         axes.axvline(value, color=plots.PALETTE[number], linestyle="--", label=name)
     axes.set_yticks(range(len(rows)), list(rows.index))
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel(xlabel)
     fig.suptitle(title, fontsize=8)
     fig.legend(loc="outside lower center", ncols=4, fontsize=9)
