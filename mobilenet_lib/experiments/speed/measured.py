@@ -47,8 +47,8 @@ IDLE = 0.1  # cores that others may use in a measurement that counts as undistur
 SETTINGS = {
     **{"image_shape": [3, 224, 224], "batch_sizes": [1, 8], "num_classes": 1000, "mode": "eval", "warm_up": 2},
     # Calls in a row that a network has in each round; seconds that the rounds may take, and a pause before each turn.
-    **{"rounds": 10, "limit": 180.0, "pause": 0.25, "calls": 1},
-    "more_calls": {"mobilenet_v1": 12, "mobilenet_v2": 12, "article_mobilenet_v2": 3, "resnet50": 3},
+    **{"rounds": 8, "limit": 160.0, "pause": 0.25, "calls": 1},
+    "more_calls": {"mobilenet_v1": 15, "mobilenet_v2": 15, "article_mobilenet_v2": 3, "resnet50": 3},
     "layers": {"warm_up": 2, "repeats": 9, "limit": 1.5},
     "layer_times": {"warm_up": 2, "repeats": 15},
     "launch_costs": {"warm_up": 2, "repeats": 21},
