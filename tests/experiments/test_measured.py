@@ -94,6 +94,14 @@ def test_every_network_is_there_in_every_runtime():
     assert measured.milliseconds(one.network, one.runtime, one.threads) == pytest.approx(one.ms)
 
 
+def test_the_machine_did_nothing_else():
+    """A record made beside other programs is shown with a note, but the lesson's sentences need a quiet one."""
+    found = measured.record()
+    parts = ("timings", "layers", "layer_times", "launch_costs")
+    busy = max(row["others"] for part in parts for row in found[part])
+    assert busy < 0.3, "measure again on an idle machine: python -m mobilenet_lib.experiments.speed.measuring"
+
+
 def test_all_of_one_number_of_threads_were_measured_in_the_same_rounds():
     for threads in (1, measured.record()["machine"]["cores"]):
         numbers = {len(row["seconds"]) for row in measured.record()["timings"] if row["threads"] == threads}
@@ -174,7 +182,7 @@ def test_the_lesson_says_what_the_record_shows():
         assert set(rates.index[:2]) == {"mobilenet_v2", "article_mobilenet_v2"}, "V2s have the lowest rates"
         assert np.log(rows[["ms", "macs"]]).corr().iloc[0, 1] > 0.95, "the points follow the line"
     ms = ours["ms"].unstack()
-    assert (ms["dynamic"] > 2 * ms["paddle.inference"]).all(), "far from both runtimes"
+    assert (ms["dynamic"] > 1.2 * ms[["paddle.inference", "onnxruntime"]].max(axis=1)).all(), "the slowest in every row"
     between_runtimes = ms["paddle.inference"] / ms["onnxruntime"]
     assert between_runtimes.between(1 / 2, 2).all(), "within a factor of two"
 
@@ -200,10 +208,10 @@ def test_the_lesson_says_what_the_record_shows():
     limits = measured.limits()
     assert layers["intensity"]["depthwise"].max() < limits.ridge < layers["intensity"]["pointwise"].min()
     by_runtime = layers["ms"].unstack().loc[["conv", "pointwise"]]
-    assert (by_runtime["dynamic"] > 3 * by_runtime["paddle.inference"]).all(), "several times as fast"
+    assert (by_runtime["dynamic"] > 1.2 * by_runtime["paddle.inference"]).all(), "faster in the runtime"
     depthwise = layers.loc["depthwise"]
     roof = depthwise["intensity"].map(limits.attainable)
-    assert (depthwise["gmacs_per_second"] < roof / 2).all(), "below their own low roof, by far"
+    assert (depthwise["gmacs_per_second"] < roof / 2).all(), "below their own low roof, by half or more"
 
 
 def by_macs() -> float:
@@ -219,7 +227,7 @@ def test_the_lesson_says_what_the_steps_show():
         table = measured.ablation(network)
         single = table["times"].drop(steps.ALL).dropna()
         assert single.iloc[0] < 1.15, "folding alone gives next to nothing"
-        assert single.max() < table.loc[steps.ALL, "times"] / 1.3, "no single step makes the whole"
+        assert single.max() < table.loc[steps.ALL, "times"] / 1.1, "no single step makes the whole"
     assert measured.ablation("mobilenet_v2")["low"].iloc[1] < steps.most_from_leaving_out(free), (
         "no more than the bound"
     )
