@@ -160,6 +160,7 @@ def test_the_figures_of_spreads_say_what_they_show():
     fast, slow = ({"ms": ms, **spread.spread([ms] * 100)} for ms in (2.0, 8.0))
     fig, words = spread.draw(pd.DataFrame({"fast": fast, "slow": slow}).T, "made up")
     assert "slow: median 8.0 (8.0 to 8.0), p95 8.0, p99 8.0" in words
+    assert "nan" not in spread.draw(pd.DataFrame({"few": spread.spread([1, 2, 3])}).T, "made up")[1]
     assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["fast", "slow"]
     rows = pd.DataFrame({"V1": {"ratio": 1.5, "low": 1.25, "high": 1.75}}).T
     fig, words = spread.draw_ratios(rows, "times as long", "made up", {"MACs": 1.89})

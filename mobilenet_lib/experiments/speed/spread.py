@@ -62,7 +62,8 @@ def draw(rows: pd.DataFrame, title: str) -> tuple[Figure, str]:
     fig.suptitle(title, fontsize=8)
     fig.legend(loc="outside lower center", ncols=4, fontsize=9)
     told = "; ".join(
-        f"{name}: median {row.ms:.1f} ({row.low:.1f} to {row.high:.1f}), p95 {row.p95:.1f}, p99 {row.p99:.1f}"
+        f"{name}: median {row.ms:.1f} ({row.low:.1f} to {row.high:.1f})"
+        + "".join(f", {one} {row[one]:.1f}" for one in ("p95", "p99") if not math.isnan(row[one]))
         for name, row in rows.iterrows()
     )
     return fig, f"Milliseconds for one image, of the calls and of their median. {told}. {title}."
