@@ -73,6 +73,55 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> tuple[f
     return float(stats.spearmanr(*pairs.T).statistic), float(low), float(high)
 
 
+def median_interval(rounds: Sequence[Any]) -> tuple[float, float, float]:
+    """The median of what was measured in rounds, and its 95 % confidence interval: (median, low, high), in its unit.
+
+    rounds: one number for each round, or [rounds, calls]. The interval is the percentile bootstrap's: whole rounds are
+    drawn, because the calls of a round share what the machine did meanwhile. ValueError for fewer than three rounds.
+    Source: B. Efron, R. Tibshirani, An Introduction to the Bootstrap (1993), chapters 8 and 13.
+    """
+    values = _in_rounds(rounds)
+    return _with_interval(*(_median(values[drawn]) for drawn in _draws(len(values))))
+
+
+def ratio_of_medians(first: Sequence[Any], second: Sequence[Any], *, paired: bool = True) -> tuple[float, float, float]:
+    """How many times the median of `second` goes into that of `first`, and the 95 % confidence interval of this ratio.
+
+    Args: as `median_interval`; paired: both were measured in the same rounds, which are then drawn together, so that
+        what slowed a whole round down falls out. False draws the rounds of each for itself.
+
+    ValueError for fewer than three rounds, and for pairs of unequal number.
+    """
+    one, other = _in_rounds(first), _in_rounds(second)
+    if paired and len(one) != len(other):
+        raise ValueError(f"first and second must have as many rounds to be paired, not {len(one)} and {len(other)}")
+    draws = _draws(len(one)), _draws(len(other), seed=0 if paired else 1)
+    return _with_interval(*(_median(one[a]) / _median(other[b]) for a, b in zip(*draws, strict=True)))
+
+
+def _in_rounds(values: Sequence[Any]) -> np.ndarray:
+    found = np.array(values, float)
+    if found.ndim not in (1, 2) or len(found) < 3:
+        raise ValueError(
+            f"an interval needs three rounds or more, [rounds] or [rounds, calls], not {list(found.shape)}"
+        )
+    return found.reshape(len(found), -1)
+
+
+def _draws(number: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The rounds themselves, and 2,000 draws of as many with replacement, always the same ones."""
+    return np.arange(number)[None], np.random.default_rng(seed).integers(number, size=(2000, number))
+
+
+def _median(drawn: np.ndarray) -> np.ndarray:
+    return np.median(drawn, axis=(1, 2))
+
+
+def _with_interval(found: np.ndarray, drawn: np.ndarray) -> tuple[float, float, float]:
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return float(found[0]), float(low), float(high)
+
+
 def _confidence(value: float) -> float:
     if not 0 < value < 1:
         raise ValueError(f"confidence must lie between 0 and 1, not {value!r}")

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NEED_PADDLE = {
     *("_support.modes", "_support.paddle", "counting", "layers", "models", "training", "weights"),
     *("experiments.recorded.__main__", "experiments.inference"),
-    *(f"experiments.speed.{module}" for module in ("layer_speed", "measuring", "timing")),
+    *(f"experiments.speed.{module}" for module in ("ablation", "layer_speed", "measuring", "timing")),
 }
 
 # What costs a second or more, and what a table of layers does not need.

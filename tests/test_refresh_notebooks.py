@@ -59,3 +59,12 @@ def test_lessons_are_chosen_by_the_start_of_their_names(lesson):
     assert refresh_notebooks.lessons() == refresh_notebooks.lessons(["01"]) == [lesson]
     with pytest.raises(ValueError, match="no lesson begins with '07'; there are 01_lesson"):
         refresh_notebooks.lessons(["01", "07"])
+
+
+@pytest.mark.parametrize(("name", "threads"), [("07_times.ipynb", "None"), ("08_digits.ipynb", "'1'")])
+def test_a_lesson_about_times_has_all_threads(lesson, monkeypatch, name, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    notebook = nbformat.read(lesson, as_version=4)
+    notebook.cells = [nbformat.v4.new_code_cell("import os; print(repr(os.environ.get('OMP_NUM_THREADS')))", id="ask")]
+    nbformat.write(notebook, lesson.with_name(name))
+    assert refresh_notebooks.run(lesson.with_name(name)).cells[0].outputs[0].text.strip() == threads

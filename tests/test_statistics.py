@@ -351,3 +351,48 @@ def test_unrelated_orders_are_told_as_such_and_too_few_refused():
     assert low < 0 < high
     with pytest.raises(ValueError, match="at least four pairs"):
         statistics.rank_correlation([1, 2, 3], [1, 2, 3])
+
+
+# --- Medians of rounds ---
+def test_the_interval_of_a_median_is_the_bootstraps_over_rounds():
+    """Each draw by hand; the calls of a round stay together."""
+    rounds = np.random.default_rng(3).random((7, 4))
+    places = np.random.default_rng(0).integers(7, size=(2000, 7))
+    by_hand = [np.median(np.concatenate([rounds[one] for one in draw])) for draw in places]
+    median, low, high = statistics.median_interval(rounds)
+    assert median == pytest.approx(np.median(rounds))
+    assert (low, high) == pytest.approx(np.percentile(by_hand, (2.5, 97.5)))
+    assert statistics.median_interval(rounds[:, 0]) == statistics.median_interval(rounds[:, :1])
+
+
+def test_more_rounds_make_a_median_surer():
+    values = np.random.default_rng(4).random(400)
+    widths = [high - low for _, low, high in map(statistics.median_interval, (values[:20], values))]
+    assert widths[1] < widths[0] / 2
+
+
+def test_what_slows_both_in_a_round_falls_out_of_a_paired_ratio():
+    load = 1 + np.random.default_rng(5).random(12)
+    ratio, low, high = statistics.ratio_of_medians(3 * load, 2 * load)
+    assert (ratio, low, high) == pytest.approx((1.5, 1.5, 1.5))
+    _, low, high = statistics.ratio_of_medians(3 * load, 2 * load[:9], paired=False)
+    assert low < 1.3
+    assert high > 1.7
+
+
+def test_a_ratio_of_noise_holds_one_mostly():
+    """95 % intervals: of 200 comparisons of equal programs, a handful may leave out 1."""
+    rng = np.random.default_rng(6)
+    found = [statistics.ratio_of_medians(*(1 + rng.random((2, 15)))) for _ in range(200)]
+    assert sum(low <= 1 <= high for _, low, high in found) >= 180
+
+
+@pytest.mark.parametrize("rounds", [[1.0, 2.0], [], 3.0, np.ones((3, 2, 2))])
+def test_too_few_rounds_show_no_spread(rounds):
+    with pytest.raises(ValueError, match="an interval needs three rounds or more"):
+        statistics.median_interval(rounds)
+
+
+def test_unequal_rounds_are_no_pairs():
+    with pytest.raises(ValueError, match="as many rounds to be paired, not 4 and 3"):
+        statistics.ratio_of_medians([1, 2, 3, 4], [1, 2, 3])

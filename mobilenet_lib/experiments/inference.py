@@ -16,7 +16,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -164,21 +164,18 @@ def why_no_onnx() -> str:
     return f"{missing} is not installed for Python {version}: {hints[missing]}" if missing else ""
 
 
-def predictor(
-    model: paddle.nn.Layer, image_shape: tuple[int, int, int], *, threads: int | None = None, onednn: bool = True
-) -> Predictor:
+def predictor(model: paddle.nn.Layer, image_shape: tuple[int, int, int], **options: Any) -> Predictor:
     """`model` in eval mode in `paddle.inference`. image_shape: (channels, height, width) of one image.
 
-    threads: default as many as the dynamic graph uses. onednn=False runs Paddle's own kernels in the same runtime, as a
-    Paddle without oneDNN does (not x86-64): `fused` tells.
+    options: threads, default as many as the dynamic graph uses. onednn=False runs Paddle's own kernels in the same
+    runtime, as a Paddle without oneDNN does (not x86-64): `fused` tells. passes: see `cpu_config`.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        graph = save(model, image_shape, Path(folder) / "model")
-        return load_predictor(graph, image_shape, threads=threads, onednn=onednn)
+        return load_predictor(save(model, image_shape, Path(folder) / "model"), image_shape, **options)
 
 
 def load_predictor(
-    graph: str | Path, image_shape: tuple[int, int, int], *, threads: int | None = None, onednn: bool = True
+    graph: str | Path, image_shape: tuple[int, int, int], *, threads: int | None = None, **options: Any
 ) -> Predictor:
     """A network that `save` wrote, in `paddle.inference`; arguments as `predictor`. graph: what `save` returned.
 
@@ -194,7 +191,7 @@ def load_predictor(
         # Version and nesting level, which are 0. Paddle hangs on a file of something else.
         if any(weights.read(12)):
             raise RuntimeError("the file of weights begins otherwise than Paddle's do")
-    config = cpu_config(graph, onednn=onednn)
+    config = cpu_config(graph, **options)
     config.set_cpu_math_library_num_threads(threads)
     with _whole(graph), held():
         runtime = paddle.inference.create_predictor(config)
@@ -206,16 +203,20 @@ def load_predictor(
         runtime.run()
         return runtime.get_output_handle(result).copy_to_cpu()
 
-    fused = bool(onednn and config.onednn_enabled())
-    return Predictor("paddle.inference", threads, fused, shape, run)
+    return Predictor("paddle.inference", threads, bool(config.onednn_enabled()), shape, run)
 
 
-def cpu_config(graph: Path, *, onednn: bool = True) -> paddle.inference.Config:
-    """How `paddle.inference` is to run a saved program: on the CPU, silently, with oneDNN or without."""
+def cpu_config(graph: Path, *, onednn: bool = True, passes: Sequence[str] | None = None) -> paddle.inference.Config:
+    """How `paddle.inference` is to run a saved program: on the CPU, silently, with oneDNN or without.
+
+    passes: the only rewritings of the program that it may make before it runs, by Paddle's names for them; default all.
+    """
     config = paddle.inference.Config(str(graph), str(graph.with_suffix(".pdiparams")))
     config.disable_gpu()
     config.disable_glog_info()
     config.enable_onednn() if onednn else config.disable_onednn()
+    if passes is not None:
+        config.enable_custom_passes(list(passes), True)
     return config
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mobilenet_lib import architectures, counting, models
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.experiments import inference
-from mobilenet_lib.experiments.speed import layer_speed, timing
+from mobilenet_lib.experiments.speed import ablation, layer_speed, measured, measuring, spread, steps, timing
 from mobilenet_lib.experiments.speed.timing import Timing
 
 nn = paddle.nn
@@ -139,6 +140,96 @@ def test_single_layers_are_measured_in_both_runtimes():
     frame = layer_speed.measure_layers([(8, 6)], kinds=("depthwise",), **QUICK)
     assert list(frame["runtime"]) == ["dynamic", "paddle.inference"]
     assert (frame["gmacs_per_second"] > 0).all()
+
+
+def test_median_and_spread_are_two_things():
+    few, many = (spread.spread(np.random.default_rng(0).random(number)) for number in (19, 400))
+    assert many["high"] - many["low"] < (few["high"] - few["low"]) / 2
+    assert many["q75"] - many["q25"] == pytest.approx(0.5, abs=0.1)
+    assert (many["p90"], many["p95"], many["p99"]) == pytest.approx((0.9, 0.95, 0.99), abs=0.05)
+    assert np.isnan([few["p95"], few["p99"]]).all(), "19 calls do not reach one in twenty"
+    assert not np.isnan(few["p90"])
+    assert spread.spread([[1, 2], [3, 4], [5, 9]]) == pytest.approx(
+        {"ms": 3.5, "low": 1.5, "high": 7, "q25": 2.25, "q75": 4.75, "calls": 6, "rounds": 3}
+        | dict.fromkeys(("p90", "p95", "p99"), np.nan),
+        nan_ok=True,
+    )
+
+
+def test_the_figures_of_spreads_say_what_they_show():
+    fast, slow = ({"ms": ms, **spread.spread([ms] * 100)} for ms in (2.0, 8.0))
+    fig, words = spread.draw(pd.DataFrame({"fast": fast, "slow": slow}).T, "made up")
+    assert "slow: median 8.0 (8.0 to 8.0), p95 8.0, p99 8.0" in words
+    assert "nan" not in spread.draw(pd.DataFrame({"few": spread.spread([1, 2, 3])}).T, "made up")[1]
+    assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["fast", "slow"]
+    rows = pd.DataFrame({"V1": {"ratio": 1.5, "low": 1.25, "high": 1.75}}).T
+    fig, words = spread.draw_ratios(rows, "times as long", "made up", {"MACs": 1.89})
+    assert "times as long. V1 1.50 (1.25 to 1.75). Dashed lines: MACs at 1.89." in words
+    assert len(fig.axes[0].get_lines()) == 2 + 2, "the point, its two ends and the dashed line"
+
+
+STEPS = dict(zip(steps.TITLES, ([8.0, 9.0, 10.0], [7.0, 8.0, 9.0], [4.0] * 3, [2.0] * 3, [1.0] * 3), strict=True))
+
+
+def test_factors_multiply_and_milliseconds_add_up_to_the_whole():
+    table = steps.factors(STEPS)
+    whole, single = table.loc[steps.ALL], table.drop(index=steps.ALL)
+    assert single["times"].prod() == pytest.approx(whole["times"])
+    assert single["saved_ms"].sum() == pytest.approx(whole["saved_ms"])
+    assert (whole["ms"], whole["times"], whole["saved_ms"]) == (1, 9, 8)
+    assert (table["low"].dropna() <= table["times"].dropna()).all()
+    fig, words = steps.draw({"A": table, "B": table}, "made up")
+    assert "+ without Python 4.0 ms 2.00× (1.75 to 2.25)" in words
+    assert len(fig.axes) == 2
+
+
+def test_the_steps_give_the_same_scores_and_fold_every_batch_norm(model):
+    images = np.random.default_rng(0).random((1, *SHAPE), dtype=np.float32)
+    forms = ablation.runners(model, SHAPE, threads=1)
+    assert list(forms) == list(steps.TITLES)
+    assert "batch_norm" not in counting.launches(forms["folded"], SHAPE)
+    with timing.callables({"": (model, paddle.to_tensor(images))}) as functions:
+        scores = functions[""]()
+    folded = forms.pop("folded")
+    with timing.callables({"": (folded, paddle.to_tensor(images))}) as functions:
+        assert np.allclose(functions[""](), scores, rtol=1e-3, atol=1e-4)
+    del forms["dynamic"]
+    for name, form in forms.items():
+        assert np.allclose(form(images), scores, rtol=1e-3, atol=1e-4), name
+    assert forms["no_python"].fused is False, "Paddle's own kernels"
+
+
+def test_launches_cost_microseconds_and_add_up():
+    costs = ablation.launch_costs(warm_up=1, repeats=3)
+    assert {"conv2d", "depthwise_conv2d", "batch_norm", "relu6"} < set(costs["operation"])
+    assert costs["us"].between(0.1, 10_000).all()
+    known = pd.DataFrame({"operation": ["conv2d", "relu"], "us": [30.0, 10.0]})
+    assert steps.launching({"conv2d": 2, "relu": 1, "unknown": 1}, known) == pytest.approx(0.09)
+
+
+def test_leaving_a_part_out_gives_at_most_amdahls_factor():
+    assert steps.most_from_leaving_out(0.13) == pytest.approx(1.149, abs=0.001)
+    assert steps.most_from_leaving_out(0) == 1
+    for fraction in (-0.1, 1, 13):
+        with pytest.raises(ValueError, match="from 0 to below 1"):
+            steps.most_from_leaving_out(fraction)
+
+
+def test_rounds_alternate_and_the_disturbed_ones_are_left_out(monkeypatch):
+    called, busy = [], iter([0.0, 2.0, 0.05, 0.0])
+    monkeypatch.setattr(measuring, "_others", lambda function: (function(), next(busy)))
+    functions = {name: lambda name=name: called.append(name) for name in "ab"}
+    taken = measuring.in_rounds(functions, {"a": 1, "b": 2}, rounds=3)
+    one, other = ["a", "b", "b", "b"], ["b", "b", "b", "a"]  # b: one call that does not count, two that do
+    assert called == one + other + one + other
+    assert [others for _, others in taken] == [0, 0.05, 0], "whatever the times were"
+    assert all((len(turns["a"]), len(turns["b"])) == (1, 2) for turns, _ in taken)
+
+
+def test_on_a_busy_machine_the_limit_ends_the_rounds(monkeypatch):
+    monkeypatch.setattr(measuring, "_others", lambda function: (function(), 1.5))
+    monkeypatch.setitem(measured.SETTINGS, "limit", 0)
+    assert len(measuring.in_rounds({"a": int}, {"a": 1}, rounds=10)) == 3
 
 
 @pytest.mark.parametrize(

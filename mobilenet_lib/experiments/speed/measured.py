@@ -1,8 +1,10 @@
 """The recorded speeds of lesson 07, which `measuring` makes again.
 
-Seven networks at 224×224 in three runtimes with all threads, four of them with one thread too; single layers; the
-limits of the machine. Every sample is kept, with the settings, the versions, the machine, the date, and how busy other
-programs kept the machine. A file that lacks any of them is refused. Reading needs no Paddle; measuring does.
+Seven networks at 224×224 in three runtimes with all threads, four of them with one thread too; V1 and V2 in the steps
+between the dynamic graph and the runtime, and in batches; single layers; single launches; the limits of the machine.
+All of one number of threads were measured in turns, round by round. Every sample is kept, with the settings, the
+versions, the machine, the date, and how busy other programs kept the machine. A file that lacks any of them is refused.
+Reading needs no Paddle; measuring does.
 
 Introduced in lesson 07.
 """
@@ -12,12 +14,14 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from mobilenet_lib import statistics
 from mobilenet_lib._support import files, schema
 from mobilenet_lib.experiments import recorded
+from mobilenet_lib.experiments.speed import steps
 from mobilenet_lib.experiments.speed.roofline import Limits
+from mobilenet_lib.experiments.speed.spread import spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,12 +40,18 @@ TITLES = {
 NETWORKS = tuple(TITLES)
 # Measured with one thread, too; all networks are measured with all threads.
 WITH_ONE_THREAD = ("mobilenet_v1", "mobilenet_v2", "resnet50", "vgg16")
+# Compared closely: these two in all steps and batches, with many calls a round.
+CLOSELY = ("mobilenet_v1", "mobilenet_v2")
 LAYERS = ((64, 112), (128, 56), (512, 14))  # (channels, size of the feature map), three of V1's
+IDLE = 0.1  # cores that others may use in a measurement that counts as undisturbed
 SETTINGS = {
-    **{"image_shape": [3, 224, 224], "batch_size": 1, "num_classes": 1000, "mode": "eval"},
-    **{"warm_up": 2, "repeats": 21, "limit": 6.0},
+    **{"image_shape": [3, 224, 224], "batch_sizes": [1, 8], "num_classes": 1000, "mode": "eval", "warm_up": 2},
+    # Calls in a row that a network has in each round; seconds that the rounds may take, and a pause before each turn.
+    **{"rounds": 8, "limit": 160.0, "pause": 0.25, "calls": 1},
+    "more_calls": {"mobilenet_v1": 15, "mobilenet_v2": 15, "article_mobilenet_v2": 3, "resnet50": 3},
     "layers": {"warm_up": 2, "repeats": 9, "limit": 1.5},
     "layer_times": {"warm_up": 2, "repeats": 15},
+    "launch_costs": {"warm_up": 2, "repeats": 21},
     "limits": {"seconds": 2.0},
 }
 
@@ -55,25 +65,28 @@ def _rows(**fields: schema.Schema) -> schema.Schema:
 
 
 _MEASURED = {"threads": _COUNT, "others": _NUMBER}
-_SECONDS = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0, "maximum": 3600}}
+_ROUND = {"type": "array", "minItems": 1, "items": {"type": "number", "exclusiveMinimum": 0, "maximum": 3600}}
+_ROUNDS = {"type": "array", "minItems": 3, "items": _ROUND}
 _PACKAGES = ("python", "paddlepaddle", "numpy", "onnxruntime", "paddle2onnx")
 SCHEMA = _fields(
     started=_TEXT,
     command=_TEXT,
     settings=_fields(
-        **{"image_shape": _LIST, "batch_size": _COUNT, "num_classes": _COUNT, "mode": _TEXT, "warm_up": _COUNT},
-        **{"repeats": _COUNT, "limit": _NUMBER, "layers": _OBJECT, "layer_times": _OBJECT, "limits": _OBJECT},
+        **{"image_shape": _LIST, "batch_sizes": _LIST, "num_classes": _COUNT, "mode": _TEXT, "warm_up": _COUNT},
+        **{"rounds": _COUNT, "limit": _NUMBER, "pause": _NUMBER, "calls": _COUNT, "more_calls": _OBJECT},
+        **dict.fromkeys(("layers", "layer_times", "launch_costs", "limits"), _OBJECT),
     ),
     versions=_fields(**{name: {**_TEXT, "not": {"const": "not installed"}} for name in _PACKAGES}),
     machine=_fields(processor=_TEXT, cores=_COUNT, memory_gb=_NUMBER, system=_TEXT),
     limits=_fields(gmacs_per_second=_NUMBER, gigabytes_per_second=_NUMBER, threads=_COUNT),
     networks=_rows(network=_TEXT, macs=_COUNT, params=_COUNT, launches=_OBJECT, peak_bytes=_COUNT),
-    timings=_rows(network=_TEXT, runtime=_TEXT, **_MEASURED, warm_up=_LIST, seconds={**_SECONDS, "minItems": 3}),
+    timings=_rows(network=_TEXT, runtime=_TEXT, batch_size=_COUNT, **_MEASURED, warm_up=_LIST, seconds=_ROUNDS),
     layers=_rows(
         **{"kind": _TEXT, "channels": _COUNT, "size": _COUNT, "runtime": _TEXT, **_MEASURED, "ms": _NUMBER},
         **{"macs": _COUNT, "intensity": _NUMBER, "gmacs_per_second": _NUMBER},
     ),
     layer_times=_rows(network=_TEXT, name=_TEXT, kind=_TEXT, **_MEASURED, ms=_NUMBER),
+    launch_costs=_rows(operation=_TEXT, **_MEASURED, us=_NUMBER, low=_NUMBER, high=_NUMBER),
 )
 
 
@@ -101,26 +114,52 @@ def check(found: Any, where: str) -> None:
     for index, row in enumerate(found["timings"]):
         if row["network"] not in known:
             raise ValueError(f"{where}, timings[{index}]: the network {row['network']!r} is not among networks")
+        if len({len(calls) for calls in row["seconds"]}) > 1:
+            raise ValueError(f"{where}, timings[{index}]: its rounds have unequal numbers of calls. Measure again.")
 
 
 def networks() -> pd.DataFrame:
-    """A row per network, runtime and number of threads.
+    """A row per network, runtime and number of threads, at batch 1, with the columns of `spread.spread`.
 
-    kernels: launched by the dynamic graph. ms, low, high: median and quartiles. others: cores that other programs used
-    meanwhile; -1 for unknown. peak_mb: the dynamic graph's memory beyond weights and input.
+    kernels: launched by the dynamic graph. others: cores that other programs used meanwhile. peak_mb: the dynamic
+    graph's memory beyond weights and input.
     """
     import pandas as pd
 
-    found = record()
-    about = {row["network"]: row for row in found["networks"]}
+    about = {row["network"]: row for row in record()["networks"]}
     rows = []
-    for row in found["timings"]:
-        network, ms = about[row["network"]], pd.Series(row["seconds"]) * 1000
-        one = {name: row[name] for name in ("network", "runtime", "threads")}
-        one |= {"macs": network["macs"], "params": network["params"], "kernels": sum(network["launches"].values())}
-        one |= {"ms": ms.median(), "low": ms.quantile(0.25), "high": ms.quantile(0.75), "calls": len(ms)}
-        one |= {"others": row["others"], "gmacs_per_second": network["macs"] / ms.median() / 1e6}
-        rows.append({**one, "peak_mb": network["peak_bytes"] / 1e6})
+    for row in record()["timings"]:
+        if row["runtime"] in RUNTIMES and row["batch_size"] == 1:
+            network, times = about[row["network"]], spread(_milliseconds(row))
+            one = {name: row[name] for name in ("network", "runtime", "threads", "others")} | times
+            one |= {name: network[name] for name in ("macs", "params")} | {"kernels": sum(network["launches"].values())}
+            one |= {"gmacs_per_second": network["macs"] / times["ms"] / 1e6, "peak_mb": network["peak_bytes"] / 1e6}
+            rows.append(one)
+    return pd.DataFrame(rows)
+
+
+def ablation(network: str, threads: int | None = None) -> pd.DataFrame:
+    """What each step from the dynamic graph to paddle.inference is worth, as `steps.factors`; errors as `rounds`."""
+    return steps.factors({step: rounds(network, step, threads) for step in steps.TITLES})
+
+
+def scenarios() -> pd.DataFrame:
+    """V1 and V2 with all threads in two of MLPerf's scenarios, a row per network and runtime.
+
+    single_stream: the next image is given when the last one is done, p90 of the milliseconds. offline: all images are
+    there at once, images per second at that of the measured batch sizes (batch) which gives most.
+    Source: V. J. Reddi and others, MLPerf Inference Benchmark, arXiv 1911.02549, section III, part C.
+    """
+    import pandas as pd
+
+    rows = []
+    for network in CLOSELY:
+        for runtime in RUNTIMES:
+            by_batch = {n: rounds(network, runtime, batch_size=n) for n in record()["settings"]["batch_sizes"]}
+            speed = {n: 1000 * n / spread(times)["ms"] for n, times in by_batch.items()}
+            best = max(speed, key=lambda n: speed[n])
+            row = {"network": TITLES[network], "runtime": runtime, "single_stream": spread(by_batch[1])["p90"]}
+            rows.append({**row, "offline": speed[best], "batch": best})
     return pd.DataFrame(rows)
 
 
@@ -145,22 +184,69 @@ def limits() -> Limits:
     return Limits(**record()["limits"])
 
 
-def milliseconds(network: str, runtime: str, threads: int | None = None) -> float:
-    """The recorded median of a network. threads: default all of the machine's. ValueError where there is none."""
+def launch_costs() -> pd.DataFrame:
+    """What one launch costs in the dynamic graph: the columns of `ablation.launch_costs`, threads, others."""
+    return _frame("launch_costs")
+
+
+def rounds(network: str, runtime: str, threads: int | None = None, batch_size: int = 1) -> list[list[float]]:
+    """Recorded milliseconds, [rounds, calls]; those of equal threads were measured in the same rounds.
+
+    runtime: of `RUNTIMES`, or a step of `steps.TITLES`. threads: default all of the machine's. ValueError where there
+    are none.
+    """
     threads = record()["machine"]["cores"] if threads is None else threads
+    wanted = (network, runtime, threads, batch_size)
     for row in record()["timings"]:
-        if (row["network"], row["runtime"], row["threads"]) == (network, runtime, threads):
-            return 1000 * median(row["seconds"])
-    raise ValueError(f"nothing is recorded for {network!r} in {runtime!r} with {threads} threads")
+        if (row["network"], row["runtime"], row["threads"], row["batch_size"]) == wanted:
+            return _milliseconds(row)
+    what = f"{network!r} in {runtime!r} with {threads} threads at batch {batch_size}"
+    raise ValueError(f"nothing is recorded for {what}")
+
+
+def _milliseconds(row: dict[str, Any]) -> list[list[float]]:
+    return [[1000 * seconds for seconds in calls] for calls in row["seconds"]]
+
+
+def milliseconds(network: str, runtime: str, threads: int | None = None) -> float:
+    """The recorded median of a network at batch 1; arguments as `rounds`."""
+    return statistics.median_interval(rounds(network, runtime, threads))[0]
+
+
+def ratio(first: tuple[str, str], second: tuple[str, str]) -> dict[str, float]:
+    """How many times as long the first takes as the second, each (network, runtime), with all threads at batch 1.
+
+    `ratio` of the medians, and `low` to `high`: its 95 % confidence interval, paired by round.
+    """
+    return _named(statistics.ratio_of_medians(rounds(*first), rounds(*second)))
+
+
+def gains_of_threads() -> pd.DataFrame:
+    """How many times as fast all threads are as one: a row per network and runtime, columns as `ratio`.
+
+    The intervals are not paired: each number of threads had a process of its own.
+    """
+    import pandas as pd
+
+    pairs = [(network, runtime) for network in WITH_ONE_THREAD for runtime in RUNTIMES]
+    found = [statistics.ratio_of_medians(rounds(*pair, threads=1), rounds(*pair), paired=False) for pair in pairs]
+    names = [f"{TITLES[network]}, {runtime}" for network, runtime in pairs]
+    return pd.DataFrame([_named(one) for one in found], index=names)
+
+
+def _named(found: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip(("ratio", "low", "high"), found, strict=True))
 
 
 def conditions() -> str:
-    """How it was measured, in one line for a figure."""
+    """How it was measured, in one line for a figure; other programs are named where they took part of the machine."""
     found = record()
     versions, machine, settings = found["versions"], found["machine"], found["settings"]
     height, width = settings["image_shape"][1:]
+    busy = max(row["others"] for row in found["timings"])
     return (
         f"recorded {found['started'][:10]} · {machine['processor']}, {machine['cores']} cores"
-        f" · {height}×{width}, batch {settings['batch_size']}, {settings['mode']}"
+        f" · {height}×{width}, batch 1, {settings['mode']}"
         f" · Paddle {versions['paddlepaddle']}, ONNX Runtime {versions['onnxruntime']}"
+        + (f" · other programs used {busy:.1f} cores" if busy > IDLE else "")
     )

@@ -1,4 +1,4 @@
-"""Measures the recorded speeds of lesson 07, in about six minutes:
+"""Measures all recorded speeds of lesson 07, in less than eight minutes on two cores that do nothing else:
 
     uv run python -m mobilenet_lib.experiments.speed.measuring
 
@@ -14,9 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,62 +27,121 @@ from mobilenet_lib import counting, models
 from mobilenet_lib._support import environment, files
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.experiments import inference
-from mobilenet_lib.experiments.speed import layer_speed, measured, roofline, timing
+from mobilenet_lib.experiments.speed import ablation, layer_speed, measured, roofline, timing
 
-_OPTIONS = {name: measured.SETTINGS[name] for name in ("warm_up", "repeats", "limit")}
 _SHAPE = tuple(measured.SETTINGS["image_shape"])
-_IDLE = 0.1  # cores that others may use in a measurement that counts as undisturbed
 _TRIES = 3  # for an undisturbed measurement
-_PATIENCE = 20.0  # seconds of waiting before each
+_PATIENCE = 5.0  # seconds of waiting before each
+_Key = tuple[str, str, int]  # network, runtime or step, batch size
 
 
-def _measured_here(names: Sequence[str], threads: int) -> dict[str, Any]:
+def _measured_here(names: Sequence[str], threads: int, rounds: int) -> dict[str, Any]:
     """The parts of a record that are measured; with fewer threads than cores, the timings alone."""
-    networks = [_network(name, threads) for name in names]
-    made = {part: [row for one in networks for row in one[part]] for part in networks[0]}
-    if threads < environment.allowed_cores():
-        return {"timings": made["timings"]}
-    settings = measured.SETTINGS
-    limits, _ = _undisturbed(lambda: roofline.measure_limits(**settings["limits"]))
-    layers = []
+    full = threads == environment.allowed_cores()
+    networks = {name: _built(name) for name in names}
+    made: dict[str, Any] = {"timings": _timings(networks, threads, rounds)}
+    if not full:
+        return made
+    made |= {part: [] for part in ("networks", "layers", "layer_times")}
+    for name, network in networks.items():
+        made["networks"].append(_about(name, network))
+        if name in measured.CLOSELY:
+            by_layer = partial(layer_speed.by_layer, network, _SHAPE, **measured.SETTINGS["layer_times"])
+            rows = _rows(by_layer, threads)
+            made["layer_times"] += [{"network": name, **row} for row in rows]
     for shape in measured.LAYERS:
-        frame, others = _undisturbed(lambda s=shape: layer_speed.measure_layers([s], **settings["layers"]))
-        layers += [{**row, "others": others} for row in frame.to_dict("records")]
-    return {"limits": asdict(limits), "layers": layers, **made}
+        single = partial(layer_speed.measure_layers, [shape], **measured.SETTINGS["layers"])
+        made["layers"] += _rows(single, threads)
+    made["launch_costs"] = _rows(partial(ablation.launch_costs, **measured.SETTINGS["launch_costs"]), threads)
+    limits, _ = _undisturbed(partial(roofline.measure_limits, **measured.SETTINGS["limits"]))
+    return {"limits": asdict(limits), **made}
 
 
-def _network(name: str, threads: int) -> dict[str, list[dict[str, Any]]]:
-    """One network's rows of networks, timings and layer_times."""
-    begin = time.perf_counter()
+def _built(name: str) -> paddle.nn.Layer:
     paddle.seed(0)
-    network = models.build(name, num_classes=measured.SETTINGS["num_classes"])
+    return models.build(name, num_classes=measured.SETTINGS["num_classes"])
+
+
+def _about(name: str, network: paddle.nn.Layer) -> dict[str, Any]:
     counted = counting.count(network, _SHAPE)
     about = {"network": name, "macs": counted.macs, "params": counted.params}
-    about |= {"launches": counting.launches(network, _SHAPE), "peak_bytes": timing.peak_memory(network, _SHAPE)}
-    layer_times = []
-    if name in ("mobilenet_v1", "mobilenet_v2"):
-        options = measured.SETTINGS["layer_times"]
-        frame, others = _undisturbed(lambda: layer_speed.by_layer(network, _SHAPE, **options))
-        measurement = {"network": name, "threads": threads, "others": others}
-        layer_times = [{**measurement, **row} for row in frame.to_dict("records")]
-    made = {"networks": [about], "timings": _timings(name, network, threads), "layer_times": layer_times}
-    print(f"{threads} threads, {name}: {time.perf_counter() - begin:.0f} s", flush=True)
-    return made
+    return about | {"launches": counting.launches(network, _SHAPE), "peak_bytes": timing.peak_memory(network, _SHAPE)}
 
 
-def _timings(name: str, network: paddle.nn.Layer, threads: int) -> list[dict[str, Any]]:
-    """One runtime after the other, not in turns: idle threads of one would wait busily while the next is measured."""
-    runtimes = {
-        "dynamic": network,
-        "paddle.inference": inference.predictor(network, _SHAPE, threads=threads),
-        "onnxruntime": inference.onnx_predictor(network, _SHAPE, threads=threads),
+def _rows(measure: Callable[[], Any], threads: int) -> list[dict[str, Any]]:
+    """The rows of a frame that was measured undisturbed."""
+    frame, others = _undisturbed(measure)
+    return [{"threads": threads, "others": others, **row} for row in frame.to_dict("records")]
+
+
+def _timings(networks: Mapping[str, paddle.nn.Layer], threads: int, rounds: int) -> list[dict[str, Any]]:
+    """All networks in all runtimes, steps and batches, a turn of each per round."""
+    runs = {key: run for name, network in networks.items() for key, run in _runs(name, network, threads).items()}
+    more = measured.SETTINGS["more_calls"]
+    # In a batch of eight a call is long enough.
+    calls = {key: more.get(key[0], 1) if key[2] == 1 else 1 for key in runs}
+    with timing.callables(runs) as functions:
+        warm_up = {key: _turn(function, measured.SETTINGS["warm_up"], 0) for key, function in functions.items()}
+        # Idle threads of one library stay awake for a while and would keep a core from the next one's.
+        pause = measured.SETTINGS["pause"] if threads > 1 else 0
+        print(f"{threads} threads: {len(runs)} runners are ready", flush=True)
+        taken = in_rounds(functions, calls, rounds, pause)
+    return [
+        {"network": network, "runtime": runtime, "batch_size": batch, "threads": threads}
+        | {"others": max(others for _, others in taken), "warm_up": warm_up[network, runtime, batch]}
+        | {"seconds": [turns[network, runtime, batch] for turns, _ in taken]}
+        for network, runtime, batch in runs
+    ]
+
+
+def _runs(name: str, network: paddle.nn.Layer, threads: int) -> dict[_Key, tuple[Any, paddle.Tensor]]:
+    """What is timed of one network: (network, runtime or step, batch size) → a runner and its images."""
+    if name in measured.CLOSELY:
+        runners = ablation.runners(network, _SHAPE, threads)
+    else:
+        runners = {"dynamic": network, "paddle.inference": inference.predictor(network, _SHAPE, threads=threads)}
+    runners["onnxruntime"] = inference.onnx_predictor(network, _SHAPE, threads=threads)
+    every_size = measured.SETTINGS["batch_sizes"] if name in measured.CLOSELY and threads > 1 else [1]
+    return {
+        (name, runtime, batch): (runner, timing.random_images(_SHAPE, batch))
+        for runtime, runner in runners.items()
+        for batch in (every_size if runtime in measured.RUNTIMES else [1])
     }
-    rows = []
-    for runtime, runner in runtimes.items():
-        timed, others = _undisturbed(lambda r=runner: timing.latency(r, _SHAPE, **_OPTIONS))
-        samples = {"warm_up": list(timed.warm_up), "seconds": list(timed.seconds)}
-        rows.append({"network": name, "runtime": runtime, "threads": threads, "others": others, **samples})
-    return rows
+
+
+def in_rounds(
+    functions: Mapping[Any, Callable[[], Any]], calls: Mapping[Any, int], rounds: int, pause: float = 0.0
+) -> list[tuple[dict[Any, list[float]], float]]:
+    """Time functions in turns, and leave out the rounds in which other programs took most of the machine.
+
+    Rounds are measured until `rounds` of them were undisturbed (`measured.IDLE`), or until the limit of the settings is
+    over, but at least three; every second one goes through the functions backwards. calls: of each function, in a row;
+    where there are several, one that does not count goes before. Returns the least disturbed rounds in their order:
+    seconds of each function's calls, and how many cores others used meanwhile. Times play no part in the choice.
+    """
+    taken: list[tuple[dict[Any, list[float]], float]] = []
+    end = time.perf_counter() + measured.SETTINGS["limit"]
+    while len(taken) < timing.LEAST_REPEATS or (
+        sum(others <= measured.IDLE for _, others in taken) < rounds and time.perf_counter() < end
+    ):
+        order = list(functions)[:: -1 if len(taken) % 2 else 1]
+        taken.append(_others(lambda o=order: {key: _turn(functions[key], calls[key], pause) for key in o}))
+        print(f"round {len(taken)}: other programs used {taken[-1][1]:.2f} cores", flush=True)
+    limit = sorted(others for _, others in taken)[min(rounds, len(taken)) - 1]
+    return [one for one in taken if one[1] <= limit]
+
+
+def _turn(function: Callable[[], Any], calls: int, pause: float) -> list[float]:
+    """Seconds of each of `calls` calls in a row."""
+    time.sleep(pause)
+    if calls > 1:
+        function()
+    seconds = []
+    for _ in range(calls):
+        begin = time.perf_counter()
+        function()
+        seconds.append(round(time.perf_counter() - begin, 7))
+    return seconds
 
 
 def _undisturbed(measure: Callable[[], Any]) -> tuple[Any, float]:
@@ -92,10 +152,10 @@ def _undisturbed(measure: Callable[[], Any]) -> tuple[Any, float]:
     tried = []
     for _ in range(_TRIES):
         end = time.perf_counter() + _PATIENCE
-        while _others(lambda: time.sleep(0.5))[1] > _IDLE and time.perf_counter() < end:
+        while _others(lambda: time.sleep(0.5))[1] > measured.IDLE and time.perf_counter() < end:
             pass
         tried.append(_others(measure))
-        if tried[-1][1] <= _IDLE:
+        if tried[-1][1] <= measured.IDLE:
             break
     return min(tried, key=lambda found: found[1])
 
@@ -109,14 +169,14 @@ def _others(function: Callable[[], Any]) -> tuple[Any, float]:
     return result, max(0.0, psutil.cpu_percent() / 100 * psutil.cpu_count() - own)
 
 
-def measure(names: Sequence[str]) -> dict[str, Any]:
+def measure(names: Sequence[str], rounds: int) -> dict[str, Any]:
     """A new record; each number of threads has its process."""
     machine = environment.machine()
     del machine["threads"]  # each timing says its own
     made: dict[str, Any] = {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": "python -m mobilenet_lib.experiments.speed.measuring",
-        "settings": measured.SETTINGS,
+        "settings": measured.SETTINGS | {"rounds": rounds},
         "versions": environment.versions("onnxruntime", "paddle2onnx"),
         "machine": machine,
         "timings": [],
@@ -128,7 +188,8 @@ def measure(names: Sequence[str]) -> dict[str, Any]:
             continue
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             part = Path(folder, "part.json")
-            command = [*made["command"].split()[1:], "--threads", str(threads), "--output", str(part), "--networks"]
+            command = [*made["command"].split()[1:], "--threads", str(threads), "--output", str(part)]
+            command += ["--rounds", str(rounds), "--networks"]
             surroundings = {**os.environ, "OMP_NUM_THREADS": str(threads)}
             subprocess.run([sys.executable, *command, *chosen], env=surroundings, check=True)
             found = json.loads(part.read_text(encoding="utf-8"))
@@ -143,13 +204,16 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--output", type=Path, default=measured.PATH, help="the file to write")
     parser.add_argument("--networks", nargs="+", choices=measured.NETWORKS, default=measured.NETWORKS)
+    parser.add_argument(
+        "--rounds", type=int, default=measured.SETTINGS["rounds"], help="how many are to be undisturbed"
+    )
     parser.add_argument("--threads", type=int, help=argparse.SUPPRESS)  # the process that measures
     options = parser.parse_args(arguments)
     if options.threads:
-        parts = _measured_here(options.networks, options.threads)
+        parts = _measured_here(options.networks, options.threads, options.rounds)
         options.output.write_text(json.dumps(parts), encoding="utf-8")
         return
-    made = measure(options.networks)
+    made = measure(options.networks, options.rounds)
     measured.check(made, "the new record")
     files.write_json(options.output, made)
     print(f"{options.output} written")

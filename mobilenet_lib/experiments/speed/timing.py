@@ -2,7 +2,8 @@
 
 **Latency** is the time from giving one batch of images, made beforehand, to a network until its scores can be read. The
 network is in eval mode and keeps nothing for gradients. Some calls go before, unmeasured, because the first ones also
-allocate memory and choose kernels. Of those measured, median and quartiles are reported, with the number of threads.
+allocate memory and choose kernels. Of those measured, the median is reported with its confidence interval, and apart
+from it how the calls spread: quartiles and high percentiles; and the number of threads.
 
 Introduced in lesson 07.
 """
@@ -11,8 +12,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,11 @@ class Timing:
     warm_up: tuple[float, ...] = ()
     batch_size: int = 1
     threads: int = 1
+
+    @property
+    def rounds(self) -> list[float]:
+        """Milliseconds of each round: what `spread` and `statistics.ratio_of_medians` take."""
+        return [1000 * seconds for seconds in self.seconds]
 
     @property
     def median(self) -> float:
@@ -169,20 +175,34 @@ def batch_sweep(
 
 def _timed(runs: Mapping[Any, tuple[paddle.nn.Layer | Predictor, paddle.Tensor]], **options: Any) -> dict[Any, Timing]:
     """Time models on their images, in turns."""
+    with callables(runs) as functions:
+        timings = measure_in_turns(functions, **options)
+    found = {}
+    for name, (model, images) in runs.items():
+        threads = model.threads if isinstance(model, Predictor) else timings[name].threads
+        found[name] = replace(timings[name], batch_size=len(images), threads=threads)
+    return found
+
+
+@contextmanager
+def callables(
+    runs: Mapping[Any, tuple[paddle.nn.Layer | Predictor, paddle.Tensor]],
+) -> Iterator[dict[Any, Callable[[], np.ndarray]]]:
+    """Each model with its images as a function without arguments, which returns its scores when they are there.
+
+    Inside, the networks are in eval mode and keep nothing for gradients; afterwards they are in their modes again.
+    """
     with ExitStack() as undo:
         undo.enter_context(paddle.no_grad())
-        functions, told = {}, {}
+        functions: dict[Any, Callable[[], np.ndarray]] = {}
         for name, (model, images) in runs.items():
-            told[name] = {"batch_size": len(images)}
             if isinstance(model, Predictor):
                 functions[name] = partial(model, images.numpy())
-                told[name]["threads"] = model.threads
             else:
                 check_one_input(model)
                 undo.enter_context(eval_mode(model))
                 functions[name] = partial(_scores, model, images)
-        timings = measure_in_turns(functions, **options)
-    return {name: replace(timing, **told[name]) for name, timing in timings.items()}
+        yield functions
 
 
 def _scores(model: paddle.nn.Layer, images: paddle.Tensor) -> np.ndarray:
