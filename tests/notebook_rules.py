@@ -55,7 +55,6 @@ LIVE_IMAGES: dict[str, int] = {
 }
 
 FIGURE_LINES = 5
-LONG_FIGURES = frozenset({"07"})  # lessons that still draw with more lines than that
 
 SLIDE_TYPES = frozenset({"slide", "subslide", "fragment", "skip", "notes", "-"})
 
@@ -216,7 +215,7 @@ def figures_cost_few_lines(lesson: Lesson) -> Iterator[str]:
         if cell.metadata.get("jupyter", {}).get("source_hidden"):
             continue
         lines = sum(bool(line.strip()) for line in cell.source.splitlines())
-        if "plots.show(" in cell.source and lines > FIGURE_LINES and lesson.number not in LONG_FIGURES:
+        if "plots.show(" in cell.source and lines > FIGURE_LINES:
             yield f"cell {place} takes {lines} lines to draw, more than {FIGURE_LINES}: give the rest a home in `plots`"
 
 
