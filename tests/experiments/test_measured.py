@@ -184,7 +184,8 @@ def test_the_lesson_says_what_the_record_shows():
     ms = ours["ms"].unstack()
     assert (ms["dynamic"] > 1.2 * ms[["paddle.inference", "onnxruntime"]].max(axis=1)).all(), "the slowest in every row"
     between_runtimes = ms["paddle.inference"] / ms["onnxruntime"]
-    assert between_runtimes.between(1 / 2, 2).all(), "within a factor of two"
+    assert 1 / 1.1 < between_runtimes["vgg19"] < 1.1, "nearly level on VGG19"
+    assert between_runtimes["mobilenet_v2"] == between_runtimes.max() > 2, "more than twice as fast on V2"
 
     for runtime in measured.RUNTIMES:
         v1_to_v2 = measured.ratio(("mobilenet_v1", runtime), ("mobilenet_v2", runtime))
@@ -193,7 +194,9 @@ def test_the_lesson_says_what_the_record_shows():
     assert gain["low"] > by_macs(), "more than V2 gains by its MACs"
 
     gains = measured.gains_of_threads()
-    assert (gains["high"] < cores).sum() > 1, "hardly a row says twice"
+    assert gains["high"].min() < 1.5, "hardly anything"
+    assert 2.8 < gains["ratio"].max() < 3.2, "three times"
+    assert (gains["low"] > cores).any(), "more than a second core can give"
 
     dynamic = ours.xs("dynamic", level="runtime")
     assert dynamic["kernels"].idxmin() == "vgg16", "the fewest kernels"
@@ -207,8 +210,11 @@ def test_the_lesson_says_what_the_record_shows():
     layers = measured.layers().set_index(["kind", "size", "runtime"])
     limits = measured.limits()
     assert layers["intensity"]["depthwise"].max() < limits.ridge < layers["intensity"]["pointwise"].min()
-    by_runtime = layers["ms"].unstack().loc[["conv", "pointwise"]]
-    assert (by_runtime["dynamic"] > 1.2 * by_runtime["paddle.inference"]).all(), "faster in the runtime"
+    by_runtime = layers["ms"].unstack()
+    gained = by_runtime["dynamic"] / by_runtime["paddle.inference"]
+    assert (gained["conv"] > 1.9).all(), "half as long"
+    assert gained["pointwise"].between(1, 1.5).all(), "a pointwise one gains less"
+    assert gained["pointwise"][112] < 1.05, "next to nothing"
     depthwise = layers.loc["depthwise"]
     roof = depthwise["intensity"].map(limits.attainable)
     assert (depthwise["gmacs_per_second"] < roof / 2).all(), "below their own low roof, by half or more"
