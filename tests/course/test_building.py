@@ -307,14 +307,12 @@ def test_layers_that_come_close_are_wrong(name, body, place):
     assert SAID.get((name, place), "") in report.message.text
 
 
+JOINED = "return Own(lambda x, b: x + b(x) if s == 1 and m == n else b(x), body)"
+ROW = "row = [Vision(n if i else m, n, 1 if i else s, t) for i in range(repeats)]\nbody = nn.Sequential(*row)\n"
 NAMED = [  # layers that are written otherwise than the known mistakes which they make
     ("depthwise_layer", "return nn.Conv2D(m, m, k, s, 'same', groups=m, bias_attr=False)", "padding_same"),
     ("conv_bn_relu", "return cbr(m, n, 3, s, 1, nn.ReLU())", "standard_block"),
-    (
-        "separable_block",
-        "return Own(lambda x, b: x + b(x) if s == 1 and m == n else b(x), DepthwiseSeparable(m, n, s))",
-        "shortcut_added",
-    ),
+    ("separable_block", f"body = DepthwiseSeparable(m, n, s)\n{JOINED}", "shortcut_added"),
     (
         "mobilenet_v1",
         "stem = nn.Sequential(nn.Conv2D(3, 32, 3, 2, bias_attr=False), nn.BatchNorm2D(32), nn.ReLU())\n"
@@ -323,7 +321,8 @@ NAMED = [  # layers that are written otherwise than the known mistakes which the
     ),
     (
         "linear_bottleneck",
-        "return nn.Sequential(*cbr(m, w, 1, 1, 1, nn.ReLU6()), *cbr(w, w, 3, s, w, nn.ReLU6()), ConvBNReLU(w, n, 1))",
+        "parts = cbr(m, w, 1, 1, 1, nn.ReLU6()), cbr(w, w, 3, s, w, nn.ReLU6()), ConvBNReLU(w, n, 1)\n"
+        "return nn.Sequential(*parts)",
         "relu_on_the_projection",
     ),
     (
@@ -331,29 +330,14 @@ NAMED = [  # layers that are written otherwise than the known mistakes which the
         "return nn.Sequential(ConvBNReLU(m, w, 1), ConvBNReLU(w, w, 3, s, w), ConvBNReLU(w, n, 1))",
         "relu_everywhere",
     ),
-    (
-        "inverted_residual",
-        "body = nn.Sequential(*steps[:2], ConvBNReLU(w, n, 1))\nreturn Own(lambda x, b: x + b(x) if s == 1 and m == n else b(x), body)",
-        "relu_on_the_projection",
-    ),
-    (
-        "inverted_residual",
-        "return Own(lambda x, b: F.relu(x + b(x)) if s == 1 and m == n else b(x), body)",
-        "relu_behind_the_sum",
-    ),
-    (
-        "v2_stage",
-        "row = nn.Sequential(*(Vision(n if i else m, n, 1 if i else s, t) for i in range(repeats)))\nreturn Own(lambda x, b: x + b(x) if s == 1 and m == n else b(x), row)",
-        "shortcut_around_the_row",
-    ),
-    (
-        "v2_stage",
-        "row = [Vision(n if i else m, n, 1 if i else s, t) for i in range(repeats)]\nreturn nn.Sequential(row[0].conv, *row[1:])",
-        "shortcut_forgotten_in_the_first",
-    ),
+    ("inverted_residual", f"body = nn.Sequential(*steps[:2], ConvBNReLU(w, n, 1))\n{JOINED}", "relu_on_the_projection"),
+    ("inverted_residual", JOINED.replace("x + b(x)", "F.relu(x + b(x))"), "relu_behind_the_sum"),
+    ("v2_stage", ROW + JOINED, "shortcut_around_the_row"),
+    ("v2_stage", ROW + "return nn.Sequential(row[0].conv, *row[1:])", "shortcut_forgotten_in_the_first"),
     (
         "mobilenet_v2",
-        f"return nn.Sequential(ConvBNReLU(3, 32, stride=2), *blocks, ConvBNReLU(m, 1280, 1), {POOL}, nn.Linear(1280, num_classes))",
+        "stem, last = ConvBNReLU(3, 32, stride=2), ConvBNReLU(m, 1280, 1)\n"
+        f"return nn.Sequential(stem, *blocks, last, {POOL}, nn.Linear(1280, num_classes))",
         "stem_and_last_relu",
     ),
 ]

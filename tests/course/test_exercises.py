@@ -646,8 +646,9 @@ def test_output_is_the_same_in_every_run(task: Exercise, said):
 )
 def test_right_answers_in_other_forms_are_right(name, source):
     head = (
-        "import itertools\nfrom decimal import Decimal\nfrom fractions import Fraction\nfrom mobilenet_lib import data\n"
-        "import paddle\nfrom mobilenet_lib.counting import count\nfrom mobilenet_lib.layers import InvertedResidual"
+        "import itertools\nfrom decimal import Decimal\nfrom fractions import Fraction\nimport paddle\n"
+        "from mobilenet_lib import data\nfrom mobilenet_lib.counting import count\n"
+        "from mobilenet_lib.layers import InvertedResidual"
     )
     report = judged(f"{head}\n{source}", name)
     assert report.outcome == "correct", report.message.text
@@ -740,7 +741,7 @@ def test_a_search_in_large_steps_is_said_to_be_coarse():
     assert "a search in large steps" in judged(body, "best_scale").message.text
 
 
-@pytest.mark.parametrize("least", ["0.92", "0.91", "0.89"])
+@pytest.mark.parametrize("least", ["0.92", "0.91", "0.88", "0.85"])
 def test_ninety_per_cent_are_ninety(least):
     body = f"n = {NEAREST}\nreturn n + 8 if n < {least} * channels else n"
     assert judged(body, "rounded_channels").outcome == "wrong"
