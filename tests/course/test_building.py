@@ -168,6 +168,7 @@ WRONG = {
         "return nn.Conv2D",
         "return nn.Conv2D(m, m, k, s, k // 2, m, bias_attr=False)",  # the sixth argument is the dilation
         "return nn.Conv2D(m, m, 3 * k, s, (0, 0), groups=m, bias_attr=False)",
+        "return paddle.ones([1, m, 9, 8])",
     ],
     "pointwise_layer": [
         "return nn.Conv2D(m, n, 1, stride=2, bias_attr=False)",
@@ -259,6 +260,7 @@ SIXTH = "your sixth argument is the dilation"
 SAID = {  # what some wrong layers are told
     ("depthwise_layer", 3): "its output is right, but it takes",
     ("depthwise_layer", 5): "Return one Paddle layer",
+    ("depthwise_layer", 8): "returns a `Tensor`",
     ("depthwise_layer", 6): SIXTH,
     ("depthwise_layer", 7): "the feature map has shrunk to [9, 8], less than a kernel of [9, 9]",
     ("conv_bn_relu", 6): SIXTH,

@@ -38,7 +38,7 @@ def _array(value: Any) -> np.ndarray:
     """An array, or a list of rows as one; an array of no numbers for all else."""
     try:
         return np.asarray(value if isinstance(value, (np.ndarray, list, tuple)) else None)
-    except ValueError:  # rows of different lengths
+    except Exception:  # rows of different lengths, or objects that cannot be one
         return np.asarray(None)
 
 

@@ -144,7 +144,7 @@ def _params(table, num_classes: int, *, per_channel: int = 2, depthwise_norm: bo
     return params + channels * num_classes + num_classes
 
 
-_STEM_WITHOUT_PADDING = "Your stem has no padding: it makes 15×15 of 32×32, and 16×16 is half."
+_STEM_WITHOUT_PADDING = "Your stem has no padding: it makes 15×15 of a 32×32 image, and half of that is 16×16."
 
 
 def _built(table, block=pair, *, stem: int | None = 2, carry: bool = True, padding: int = 1) -> Any:
