@@ -17,9 +17,10 @@ CORE_MODULES, CORE_LINES = 12, 2_500  # at the top of the package
 # lesson 08 with baselines, power and growing curves, lesson 09 with a rival, over seeds; a hub for a room, several
 # processes that only their own machine reaches; a site to guess on;
 # slides by reveal.js, measured on two screens and on paper, and no start inside a deck that was left;
-# lesson 07 measured in turns with intervals, the runtime taken apart.
-LIBRARY_LINES = 16_500 + 450 + 650 + 1_350 + 1_250 + 600 + 30 + 40 + 500
-TEST_LINES = 13_800 + 400 + 550 + 450 + 1_300 + 350 + 250 + 150 + 60 + 120
+# lesson 07 measured in turns with intervals, the runtime taken apart;
+# a dozen more slips in built layers that a check names.
+LIBRARY_LINES = 16_500 + 450 + 650 + 1_350 + 1_250 + 600 + 30 + 40 + 500 + 80
+TEST_LINES = 13_800 + 400 + 550 + 450 + 1_300 + 350 + 250 + 150 + 60 + 120 + 80
 MODULE_LINES = 500
 
 

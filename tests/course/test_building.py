@@ -14,6 +14,7 @@ from mobilenet_lib.course import exercises
 from mobilenet_lib.course.exercises import EXERCISES, check, yours
 from mobilenet_lib.course.exercises._building import Building, see, unlike
 from mobilenet_lib.course.exercises._checking import examine
+from mobilenet_lib.course.exercises._exercise import Exercise
 
 BUILT = {name: task for name, task in EXERCISES.items() if isinstance(task, Building)}
 HEAD = """
@@ -77,7 +78,6 @@ BLOCKS["mobilenet_v1"] = BLOCKS["v1_features"] + (
 RIGHT = {
     "depthwise_layer": [
         "return Kernels([m, 1, k, k], stride=s, padding=k // 2, groups=m)",
-        "return nn.Conv2D(m, m, k, s, 'SAME', groups=m, bias_attr=False)",
         "return nn.Sequential(nn.Pad2D(k // 2), nn.Conv2D(m, m, (k, k), s, groups=m, bias_attr=False))",
         "return Own(lambda x, conv: conv(x), nn.Conv2D(m, m, k, s, k // 2, groups=m, bias_attr=False))",
     ],
@@ -120,6 +120,8 @@ RIGHT = {
         "pool = lambda x, body, last: last(F.adaptive_avg_pool2d(body(x), 1).squeeze([2, 3]))\n"
         "return Own(pool, nn.Sequential(*body), nn.Linear(m, num_classes))",
         f"return nn.Sequential(*body, {POOL}, nn.Dropout(0.5), nn.Linear(m, num_classes))",
+        "drop = lambda x, b, last: last(F.dropout(b(x).mean([2, 3]), 0.2, training=last.training))\n"
+        "return Own(drop, nn.Sequential(*body), nn.Linear(m, num_classes))",
     ],
     "linear_bottleneck": [
         "return nn.Sequential(*cbr(m, w, 1, 1, 1, nn.ReLU6()), *cbr(w, w, 3, s, w, nn.ReLU6()), *cbr(w, n))",
@@ -147,6 +149,8 @@ RIGHT = {
         "last = ConvNormActivation(m, 1280, 1, activation_layer=nn.ReLU6)\n"
         "return nn.Sequential(stem, *(Vision(*row) for row in rows), last, nn.AdaptiveAvgPool2D((1, 1)), nn.Flatten(), "
         "nn.Dropout(0.2), nn.Linear(1280, num_classes))",
+        "drop = lambda x, b, last: last(F.dropout(b(x).mean([2, 3]), 0.2, training=last.training))\n"
+        "return Own(drop, nn.Sequential(stem, *blocks, last), nn.Linear(1280, num_classes))",
         "parts = nn.Linear(1280, num_classes), last, *blocks, stem\n"
         "def forward(x, scores, last, *others):\n    x = others[-1](x)\n"
         "    for one in others[:-1]:\n        x = one(x)\n    return scores(last(x).mean([2, 3]))\n"
@@ -162,6 +166,9 @@ WRONG = {
         "return Own(lambda x, conv: conv(x)[:, :, ::s, ::s], conv)",
         "return nn.AvgPool2D(k, s, k // 2)",
         "return nn.Conv2D",
+        "return nn.Conv2D(m, m, k, s, k // 2, m, bias_attr=False)",  # the sixth argument is the dilation
+        "return nn.Conv2D(m, m, 3 * k, s, (0, 0), groups=m, bias_attr=False)",
+        "return paddle.ones([1, m, 9, 8])",
     ],
     "pointwise_layer": [
         "return nn.Conv2D(m, n, 1, stride=2, bias_attr=False)",
@@ -181,6 +188,8 @@ WRONG = {
         "parts = [*cbr(m, n, k, s, g, nn.ReLU())]\nlayer = nn.Layer()\n"
         "layer.forward = lambda x: parts[2](parts[1](parts[0](x)))\nreturn layer",
         "return nn.Sequential(*list(cbr(m, n, k, s, g, nn.ReLU()))[::-1])",
+        "conv = nn.Conv2D(m, n, k, s, k // 2, g, bias_attr=False)\n"
+        "return nn.Sequential(conv, nn.BatchNorm2D(n), nn.ReLU())",
     ],
     "separable_block": [
         "return nn.Sequential(cbr(m, m, 5, s, m, nn.ReLU()), cbr(m, n, 1, 1, 1, nn.ReLU()))",
@@ -189,6 +198,10 @@ WRONG = {
         "return nn.Sequential(cbr(m, m, 3, s, m, nn.ReLU()), cbr(m, n, 1, 1, 1, nn.ReLU(), nn.Dropout2D(0.5)))",
         "joined = lambda x, b: x + b(x) if x.shape == b(x).shape else b(x)\n"
         "return Own(joined, DepthwiseSeparable(m, n, s))",
+        "first = nn.Conv2D(m, m, 3, s, 1, m, bias_attr=False)\n"
+        "return nn.Sequential(first, nn.BatchNorm2D(m), nn.ReLU(), cbr(m, n, 1, 1, 1, nn.ReLU()))",
+        "first, second = cbr(m, m, 3, s, m, nn.ReLU()), cbr(m, n, 1, 1, 1, nn.ReLU())\n"
+        "if m == n:\n    second[1] = first[1]\nreturn nn.Sequential(first, second)",
     ],
     "v1_features": [
         "return nn.Sequential(cbr(3, 32, 3, 2, 1, nn.ReLU()), *(DepthwiseSeparable(*row) for row in rows[::-1]))",
@@ -205,6 +218,8 @@ WRONG = {
         "return Own(lambda x, b, s: s(b(x).sum([2, 3])), nn.Sequential(*body), nn.Linear(m, num_classes))",
         "fixed = lambda x, b, s: s(b(x).mean([2, 3]).reshape([4, -1]))\n"
         "return Own(fixed, nn.Sequential(*body), nn.Linear(m, num_classes))",
+        "drop = lambda x, b, last: last(F.dropout(b(x).mean([2, 3]), 0.2))\n"
+        "return Own(drop, nn.Sequential(*body), nn.Linear(m, num_classes))",
     ],
     "linear_bottleneck": [
         "w = t + m\nreturn nn.Sequential(cbr(m, w, 1, 1, 1, nn.ReLU6()), cbr(w, w, 3, s, w, nn.ReLU6()), cbr(w, n))",
@@ -212,6 +227,8 @@ WRONG = {
         "return nn.Sequential(cbr(m, w, 3, 1, 1, nn.ReLU6()), cbr(w, w, 3, s, w, nn.ReLU6()), cbr(w, n))",
         "return nn.Sequential(cbr(m, w, 1, 1, 1, nn.ReLU6()), cbr(w, w, 3, s, m, nn.ReLU6()), cbr(w, n))",
         "return nn.Sequential(*InvertedResidual(m, n, s, t, shortcut='none').children(), nn.Hardswish())",
+        "filter_ = nn.Conv2D(w, w, 3, s, 1, w, bias_attr=False), nn.BatchNorm2D(w), nn.ReLU6()\n"
+        "return nn.Sequential(cbr(m, w, 1, 1, 1, nn.ReLU6()), *filter_, cbr(w, n))",
     ],
     "inverted_residual": [
         "same = s == 1 and m == n\nreturn Own(lambda x, b: x * b(x) if same else b(x), body)",
@@ -239,9 +256,18 @@ WRONG = {
         f"return nn.Sequential(stem, *blocks, last, {POOL}, nn.Linear(1280, num_classes))",
     ],
 }
+SIXTH = "your sixth argument is the dilation"
 SAID = {  # what some wrong layers are told
     ("depthwise_layer", 3): "its output is right, but it takes",
     ("depthwise_layer", 5): "Return one Paddle layer",
+    ("depthwise_layer", 8): "returns a `Tensor`",
+    ("depthwise_layer", 6): SIXTH,
+    ("depthwise_layer", 7): "the feature map has shrunk to [9, 8], less than a kernel of [9, 9]",
+    ("conv_bn_relu", 6): SIXTH,
+    ("separable_block", 5): SIXTH,
+    ("separable_block", 6): "scale of a batch norm [6]",
+    ("linear_bottleneck", 5): SIXTH,
+    ("mobilenet_v1", 5): "`F.dropout` drops numbers in eval mode too",
     ("pointwise_layer", 4): "must return one tensor",
     ("conv_bn_relu", 1): "differs in eval mode: the first difference is at index [0, ",
     ("conv_bn_relu", 2): "differs in train mode",
@@ -267,7 +293,7 @@ def _each(answers: dict[str, list[str]]) -> list:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch, tmp_path):
     monkeypatch.setenv("MOBILENET_PROGRESS", str(tmp_path / "progress.sqlite"))
-    monkeypatch.setattr(Building, "TIME_LIMIT", 600)
+    monkeypatch.setattr(Exercise, "TIME_LIMIT", 600)
 
 
 @pytest.mark.parametrize(("name", "body", "place"), _each(RIGHT))
@@ -281,6 +307,47 @@ def test_layers_that_come_close_are_wrong(name, body, place):
     report = examine(BUILT[name], built(name, body))
     assert report.outcome in {"wrong", "misconception", "raised", "type"}, report.message.text
     assert SAID.get((name, place), "") in report.message.text
+
+
+JOINED = "return Own(lambda x, b: x + b(x) if s == 1 and m == n else b(x), body)"
+ROW = "row = [Vision(n if i else m, n, 1 if i else s, t) for i in range(repeats)]\nbody = nn.Sequential(*row)\n"
+NAMED = [  # layers that are written otherwise than the known mistakes which they make
+    ("depthwise_layer", "return nn.Conv2D(m, m, k, s, 'same', groups=m, bias_attr=False)", "padding_same"),
+    ("conv_bn_relu", "return cbr(m, n, 3, s, 1, nn.ReLU())", "standard_block"),
+    ("separable_block", f"body = DepthwiseSeparable(m, n, s)\n{JOINED}", "shortcut_added"),
+    (
+        "mobilenet_v1",
+        "stem = nn.Sequential(nn.Conv2D(3, 32, 3, 2, bias_attr=False), nn.BatchNorm2D(32), nn.ReLU())\n"
+        f"return nn.Sequential(stem, *body[1:], {POOL}, nn.Linear(m, num_classes))",
+        "padding_forgotten_in_the_stem",
+    ),
+    (
+        "linear_bottleneck",
+        "parts = cbr(m, w, 1, 1, 1, nn.ReLU6()), cbr(w, w, 3, s, w, nn.ReLU6()), ConvBNReLU(w, n, 1)\n"
+        "return nn.Sequential(*parts)",
+        "relu_on_the_projection",
+    ),
+    (
+        "linear_bottleneck",
+        "return nn.Sequential(ConvBNReLU(m, w, 1), ConvBNReLU(w, w, 3, s, w), ConvBNReLU(w, n, 1))",
+        "relu_everywhere",
+    ),
+    ("inverted_residual", f"body = nn.Sequential(*steps[:2], ConvBNReLU(w, n, 1))\n{JOINED}", "relu_on_the_projection"),
+    ("inverted_residual", JOINED.replace("x + b(x)", "F.relu(x + b(x))"), "relu_behind_the_sum"),
+    ("v2_stage", ROW + JOINED, "shortcut_around_the_row"),
+    ("v2_stage", ROW + "return nn.Sequential(row[0].conv, *row[1:])", "shortcut_forgotten_in_the_first"),
+    (
+        "mobilenet_v2",
+        "stem, last = ConvBNReLU(3, 32, stride=2), ConvBNReLU(m, 1280, 1)\n"
+        f"return nn.Sequential(stem, *blocks, last, {POOL}, nn.Linear(1280, num_classes))",
+        "stem_and_last_relu",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "body", "mistake"), NAMED)
+def test_likely_slips_are_named(name, body, mistake):
+    assert examine(BUILT[name], built(name, body)).misconception == mistake
 
 
 def test_enough_answers_were_tried():
@@ -356,7 +423,7 @@ def test_the_lesson_goes_on_with_what_has_passed(monkeypatch, capsys):
 def test_an_error_in_forward_names_the_line_and_the_image():
     body = "conv = nn.Conv2D(m + 1, m + 1, k)\nreturn Own(lambda x, conv: conv(x), conv)"
     text = examine(BUILT["depthwise_layer"], built("depthwise_layer", body)).message.text
-    for part in ("images of [3, 9, 9]", "The number of input's channels", "`hint(depthwise_layer)`"):
+    for part in ("images of [3, 9, 8]", "The number of input's channels", "`hint(depthwise_layer)`"):
         assert part in text
     assert "Hint:" not in text
 

@@ -43,7 +43,7 @@ _passed: dict[str, Callable[..., Any]] = {}
 def check(function: Callable[..., Any] | str | None = None) -> None:
     """Try the function on fixed and random cases, and say what is right or which mistake it makes.
 
-    It runs for at most five seconds in all, on copies of the arguments. Its outcome is recorded in the progress.
+    It runs for at most twenty seconds in all, on copies of the arguments. Its outcome is recorded in the progress.
     """
     global _last_checked
     exercise = _found(function)

@@ -17,8 +17,9 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 import numpy as np
 
@@ -41,7 +42,6 @@ class Building(Exercise):
     """
 
     RANDOM_CASES: ClassVar[int] = 2
-    TIME_LIMIT: ClassVar[float] = 20.0  # a network takes a second, and many times that on a machine that many share
 
     returns: str = "layer"
     image: Callable[..., tuple[int, int, int]]
@@ -130,13 +130,20 @@ def see(layer: Any, image: tuple[int, int, int]) -> Seen:
             key = role, tuple(tensor.shape)
             tensor.set_value(_drawn(*key, held.count(key)))
             held.append(key)
-        layer.train()
-        for part in layer.sublayers(include_self=True):
-            if isinstance(part, paddle.nn.Dropout):
-                part.p = 0  # what it drops is chance
-        train = _output(layer, images)
-        layer.eval()
-        return Seen(layer, image, held, train, _output(layer, images))
+        with patch.object(paddle.nn.functional, "dropout", partial(_without_chance, layer)):  # `nn.Dropout` calls it
+            layer.train()
+            train = _output(layer, images)
+            layer.eval()
+            return Seen(layer, image, held, train, _output(layer, images))
+
+
+def _without_chance(
+    layer: Any, x: Any, p: float = 0.5, axis: Any = None, training: bool = True, *_: Any, **__: Any
+) -> Any:
+    """`F.dropout` that drops nothing: what it drops is chance."""
+    if training and not layer.training:
+        raise ValueError("`F.dropout` drops numbers in eval mode too, unless it is told `training=self.training`")
+    return x
 
 
 def unlike(mine: Seen, theirs: Seen) -> str:
@@ -183,7 +190,13 @@ def _tensors(layer: Any, images: Any) -> list[tuple[str, Any]]:
     everything = layer.sublayers(include_self=True)
     roles = {id(tensor): _role(tensor) for one in everything for tensor in _own(one)}  # before a step changes them
     met: list[Any] = []
-    hooks = [one.register_forward_pre_hook(lambda it, _: met.append(it)) for one in everything]
+
+    def meet(one: Any, given: tuple) -> None:
+        met.append(one)
+        if given and isinstance(one, _paddle().nn.Conv2D):
+            _refuse(one, given[0].shape[2:])
+
+    hooks = [one.register_forward_pre_hook(meet) for one in everything]
     try:
         _output(layer, images)
     finally:
@@ -191,6 +204,19 @@ def _tensors(layer: Any, images: Any) -> list[tuple[str, Any]]:
             hook.remove()
     found = {id(tensor): tensor for one in (*met, *everything) for tensor in _own(one)}
     return [(roles[key], tensor) for key, tensor in found.items() if key in roles]
+
+
+def _refuse(conv: Any, size: list[int]) -> None:
+    """Raise ValueError for a dilation, which no exercise wants, and for a kernel beyond the edge: Paddle crashes."""
+    if max(conv._dilation) > 1:
+        raise ValueError(
+            f"a Conv2D of yours has dilation {conv._dilation[0]}: your sixth argument is the dilation. Where you mean "
+            "the groups, write groups= before the number"
+        )
+    sides = zip(size, conv._updated_padding, conv._kernel_size, strict=False)
+    if conv._padding_mode == "zeros" and conv._padding_algorithm != "SAME" and any(n + 2 * p < k for n, p, k in sides):
+        shrunk = f"the feature map has shrunk to {list(size)}, less than a kernel of {conv._kernel_size}"
+        raise ValueError(f"{shrunk}: which padding keeps its size?")
 
 
 def _has_bias(part: Any) -> bool:

@@ -177,10 +177,10 @@ class _Runner(threading.Thread):
         for case in self.exercise.all_cases:
             given = copy.deepcopy(case)
             try:
-                if self.by_name:
-                    value = self.function(**dict(zip(self.exercise.parameters, given, strict=True)))
-                else:
-                    value = self.function(*given)
+                named = dict(zip(self.exercise.parameters, given, strict=True))
+                value = self.function(**named) if self.by_name else self.function(*given)
+                if not isinstance(self.exercise, Building):
+                    value = _snapshot(value)
             except _TimeIsUp:
                 raise
             except BaseException as problem:  # SystemExit and KeyboardInterrupt too
@@ -189,7 +189,7 @@ class _Runner(threading.Thread):
             if not same(given, case, exact=True):
                 self.trial.edited = case
                 return
-            self.trial.values.append(_snapshot(value))
+            self.trial.values.append(value)
 
     def importing(self) -> str:
         """The module that it imports just now, or ""."""
@@ -365,7 +365,7 @@ def _wrong(exercise: Exercise, values: list[Any], right: list[Any], alike: list[
     )
     follow = "Work this one out by hand and compare each step with your code."
     if exercise.returns == "number" and _are_rounded(values, right):
-        follow = "Your values are the right ones, rounded. Return them as they are, without `round`."
+        follow = "Your values are right but too coarse, as `round` or a search in large steps makes them."
     return _report("wrong", exercise, "not yet", (text, follow, _help(exercise)))
 
 
@@ -469,8 +469,8 @@ def _call_by_name(exercise: Exercise, function: Callable[..., Any]) -> bool | No
 
 def _snapshot(value: Any) -> Any:
     """The value as it is now, even where the function keeps it and changes it in the next call."""
-    if isinstance(value, np.ndarray):
-        return value.copy()
+    if hasattr(value, "__array__") and not isinstance(value, (np.generic, type)):  # Paddle's tensors as well
+        return np.array(value)
     return list(value) if type(value) is list else value
 
 

@@ -41,7 +41,7 @@ class Exercise:
     """
 
     RANDOM_CASES: ClassVar[int] = 4
-    TIME_LIMIT: ClassVar[float] = 5.0  # seconds for all cases together
+    TIME_LIMIT: ClassVar[float] = 20.0  # seconds for all cases; a network takes one, and far more on a busy machine
 
     prompt: str
     reference: Callable[..., Any]

@@ -23,7 +23,7 @@ def type_fault(value: Any, returns: str) -> str:
     if returns == "layer":
         return "Return one Paddle layer, such as `nn.Sequential(...)` or an object of your own `nn.Layer` class."
     if returns == "array":
-        if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
+        if _array(value).dtype.kind not in "iuf":
             return "Return a numpy array of numbers."
     elif returns == "shape":
         is_sequence = isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
@@ -34,6 +34,14 @@ def type_fault(value: Any, returns: str) -> str:
     return ""
 
 
+def _array(value: Any) -> np.ndarray:
+    """An array, or a list of rows as one; an array of no numbers for all else."""
+    try:
+        return np.asarray(value if isinstance(value, (np.ndarray, list, tuple)) else None)
+    except Exception:  # rows of different lengths, or objects that cannot be one
+        return np.asarray(None)
+
+
 def _is_number(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return value.ndim == 0 and value.dtype.kind in "iuf"
@@ -41,9 +49,9 @@ def _is_number(value: Any) -> bool:
 
 
 def plain(value: Any, returns: str) -> Any:
-    """A value that has no `type_fault` as Python's int or float, or a list of them. Arrays stay."""
+    """A value that has no `type_fault` as Python's int or float, or a list of them, or as an array."""
     if returns == "array":
-        return value
+        return _array(value)
     if returns == "shape":
         return [plain(number, "number") for number in value]
     if isinstance(value, (Fraction, Decimal)):

@@ -14,6 +14,10 @@ BIAS_KEPT = (
     "Your convolutions have a bias. The batch norm behind each of them shifts anyway, so MobileNet leaves the bias out."
 )
 PADDING_FORGOTTEN = "Your feature map shrinks at its edges. Which padding keeps its size at stride 1?"
+PADDING_SAME = (
+    "Your padding is 'SAME'. At stride 2 and an even size, that pads right and below only, and the kernel stops at "
+    "other positions than the known layer's. A number pads all sides alike: which one keeps the size at stride 1?"
+)
 GROUPS_FORGOTTEN = (
     "Your 3×3 is a standard convolution: every output channel sees all channels. A depthwise one has a kernel for each "
     "channel; which argument of Conv2D keeps the channels apart?"
@@ -53,7 +57,7 @@ def brick(
     groups: int = 1,
     order: str = "conv norm relu",
     bias: bool = False,
-    padding: int | None = None,
+    padding: int | str | None = None,
 ) -> Any:
     """A k × k convolution from m to n channels and what stands around it, in that order."""
     nn, words = of_paddle("nn"), order.split()
@@ -76,6 +80,12 @@ def layers(*parts: Any, forward: Callable[[Any], Any] | None = None) -> Any:
     return whole
 
 
+def added(block: Any, joined: bool, behind: str = "") -> Any:
+    """The block plus its input, where `joined`; behind: an activation of the sum."""
+    bend = of_paddle(f"nn.functional.{behind}") if behind else lambda x: x
+    return layers(block, forward=lambda x: bend(x + block(x)) if joined else block(x))
+
+
 def pair(
     m: int,
     n: int,
@@ -86,7 +96,7 @@ def pair(
     first: str = "conv norm relu",
     last: str = "conv norm relu",
     bias: bool = False,
-    padding: int = 1,
+    padding: int | str = 1,
 ) -> Any:
     """V1's block; first, last: the order in its depthwise and its pointwise brick."""
     depthwise = brick(m, m, 3, s, m if groups is None else groups, first, bias, padding)
@@ -106,7 +116,7 @@ def bottleneck(
     strides: tuple[int, int, int] = (1, 2, 1),
     wide_from: str = "in",
     bias: bool = False,
-    padding: int = 1,
+    padding: int | str = 1,
 ) -> Any:
     """V2's three steps; strides: those of the steps where the block's stride is 2."""
     hidden = t * (m if wide_from == "in" else n)

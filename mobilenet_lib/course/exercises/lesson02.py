@@ -11,6 +11,7 @@ from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
 from mobilenet_lib.course.exercises._wrong_layers import (
     GROUPS_FORGOTTEN,
     PADDING_FORGOTTEN,
+    PADDING_SAME,
     STRIDE_FORGOTTEN,
     brick,
     layers,
@@ -230,7 +231,7 @@ SEPARABLE_KERNEL = Exercise(
 DEPTHWISE_LAYER = Building(
     prompt="Build a depthwise convolution as a Paddle layer, and return the layer.",
     reference=depthwise_layer,
-    image=lambda channels, kernel_size, stride: (channels, 9, 9),
+    image=lambda channels, kernel_size, stride: (channels, 9, 8),
     cases=((3, 3, 1), (4, 5, 1), (6, 3, 2)),
     random_case=lambda rng: (rng.integers(2, 9), 2 * rng.integers(1, 4) + 1, rng.integers(1, 3)),
     first_hint="It is one `nn.Conv2D`. Which of its arguments says that each channel is a group of its own?",
@@ -241,6 +242,7 @@ DEPTHWISE_LAYER = Building(
         "groups_and_padding_forgotten": lambda m, k, s: brick(m, m, k, s, order="conv", padding=0),
         "padding_forgotten": lambda m, k, s: brick(m, m, k, s, m, "conv", padding=0),
         "padding_always_1": lambda m, k, s: brick(m, m, k, s, m, "conv", padding=1),
+        "padding_same": lambda m, k, s: brick(m, m, k, s, m, "conv", padding="SAME"),
         "padding_of_the_kernel": lambda m, k, s: brick(m, m, k, s, m, "conv", padding=k),
         "stride_forgotten": lambda m, k, s: brick(m, m, k, 1, m, "conv"),
         "bias_kept": lambda m, k, s: brick(m, m, k, s, m, "conv", bias=True),
@@ -252,6 +254,7 @@ DEPTHWISE_LAYER = Building(
         "your feature map shrinks at its edges.",
         "padding_forgotten": PADDING_FORGOTTEN,
         "padding_always_1": "A padding of 1 keeps the size for a 3×3 kernel. Which padding does it for 5×5?",
+        "padding_same": PADDING_SAME,
         "padding_of_the_kernel": "Your feature map grows: the padding is as wide as the kernel. How far does a kernel "
         "reach beyond its centre?",
         "stride_forgotten": STRIDE_FORGOTTEN,

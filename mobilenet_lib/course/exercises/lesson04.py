@@ -14,7 +14,16 @@ import numpy as np
 from mobilenet_lib import architectures
 from mobilenet_lib.course.exercises._building import Building
 from mobilenet_lib.course.exercises._exercise import Arguments, Exercise
-from mobilenet_lib.course.exercises._wrong_layers import HEAD_MESSAGES, RELU6_USED, brick, head, layers, of_paddle, pair
+from mobilenet_lib.course.exercises._wrong_layers import (
+    HEAD_MESSAGES,
+    PADDING_FORGOTTEN,
+    RELU6_USED,
+    brick,
+    head,
+    layers,
+    of_paddle,
+    pair,
+)
 
 
 def map_sizes(table, resolution):
@@ -135,9 +144,12 @@ def _params(table, num_classes: int, *, per_channel: int = 2, depthwise_norm: bo
     return params + channels * num_classes + num_classes
 
 
-def _built(table, block=pair, *, stem: int | None = 2, carry: bool = True) -> Any:
-    """A stem and blocks, also wrong ones; stem: its stride."""
-    parts, channels = ([brick(3, 32, 3, stem)], 32) if stem else ([], 3)
+_STEM_WITHOUT_PADDING = "Your stem has no padding: it makes 15×15 of a 32×32 image, and half of that is 16×16."
+
+
+def _built(table, block=pair, *, stem: int | None = 2, carry: bool = True, padding: int = 1) -> Any:
+    """A stem and blocks, also wrong ones; stem, padding: its stride and padding."""
+    parts, channels = ([brick(3, 32, 3, stem, padding=padding)], 32) if stem else ([], 3)
     for stride, out_channels in table:
         parts.append(block(channels, out_channels, stride))
         channels = out_channels if carry else channels
@@ -312,6 +324,8 @@ V1_FEATURES = Building(
     mistakes={
         "stem_forgotten": lambda table: _built(table, stem=None),
         "stem_stride_1": lambda table: _built(table, stem=1),
+        "padding_forgotten": lambda table: _built(table, partial(pair, padding=0), padding=0),
+        "padding_forgotten_in_the_stem": partial(_built, padding=0),
         "strides_ignored": lambda table: _built([(1, channels) for _, channels in table]),
         "strides_of_2": lambda table: _built([(2, channels) for _, channels in table]),
         "channels_not_carried_on": lambda table: _built(table, carry=False),
@@ -325,6 +339,8 @@ V1_FEATURES = Building(
     messages={
         "stem_forgotten": "Your first block sees the image itself. Which layer stands before all pairs?",
         "stem_stride_1": "Your stem keeps the size of the image. It has stride 2.",
+        "padding_forgotten": PADDING_FORGOTTEN,
+        "padding_forgotten_in_the_stem": _STEM_WITHOUT_PADDING,
         "strides_ignored": "All of your blocks have stride 1. What is the first number of a pair for?",
         "strides_of_2": "All of your blocks halve the feature map. What is the first number of a pair for?",
         "channels_not_carried_on": "Your blocks all begin with the channels of the stem. A block sees what the block "
@@ -357,6 +373,10 @@ MOBILENET_V1 = Building(
     mistakes={
         **{name: partial(_with_head, name) for name in HEAD_MESSAGES},
         "stem_forgotten": lambda table, classes: _with_head("right", table, classes, stem=None),
+        "padding_forgotten": lambda table, classes: _with_head(
+            "right", table, classes, partial(pair, padding=0), padding=0
+        ),
+        "padding_forgotten_in_the_stem": partial(_with_head, "right", padding=0),
         "strides_ignored": lambda table, classes: _with_head("right", [(1, n) for _, n in table], classes),
         "channels_not_carried_on": lambda table, classes: _with_head("right", table, classes, carry=False),
         "standard_convolutions": lambda table, classes: _with_head(
@@ -366,6 +386,8 @@ MOBILENET_V1 = Building(
     messages={
         **HEAD_MESSAGES,
         "stem_forgotten": "Your first block sees the image itself. Which layer stands before all pairs?",
+        "padding_forgotten": PADDING_FORGOTTEN,
+        "padding_forgotten_in_the_stem": _STEM_WITHOUT_PADDING,
         "strides_ignored": "All of your blocks have stride 1. What is the first number of a pair for?",
         "channels_not_carried_on": "Your blocks all begin with the channels of the stem. A block sees what the block "
         "before it outputs.",

@@ -15,8 +15,10 @@ from mobilenet_lib.course.exercises._wrong_layers import (
     BIAS_KEPT,
     GROUPS_FORGOTTEN,
     PADDING_FORGOTTEN,
+    PADDING_SAME,
     RELU_USED,
     STRIDE_FORGOTTEN,
+    added,
     bottleneck,
     brick,
     layers,
@@ -121,14 +123,8 @@ def _random_block(rng: np.random.Generator) -> Arguments:
     return *rng.integers(2, 7, size=2), rng.integers(1, 3), rng.integers(2, 5)
 
 
-def _added(block: Any, joined: bool, behind: str = "") -> Any:
-    """The block plus its input, where `joined`; behind: an activation of the sum."""
-    bend = of_paddle("nn.functional.relu6") if behind else lambda x: x
-    return layers(block, forward=lambda x: bend(x + block(x)) if joined else block(x))
-
-
 def _with_shortcut(steps: Any, m: int, n: int, s: int, t: int) -> Any:
-    return _added(steps(m, n, s, t), s == 1 and m == n)
+    return added(steps(m, n, s, t), s == 1 and m == n)
 
 
 def _projected(m: int, n: int, s: int, t: int) -> Any:
@@ -142,6 +138,7 @@ def _projected(m: int, n: int, s: int, t: int) -> Any:
 # Mistakes inside the three steps, with the shortcut as without.
 _IN_BOTH = ("activation_on_the_projection", "relu", "groups_forgotten", "stride_in_the_expansion")
 _IN_BOTH += ("expansion_of_the_output", "norm_forgotten_at_the_end", "bias_kept", "padding_forgotten")
+_IN_BOTH += ("padding_same", "relu_on_the_projection", "relu_everywhere")
 
 
 SOLVED_POINT = Exercise(
@@ -321,7 +318,7 @@ LINEAR_BOTTLENECK = Building(
     "3×3, project. Each has its batch norm; ReLU6 stands where lesson and paper put it.",
     reference=linear_bottleneck,
     known=lambda *numbers: of_paddle("vision.models.mobilenetv2.InvertedResidual")(*numbers).conv,
-    image=lambda in_channels, *_: (in_channels, 9, 9),
+    image=lambda in_channels, *_: (in_channels, 9, 8),
     cases=((4, 6, 1, 2), (4, 4, 1, 3), (6, 4, 2, 3)),
     random_case=_random_block,
     first_hint='Three bricks. `ConvBNReLU(…, activation=…)` takes "relu6" and "none". How many channels go into each '
@@ -330,6 +327,8 @@ LINEAR_BOTTLENECK = Building(
     "and has the stride. The third goes from wide to the output channels, 1×1, and bends nothing.",
     mistakes={
         "activation_on_the_projection": partial(bottleneck, last="conv norm relu6"),
+        "relu_on_the_projection": partial(bottleneck, last="conv norm relu"),
+        "relu_everywhere": partial(bottleneck, **dict.fromkeys(("first", "middle", "last"), "conv norm relu")),
         "relu": partial(bottleneck, first="conv norm relu", middle="conv norm relu"),
         "linear_everywhere": partial(bottleneck, first="conv norm", middle="conv norm"),
         "expansion_without_activation": partial(bottleneck, first="conv norm"),
@@ -346,10 +345,15 @@ LINEAR_BOTTLENECK = Building(
         "norm_forgotten_at_the_end": partial(bottleneck, last="conv"),
         "bias_kept": partial(bottleneck, bias=True),
         "padding_forgotten": partial(bottleneck, padding=0),
-        "shortcut_added": lambda m, n, s, t: _added(bottleneck(m, n, s, t), s == 1 and m == n),
+        "padding_same": partial(bottleneck, padding="SAME"),
+        "shortcut_added": lambda m, n, s, t: added(bottleneck(m, n, s, t), s == 1 and m == n),
     },
     messages={
         "activation_on_the_projection": ACTIVATION_ON_THE_PROJECTION,
+        "relu_on_the_projection": "A ReLU stands behind your projection: `ConvBNReLU` puts one there unless it is told "
+        "otherwise. That feature map is thin: what a ReLU takes from it, no other channel carries.",
+        "relu_everywhere": "Behind each of your three steps stands a ReLU: `ConvBNReLU` puts one there unless told "
+        "otherwise. Which of the steps bends, and with which activation does V2?",
         "relu": RELU_USED,
         "linear_everywhere": "None of your steps has an activation. Which of the three feature maps are wide enough to "
         "bend?",
@@ -369,6 +373,7 @@ LINEAR_BOTTLENECK = Building(
         "activation; the batch norm stays.",
         "bias_kept": BIAS_KEPT,
         "padding_forgotten": PADDING_FORGOTTEN,
+        "padding_same": PADDING_SAME,
         "shortcut_added": "The steps are right, and you add the input as well. That comes in the next exercise.",
     },
     minutes=8,
@@ -379,7 +384,7 @@ INVERTED_RESIDUAL = Building(
     prompt="Build V2's block: expand, filter, project, and add the input where that is possible at all.",
     reference=inverted_residual,
     known=lambda *numbers: of_paddle("vision.models.mobilenetv2.InvertedResidual")(*numbers),
-    image=lambda in_channels, *_: (in_channels, 9, 9),
+    image=lambda in_channels, *_: (in_channels, 9, 8),
     cases=((4, 4, 1, 2), (4, 6, 1, 3), (6, 6, 2, 2), (6, 4, 2, 3)),
     random_case=_random_block,
     first_hint="An addition goes number by number. Which two of the four numbers can make input and output differ in "
@@ -389,12 +394,16 @@ INVERTED_RESIDUAL = Building(
     "Nothing stands behind the sum.",
     mistakes={
         "shortcut_forgotten": bottleneck,
-        "shortcut_to_other_channels": lambda m, n, s, t: _added(bottleneck(m, n, s, t), s == 1),
-        "shortcut_at_stride_2": lambda m, n, s, t: _added(bottleneck(m, n, s, t), m == n),
+        "shortcut_to_other_channels": lambda m, n, s, t: added(bottleneck(m, n, s, t), s == 1),
+        "shortcut_at_stride_2": lambda m, n, s, t: added(bottleneck(m, n, s, t), m == n),
         "shortcut_through_a_convolution": _projected,
-        "activation_behind_the_sum": lambda m, n, s, t: _added(bottleneck(m, n, s, t), s == 1 and m == n, "relu6"),
+        "activation_behind_the_sum": lambda m, n, s, t: added(bottleneck(m, n, s, t), s == 1 and m == n, "relu6"),
+        "relu_behind_the_sum": lambda m, n, s, t: added(bottleneck(m, n, s, t), s == 1 and m == n, "relu"),
+        "relu_behind_the_block": lambda m, n, s, t: layers(
+            _with_shortcut(bottleneck, m, n, s, t), of_paddle("nn.ReLU")()
+        ),
         "activation_behind_the_block": lambda m, n, s, t: layers(
-            _added(bottleneck(m, n, s, t), s == 1 and m == n), of_paddle("nn.ReLU6")()
+            added(bottleneck(m, n, s, t), s == 1 and m == n), of_paddle("nn.ReLU6")()
         ),
         **{name: partial(_with_shortcut, LINEAR_BOTTLENECK.mistakes[name]) for name in _IN_BOTH},
     },
@@ -409,6 +418,8 @@ INVERTED_RESIDUAL = Building(
         "the article does. The paper leaves the shortcut out there.",
         "activation_behind_the_sum": "You put an activation behind the sum, as ResNet does. V2 leaves the thin ends "
         "alone.",
+        "relu_behind_the_sum": "You put a ReLU behind the sum, as ResNet does. V2 leaves the thin ends alone.",
+        "relu_behind_the_block": "You put a ReLU behind the block. V2 leaves the thin ends alone.",
         "activation_behind_the_block": "You put an activation behind the block. V2 leaves the thin ends alone.",
         **{name: LINEAR_BOTTLENECK.messages[name] for name in _IN_BOTH},
     },

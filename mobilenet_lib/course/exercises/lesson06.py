@@ -16,6 +16,7 @@ from mobilenet_lib.course.exercises._wrong_layers import (
     ACTIVATION_ON_THE_PROJECTION,
     HEAD_MESSAGES,
     RELU_USED,
+    added,
     brick,
     head,
     inverted,
@@ -298,7 +299,7 @@ ROUNDED_CHANNELS = Exercise(
     "where that would be below 90 %.",
     reference=rounded_channels,
     returns="whole number",
-    cases=((33.6,), (8.4,), (11.2,), (3,), (52,), (24,), (18.9,), (44,), (17.2,), (17.9,), (51.6,)),
+    cases=((33.6,), (8.4,), (11.2,), (3,), (52,), (24,), (18.9,), (44,), (17.2,), (17.6,), (17.9,), (18,), (51.6,)),
     random_case=lambda rng: (round(rng.uniform(1, 400), 2),),
     first_hint="Forget the 90 % first. How do you round to a whole number with `//`? The same works with 8: add the "
     "half, then cut off.",
@@ -345,8 +346,8 @@ V2_STAGE = Building(
     known=lambda m, n, repeats, s, t: layers(
         *_stage(of_paddle("vision.models.mobilenetv2.InvertedResidual"), m, n, repeats, s, t)
     ),
-    image=lambda in_channels, *_: (in_channels, 9, 9),
-    cases=((4, 6, 2, 2, 2), (4, 6, 3, 1, 3), (6, 6, 2, 2, 2), (4, 8, 1, 2, 1)),
+    image=lambda in_channels, *_: (in_channels, 9, 8),
+    cases=((4, 6, 2, 2, 2), (4, 6, 3, 1, 3), (6, 6, 2, 2, 2), (4, 8, 1, 2, 1), (6, 6, 2, 1, 2)),
     random_case=lambda rng: (*rng.integers(2, 7, size=2), rng.integers(1, 4), rng.integers(1, 3), rng.integers(2, 4)),
     first_hint="Two kinds of blocks: the first one, and all others. What goes into the others, and which stride keeps "
     "their feature map?",
@@ -370,6 +371,12 @@ V2_STAGE = Building(
             *_stage(partial(inverted, linear=False), m, n, r, s, t)
         ),
         "shortcut_forgotten": lambda m, n, r, s, t: layers(*_stage(partial(inverted, shortcut="none"), m, n, r, s, t)),
+        "shortcut_forgotten_in_the_first": lambda m, n, r, s, t: layers(
+            inverted(m, n, s, t, shortcut="none"), *_stage(inverted, n, n, r, 1, t)[1:]
+        ),
+        "shortcut_around_the_row": lambda m, n, r, s, t: added(
+            layers(*_stage(inverted, m, n, r, s, t)), s == 1 and m == n
+        ),
         "relu": lambda m, n, r, s, t: layers(*_stage(partial(inverted, activation="relu"), m, n, r, s, t)),
     },
     messages={
@@ -387,6 +394,9 @@ V2_STAGE = Building(
         "network leaves it out.",
         "activation_on_the_projection": ACTIVATION_ON_THE_PROJECTION,
         "shortcut_forgotten": "Your blocks have no shortcuts. Between the repeats, input and output have one shape.",
+        "shortcut_forgotten_in_the_first": "Your first block never adds its input. When may it, as the others do?",
+        "shortcut_around_the_row": "You add the input of the whole row to its output. Each block has its own shortcut, "
+        "the row has none.",
         "relu": RELU_USED,
     },
     minutes=8,
@@ -414,6 +424,7 @@ MOBILENET_V2 = Building(
         "last_convolution_linear": partial(_network, last="conv norm"),
         "last_convolution_relu": partial(_network, last="conv norm relu"),
         "stem_relu": partial(_network, stem="conv norm relu"),
+        "stem_and_last_relu": partial(_network, stem="conv norm relu", last="conv norm relu"),
         "activation_on_the_projection": partial(_network, block=partial(inverted, linear=False)),
         "shortcut_forgotten": partial(_network, block=partial(inverted, shortcut="none")),
         "relu": partial(
@@ -430,6 +441,8 @@ MOBILENET_V2 = Building(
         "makes the feature map wide.",
         "last_convolution_relu": "Your last convolution has ReLU. In V2 all activations are ReLU6.",
         "stem_relu": "Your stem has ReLU. In V2 all activations are ReLU6.",
+        "stem_and_last_relu": "Your stem and your last convolution have ReLU, which `ConvBNReLU` puts there unless "
+        "told otherwise. V2 has ReLU6 everywhere.",
         "activation_on_the_projection": ACTIVATION_ON_THE_PROJECTION,
         "shortcut_forgotten": V2_STAGE.messages["shortcut_forgotten"],
         "relu": RELU_USED,
