@@ -245,15 +245,15 @@ def export(tmp_path, monkeypatch):
 def ada():
     records.record_guess("01.macs_of_4x4", 18)
     records.record_guess("01.stride_two", "a quarter")
-    records.record_attempt("conv_macs", "wrong", "depthwise")
-    records.record_attempt("conv_macs", "wrong", "made_up")
+    records.record_attempt("conv_macs", "wrong", "weights_only")
+    records.record_attempt("conv_macs", "wrong", "flops")
     records.record_attempt("conv_macs", "correct")
 
 
 def ben():
     records.record_guess("01.macs_of_4x4", 72)
     records.record_guess("01.stride_two", "half")
-    records.record_attempt("conv_macs", "wrong", "depthwise")
+    records.record_attempt("conv_macs", "wrong", "weights_only")
     records.record_solution("conv_macs")
     records.record_attempt("conv_macs", "correct")
 
@@ -271,8 +271,8 @@ def test_report_counts_what_was_done(export, tmp_path):
     of_lesson = sum(one.lesson == "01" for one in (*QUESTIONS.values(), *EXERCISES.values()))
     assert students["lesson 01"].tolist() == pytest.approx([3 / of_lesson] * 2)
     assert found.misconceptions()[["misconception", "students", "times"]].to_numpy().tolist() == [
-        ["depthwise", 2, 2],
-        ["made_up", 1, 1],
+        ["weights_only", 2, 2],
+        ["flops", 1, 1],
     ]
     questions = found.questions().set_index("question")
     assert questions.loc["01.stride_two", "right"] == 0.5
@@ -321,6 +321,7 @@ def test_report_counts_a_student_once_and_the_newer_file(export, monkeypatch):
         found = _report.read(order)
         assert len(found.messages) == 1
         assert found.messages[0].startswith(f"{old}: skipped")
+        assert found.messages[0].endswith("and newer")
         assert found.students()["solutions_seen"].tolist() == [1]
 
 
@@ -403,7 +404,7 @@ def test_a_text_where_none_belongs_is_left_out_and_named(export, tmp_path, text)
     assert main(["report", str(tmp_path / "out"), str(good.parent)]) == 0
     found = _report.read([good.parent])
     assert {"Ben", "misconceptions", "first_answer", "first_time"} <= set(found.students()["student"])
-    assert found.misconceptions()["misconception"].tolist() == ["depthwise", "made_up"]
+    assert found.misconceptions()["misconception"].tolist() == ["weights_only", "flops"]
     assert any(f"misconceptions.csv: left out of its misconceptions: {text[:40]!r}" in one for one in found.messages)
     assert any("done.csv: skipped" in one for one in found.messages)
     assert any("60,000 letters" in one for one in found.messages) == (len(text) > 100)
@@ -422,11 +423,11 @@ def test_report_says_first_who_needs_help(export):
     ]
     found = _report.read(paths)
     assert found.in_need().to_numpy().tolist() == [
-        ["Di", "nothing done yet", 0, 0],
-        ["Cy", "output_size, conv_macs", 2, 2],
+        ["Di", 0, "nothing done yet", 0, 0, 0],
+        ["Cy", 0, "output_size, conv_macs", 2, 2, 0],
     ]
     lesson = found.lessons().set_index("lesson").loc["01 What a convolution costs"]
-    assert lesson.tolist() == [1, 0]
+    assert lesson.tolist() == [2, 0]
     page = BeautifulSoup(_report.page(found), "html.parser")
     heads = [head.get_text() for head in page.main.find_all("h2")]
     assert heads[:3] == ["How many finished what", "Who needs help", "Commonest misconceptions"]
