@@ -143,8 +143,9 @@ def guide(lesson: Notebook) -> str:
 def _minutes(lesson: Notebook) -> str:
     import pandas as pd
 
-    rows = [(one.title, round(one.minutes), _exercises(lesson, one)) for one in lesson.sections]
-    table = _pages.table(pd.DataFrame(rows, columns=["section", "minutes", "exercises"]))
+    rows = [(one.title, one.minutes or None, _exercises(lesson, one)) for one in lesson.sections]
+    frame = pd.DataFrame(rows, columns=["section", "minutes", "exercises"])
+    table = _pages.table(frame.astype({"minutes": float}), {"minutes": "{:.0f}".format})
     apart = f", and {lesson.exercise_minutes} for the exercises" if lesson.exercise_minutes else ""
     return f"""**{counted(lesson.lesson.minutes, "minute")} to teach**{apart}. The lesson states these; they are spread
 over its sections by their slides and fragments.
@@ -193,10 +194,9 @@ def _waits(lesson: Notebook) -> Iterator[str | nbformat.NotebookNode]:
     if not slow:
         yield f"No cell takes {_measured.SLOW:g} seconds."
     for name, taken in slow.items():
-        yield f"### Slow: `{name}`, {taken:.1f} s. If it makes the room wait, show this"
+        instead = "If it makes the room wait, show this" if known[name].outputs else "It shows nothing"
+        yield f"### Slow: `{name}`, {taken:.1f} s. {instead}"
         yield known[name]
-        if not known[name].outputs:
-            yield "(It shows nothing.)"
     rows = [(f"`{name}`", taken) for name, taken in times.seconds.items() if name in known]
     frame = pd.DataFrame(rows, columns=["cell", "seconds"])
     yield f"### All cells\n\n{_pages.table(frame, {'seconds': '{:.2f}'.format})}"
