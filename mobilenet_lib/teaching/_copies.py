@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -17,7 +16,6 @@ from mobilenet_lib.teaching import _notebooks, _pages
 from mobilenet_lib.teaching._notebooks import Notebook
 
 ANSWERS_PAGE = "answers.html"
-_LINK = re.compile(r'\[([^\]]*)\]\((\d\d_\w+)\.ipynb[^)]*\)|<a href="(\d\d_\w+)\.ipynb">(.*?)</a>')
 
 _READ_ME = f"""# The lessons, for students
 
@@ -74,7 +72,7 @@ def _slide(slide_type: str) -> dict[str, dict[str, str]]:
 def answers_page(lessons: list[Notebook], lesson_link: str = "{}.ipynb") -> str:
     """One page: for each lesson the closing questions, the questions to guess at and the exercises, with answers."""
     contents = "\n".join(f"- [{one.title}](#lesson{one.lesson.number})" for one in lessons)
-    parts = [_INTRO, contents, *(_linked(part, lessons) for one in lessons for part in _answers_of(one))]
+    parts = [_INTRO, contents, *(_notebooks.linked(part, lessons) for one in lessons for part in _answers_of(one))]
     return _pages.page("Every answer of the course", parts, lesson_link=lesson_link)
 
 
@@ -119,20 +117,14 @@ def set_handout(folder: Path, state: str) -> list[Path]:
     return [setting, _pages.write(page, answers_page(lessons))]
 
 
-def _linked(text: str, lessons: list[Notebook]) -> str:
-    """Markdown or HTML without links to other lessons than these: their words stay."""
-    there = {one.lesson.stem for one in lessons}
-    return _LINK.sub(lambda found: found[0] if (found[2] or found[3]) in there else found[1] or found[4], text)
-
-
 def _write_notebook(folder: Path, lesson: Notebook, node: nbformat.NotebookNode, lessons: list[Notebook]) -> Path:
     """Write it with links to `lessons` only."""
     for cell in node.cells:
         if cell.cell_type == "markdown":
-            cell.source = _linked(cell.source, lessons)
+            cell.source = _notebooks.linked(cell.source, lessons)
         for output in cell.get("outputs", []):
             if "text/html" in output.get("data", {}):
-                output.data["text/html"] = _linked(output.data["text/html"], lessons)
+                output.data["text/html"] = _notebooks.linked(output.data["text/html"], lessons)
     nbformat.validate(node)
     return _pages.write(folder / lesson.lesson.file_name, nbformat.writes(node) + "\n")
 

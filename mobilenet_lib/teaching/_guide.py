@@ -10,7 +10,7 @@ import nbformat
 
 from mobilenet_lib import course
 from mobilenet_lib.course.exercises import Exercise
-from mobilenet_lib.teaching import _measured, _pages
+from mobilenet_lib.teaching import _measured, _notebooks, _pages
 from mobilenet_lib.teaching._notebooks import Notebook, Section
 from mobilenet_lib.teaching._pages import counted, plain
 
@@ -69,7 +69,8 @@ def _first_to_go(lesson: Notebook) -> list[Section]:
 
 def write(folder: Path, lessons: list[Notebook]) -> list[Path]:
     """A page per lesson and an index."""
-    pages = [_pages.write(folder / f"{one.lesson.stem}.html", guide(one)) for one in lessons]
+    made = {f"{one.lesson.stem}.html": _notebooks.linked(guide(one), lessons) for one in lessons}
+    pages = [_pages.write(folder / name, page) for name, page in made.items()]
     return [_pages.write(folder / INDEX, index(lessons)), *pages]
 
 

@@ -26,6 +26,7 @@ from mobilenet_lib.course.exercises import EXERCISES, Exercise
 from mobilenet_lib.course.questions import QUESTIONS
 from mobilenet_lib.course.questions._question import Question
 
+_LINK = re.compile(r'\[([^\]]*)\]\((\d\d_\w+)\.ipynb[^)]*\)|<a href="(\d\d_\w+)\.(?:ipynb|html)">(.*?)</a>')
 _FOLDED = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
 
 
@@ -129,6 +130,12 @@ def path(lesson: course.Lesson) -> Path:
     if not found.is_file():
         raise FileNotFoundError(f"{found} is missing: take a whole copy of the course")
     return found
+
+
+def linked(text: str, lessons: list[Notebook]) -> str:
+    """Markdown or HTML with links to none but these lessons: of the others their words stay."""
+    there = {one.lesson.stem for one in lessons}
+    return _LINK.sub(lambda found: found[0] if (found[2] or found[3]) in there else found[1] or found[4], text)
 
 
 def slide_type(cell: nbformat.NotebookNode) -> str:

@@ -109,8 +109,8 @@ class Class:
             ("every solution read first", frame["solved"] == 0),
         ):
             frame["unsolved"] = frame["unsolved"].mask(who & (frame["unsolved"] == ""), said)
-        frame = frame.assign(count=students["unsolved"].count())[(frame["solved"] == 0) | (frame["checks"] > 0)]
-        frame["idle"] = frame["count"] == 0
+        frame = frame.assign(count=students["unsolved"].count(), idle=lambda one: one["count"] == 0)
+        frame = frame[(frame["solved"] == 0) | ~frame["idle"]]
         order = {"solved": True, "idle": False, "count": False, "checks": False}
         frame = frame.sort_values(list(order), ascending=list(order.values()))
         return frame.drop(columns=["count", "idle"]).reset_index()
@@ -283,6 +283,7 @@ def _read(path: Path, stems: Counter[str]) -> tuple[_File, list[str]]:
 
 
 def _few(texts: list[str]) -> str:
+    texts = list(dict.fromkeys(texts))
     more = f" and {len(texts) - 3} more" if len(texts) > 3 else ""
     return ", ".join(repr(one[:40]) for one in texts[:3]) + more
 
@@ -349,7 +350,7 @@ def _known_misconceptions(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         met = text.split("; ") if isinstance(text, str) else []
         kept.append("; ".join(one for one in met if one in known) or None)
         left_out += [one for one in met if one not in known]
-    return rows.assign(misconceptions=kept), list(dict.fromkeys(left_out))
+    return rows.assign(misconceptions=kept), left_out
 
 
 def _checked(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -162,7 +162,9 @@ def test_without_paddle_it_warns_and_starts(monkeypatch, capsys, served, course)
 def test_a_folder_that_cannot_be_written_is_told_and_opened(monkeypatch, capsys, served, course):
     monkeypatch.setattr(readiness, "_unwritable", lambda folder: "no" if course in (folder, *folder.parents) else "")
     assert launch.main([str(course)]) == 0
-    assert f"nothing can be saved here, cannot write into {course / 'notebooks'}: no" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"nothing can be saved here, cannot write into {course / 'notebooks'}: no" in said
+    assert f"Copy {course} to a place of your own" in said
     assert served
 
 
@@ -221,10 +223,15 @@ def test_check_reports_and_returns_the_state(monkeypatch, capsys, served):
     fine, bad = readiness.Check("A", True, "found a"), readiness.Check("B", False, "no b", "get b")
     monkeypatch.setattr(readiness, "each", lambda: [fine])
     assert launch.main(["--check"]) == 0
-    monkeypatch.setattr(readiness, "each", lambda: [fine, bad])
+
+    def one_by_one():
+        yield fine
+        assert "ready    A: found a" in capsys.readouterr().out  # some take seconds
+        yield bad
+
+    monkeypatch.setattr(readiness, "each", one_by_one)
     assert launch.main(["--check"]) == 1
     said = capsys.readouterr().out
-    assert "ready    A: found a" in said
     assert "NOT YET  B: no b\n         get b" in said
     assert not served
 
