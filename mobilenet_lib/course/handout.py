@@ -2,8 +2,9 @@
 
 `python -m mobilenet_lib.teaching handout` writes `handout.json` beside the students' notebooks:
 {"solutions": "closed"}. While it says so, `solution` shows nothing, and `predict` without a learner leaves the truth
-out. `python -m mobilenet_lib.teaching open FOLDER` opens them for a folder; the file that MOBILENET_LOCK names does so
-for a whole room. This keeps solutions from being met by accident. It is no safe: the library's source holds them all.
+out. `python -m mobilenet_lib.teaching open FOLDER` opens them for a folder, and for a copy of it with its new
+`handout.json`; the file that MOBILENET_LOCK names does so for a whole room. This keeps solutions from being met by
+accident. It is no safe: the library's source holds them all.
 """
 
 from __future__ import annotations

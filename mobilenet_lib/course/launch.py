@@ -27,15 +27,23 @@ def main(arguments: list[str] | None = None) -> int:
     environment.print_anywhere()
     options = _options(arguments)
     if options.check:
-        checks = readiness.readiness()
-        print(readiness.as_text(checks, details=True))
-        return int(not all(check.ok for check in checks))
+        return _check()
     try:
         return _new(options.folder) if options.new else _open(options)
     except OSError as problem:
         return _fail(str(problem))
     except KeyboardInterrupt:  # before the server took it over
         return 130
+
+
+def _check() -> int:
+    """Print each check as it ends: some take seconds."""
+    checks = []
+    for check in readiness.each():
+        checks.append(check)
+        print("\n".join(readiness.lines(check, details=True)), flush=True)
+    print(f"\n{readiness.verdict(checks)}")
+    return int(not all(check.ok for check in checks))
 
 
 def _new(folder: Path) -> int:
@@ -56,6 +64,8 @@ def _new(folder: Path) -> int:
 
 def _open(options: argparse.Namespace) -> int:
     """Serve the folder that was given, or the one to be found from here."""
+    if options.folder is not None and not options.folder.is_dir():
+        return _fail(_no_folder(options.folder.resolve()))
     print("Starting the course; it takes some seconds.", flush=True)
     for check in (readiness.check_python(), readiness.check_packages(), readiness.check_home()):
         if not check.ok:
@@ -70,6 +80,13 @@ def _open(options: argparse.Namespace) -> int:
         _warn_about_paddle()
     serve(folder, port=options.port, browser=options.browser)
     return 0
+
+
+def _no_folder(path: Path) -> str:
+    if not path.exists():
+        return f"{path} does not exist. Name a folder with lessons, or make one: mobilenet-course new FOLDER"
+    kind = "notebook" if path.suffix == ".ipynb" else "file"
+    return f"{path} is a {kind}: name its folder, {path.parent}"
 
 
 def serve(folder: Path, port: int | None = None, browser: bool = True) -> None:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("kind", "lesson", "id", "done", "first_answer", "latest_answer", "truth", "factor_off", "attempts"),
-    *("misconceptions", "hints_used", "solution_seen", "points", "points_possible", "first_time", "done_time"),
+    *("misconceptions", "hints_used", "solution_seen", "points", "points_possible"),
+    *("first_time", "done_time", "latest_time"),
 )
 FORMULA = "=+-@\t\r"  # with which a formula begins in a spreadsheet
 Row = dict[str, Any]  # of `frame`: what stands in its columns
@@ -55,8 +56,9 @@ def frame() -> pd.DataFrame:
     kind: "prediction" or "exercise". lesson, id: which. done: answered or solved. first_answer, latest_answer: the
     guesses. truth: the answer, only where a guess was made. factor_off: first guess / truth, for numbers. attempts:
     guesses made or checks run. misconceptions: names of those met, in order, joined by "; ". hints_used: 0 to 2.
-    solution_seen: whether the solution was opened. points, points_possible: for exercises. first_time, done_time: UTC.
-    Empty (NaN or None) where there is nothing to say.
+    solution_seen: whether the solution was opened. points, points_possible: for exercises. first_time, done_time,
+    latest_time: UTC; the last is that of the latest guess, check or first look at the solution. Empty (NaN or None)
+    where there is nothing to say.
     """
     import pandas as pd
 
@@ -144,11 +146,13 @@ def _question_row(asked: Question, entry: dict[str, Any] | None) -> Row:
         "attempts": entry["guesses"],
         "first_time": entry["first_time"],
         "done_time": entry["first_time"],
+        "latest_time": entry["latest_time"],
     }
 
 
 def _exercise_row(task: Exercise, entry: dict[str, Any]) -> Row:
     attempts = entry["attempts"]
+    times = [one["time"] for one in attempts] + [entry["solution_seen"] or ""]
     return {
         "kind": "exercise",
         "lesson": task.lesson,
@@ -162,6 +166,7 @@ def _exercise_row(task: Exercise, entry: dict[str, Any]) -> Row:
         "points_possible": task.points,
         "first_time": attempts[0]["time"] if attempts else None,
         "done_time": entry["solved"],
+        "latest_time": max(times) or None,
     }
 
 
@@ -220,10 +225,10 @@ def _counts(rows: list[Row]) -> list[str]:
 
 def _done(rows: list[Row]) -> str:
     """How far a lesson with these rows is, in words and with a symbol, for readers who see no colours."""
-    done = [row["done"] for row in rows]
-    if not done:
+    if not rows:
         return "– to read"
-    return "✓ done" if all(done) else "◐ begun" if any(done) else "○ to do"
+    begun = any(row["attempts"] or row.get("hints_used") or row.get("solution_seen") for row in rows)
+    return "✓ done" if all(row["done"] for row in rows) else "◐ begun" if begun else "○ to do"
 
 
 def _off(factor: float) -> str:

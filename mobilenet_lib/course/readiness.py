@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +68,14 @@ def readiness() -> list[Check]:
     """Look at everything the course needs. About three seconds, nearly all of them Paddle's import; the first time on
     a machine six more, see `check_training`.
     """
-    before = [check_python(), check_packages(), check_wheel(), check_home()]
-    return [*before, *check_paddle(), check_training(), check_disk(), check_notebooks()]
+    return list(each())
+
+
+def each() -> Iterator[Check]:
+    """The checks of `readiness`, one by one as they end."""
+    yield from (check() for check in (check_python, check_packages, check_wheel, check_home))
+    yield from check_paddle()
+    yield from (check() for check in (check_training, check_disk, check_notebooks))
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
@@ -185,7 +192,7 @@ def check_notebooks(folder: Path | None = None) -> Check:
     if lesson is None:
         return Check(name, False, f"no lessons in {folder or Path.cwd()}", HOW_TO_GET_THE_LESSONS)
     if problem := _unwritable(lesson.parent):
-        advice = "Copy the course into a folder of your own and start it there."
+        advice = f"Copy {folder} to a place of your own and start the copy."
         return Check(name, False, f"cannot write into {lesson.parent}: {problem}", advice)
     return Check(name, True, str(lesson.parent))
 
@@ -227,13 +234,14 @@ def as_text(checks: list[Check], details: bool = False) -> str:
 
     Without details a ready machine gives the same text as every other ready machine.
     """
-    lines = []
-    for check in checks:
-        told = f": {check.detail}" if details else ""
-        lines.append(f"{'ready   ' if check.ok else 'NOT YET '} {check.name}{told}")
-        if not check.ok:
-            lines += [f"         {told}" for told in ([] if details else [check.detail]) + [check.advice]]
-    return "\n".join([*lines, "", _verdict(checks)])
+    return "\n".join([line for check in checks for line in lines(check, details)] + ["", verdict(checks)])
+
+
+def lines(check: Check, details: bool) -> list[str]:
+    """A check as `as_text` writes it."""
+    told = f": {check.detail}" if details else ""
+    advice = [] if check.ok else ([] if details else [check.detail]) + [check.advice]
+    return [f"{'ready   ' if check.ok else 'NOT YET '} {check.name}{told}", *(f"         {one}" for one in advice)]
 
 
 def as_html(checks: list[Check]) -> str:
@@ -247,7 +255,7 @@ def as_html(checks: list[Check]) -> str:
         rows.append(f"<tr><td {left}>{state}</td><th scope='row' {left}>{name}</th><td {left}>{told}</td></tr>")
     heads = "".join(f"<th scope='col' {left}>{head}</th>" for head in ("state", "needed", "found here"))
     return (
-        f"<table><caption {left}>{html.escape(_verdict(checks))}</caption>"
+        f"<table><caption {left}>{html.escape(verdict(checks))}</caption>"
         f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     )
 
@@ -265,7 +273,8 @@ def show_readiness() -> None:
         print(as_text(checks))
 
 
-def _verdict(checks: list[Check]) -> str:
+def verdict(checks: list[Check]) -> str:
+    """Is the machine ready? In a sentence."""
     failed = sum(not check.ok for check in checks)
     if failed:
         return f"{failed} of {len(checks)} checks failed: what to do stands beside each."

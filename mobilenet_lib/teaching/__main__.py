@@ -1,16 +1,19 @@
-"""The instructor's commands: `uv run python -m mobilenet_lib.teaching COMMAND`; `--help` lists them."""
+"""The instructor's commands: `uv run python -m mobilenet_lib.teaching COMMAND`; `--help` lists them.
+
+What a command needs takes seconds to import, so that each imports it, once it is known to be wanted.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from mobilenet_lib._support import environment
 from mobilenet_lib._support.files import expanded
 from mobilenet_lib.course import handout
-from mobilenet_lib.teaching import _copies, _guide, _measured, _notebooks, _report, _slides
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment.print_anywhere()
     given = _parser().parse_args(arguments)
     try:
+        if "out" in given:
+            _refuse_what_is_full(given)
+        print("Working; it takes some seconds.", file=sys.stderr, flush=True)
         for written in given.run(given):
             print(written, flush=True)
     except (OSError, ValueError, RuntimeError) as problem:
@@ -35,18 +41,12 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    def lessons(write: Callable[[Path, list[_notebooks.Notebook]], list[Path]]) -> Callable:
-        return lambda given: write(_folder(given), _notebooks.lessons(given.lessons))
-
-    def setting(state: str) -> Callable:
-        return lambda given: _copies.set_handout(given.folder, state)
-
-    copy = add("copy", lessons(_copies.write_copy), "notebooks with every answer, and one page with all of them")
+    copy = add("copy", _copy, "notebooks with every answer, and one page with all of them")
     students = add("handout", _handout, "notebooks for students, without answers and with solutions closed")
-    opened = add("open", setting(handout.OPEN), "open the solutions of a hand-out")
-    closed = add("close", setting(handout.CLOSED), "close the solutions of a hand-out again")
+    opened = add("open", partial(_set, handout.OPEN), "open the solutions of a hand-out")
+    closed = add("close", partial(_set, handout.CLOSED), "close the solutions of a hand-out again")
     report = add("report", _class_report, "a class report from the files that students exported")
-    guide = add("guide", lessons(_guide.write), "for each lesson minutes, cut points, slow cells and speaker notes")
+    guide = add("guide", _instructors_guide, "for each lesson minutes, cut points, slow cells and speaker notes")
     slides = add("slides", _pages_and_pdf, "the slides as pages and PDF that need no network")
     timing = add("timing", _timed, "run the lessons and record the seconds of each cell")
     for command in (copy, students, report, guide, slides):
@@ -64,20 +64,46 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _copy(given: argparse.Namespace) -> Iterable[Path]:
+    from mobilenet_lib.teaching import _copies, _notebooks
+
+    return _copies.write_copy(given.out, _notebooks.lessons(given.lessons))
+
+
+def _instructors_guide(given: argparse.Namespace) -> Iterable[Path]:
+    from mobilenet_lib.teaching import _guide, _notebooks
+
+    return _guide.write(given.out, _notebooks.lessons(given.lessons))
+
+
 def _handout(given: argparse.Namespace) -> Iterable[object]:
-    yield from _copies.write_handout(_folder(given), _notebooks.lessons(given.lessons), given.keep_outputs)
+    from mobilenet_lib.teaching import _copies, _notebooks
+
+    yield from _copies.write_handout(given.out, _notebooks.lessons(given.lessons), given.keep_outputs)
     yield f"To open the solutions: python -m mobilenet_lib.teaching open {given.out}"
 
 
+def _set(state: str, given: argparse.Namespace) -> Iterable[object]:
+    from mobilenet_lib.teaching import _copies
+
+    setting, *more = _copies.set_handout(given.folder, state)
+    yield from (setting, *more)
+    yield f"Only this folder is {state} now. Students with a copy of it need this {setting.name} in place of theirs."
+
+
 def _class_report(given: argparse.Namespace) -> Iterable[Path]:
+    from mobilenet_lib.teaching import _report
+
     found = _report.read(given.files)
     for line in found.messages:
         print(line, file=sys.stderr)
-    return _report.write(_folder(given), found)
+    return _report.write(given.out, found)
 
 
 def _pages_and_pdf(given: argparse.Namespace) -> Iterable[Path]:
-    written, problem = _slides.write(_folder(given), _notebooks.lessons(given.lessons), not given.no_pdf)
+    from mobilenet_lib.teaching import _notebooks, _slides
+
+    written, problem = _slides.write(given.out, _notebooks.lessons(given.lessons), not given.no_pdf)
     if problem:
         print(problem, file=sys.stderr)
     return written
@@ -86,6 +112,8 @@ def _pages_and_pdf(given: argparse.Namespace) -> Iterable[Path]:
 def _timed(given: argparse.Namespace) -> Iterable[str]:
     """A line for each lesson. RuntimeError at the end names those that could not be run."""
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    from mobilenet_lib.teaching import _measured, _notebooks
 
     failed = []
     for lesson in _notebooks.lessons(given.lessons):
@@ -102,14 +130,13 @@ def _timed(given: argparse.Namespace) -> Iterable[str]:
         raise RuntimeError(f"not measured: {', '.join(failed)}")
 
 
-def _folder(given: argparse.Namespace) -> Path:
-    """The folder to write; it is made with its first file. FileExistsError where it holds something already."""
+def _refuse_what_is_full(given: argparse.Namespace) -> None:
+    """FileExistsError where the folder to write holds something already; it is made with its first file."""
     folder, advice = given.out, "name a new one, or say --replace to overwrite what is written anew"
     if folder.is_file():
         raise FileExistsError(f"{folder} is a file: name a folder")
     if folder.is_dir() and any(folder.iterdir()) and not given.replace:
         raise FileExistsError(f"{folder} is not empty: {advice}")
-    return folder
 
 
 if __name__ == "__main__":

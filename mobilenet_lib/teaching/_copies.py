@@ -24,10 +24,11 @@ run `uv run --no-dev mobilenet-course FOLDER` in that copy, FOLDER being the pat
 first lesson. Keep `{handout.SETTING}` beside the notebooks.
 
 Guesses, exercises and hints work as always. `solution(...)` shows a solution once your instructor has opened them. The
-answers to the closing questions are left out: your instructor has them.
+answers to the closing questions are left out: your instructor has them. In a copy of your own, put the new
+`{handout.SETTING}` that you are then given in place of the old one.
 
 To hand in your progress: `from mobilenet_lib.course import progress`, then
-`progress.export("your_name.csv", student="Your Name")`.
+`progress.export("your_name.csv", student="Your Name")`, with your own name in both places.
 
 The setting keeps solutions from being met by accident, no more. The library checks your functions against its own, so
 its source holds the solutions, and whoever wants to look can find them.
@@ -42,7 +43,7 @@ of each exercise with the mistakes that the checks know by name.
 
 def write_copy(folder: Path, lessons: list[Notebook]) -> list[Path]:
     """The instructor's copy: notebooks with solutions and truths filled in, and one page with every answer."""
-    written = [_write_notebook(folder / "notebooks", lesson, with_answers(lesson)) for lesson in lessons]
+    written = [_write_notebook(folder / "notebooks", one, with_answers(one), lessons) for one in lessons]
     page = answers_page(lessons, lesson_link="notebooks/{}.ipynb")
     return [*written, _pages.write(folder / ANSWERS_PAGE, page)]
 
@@ -71,14 +72,14 @@ def _slide(slide_type: str) -> dict[str, dict[str, str]]:
 def answers_page(lessons: list[Notebook], lesson_link: str = "{}.ipynb") -> str:
     """One page: for each lesson the closing questions, the questions to guess at and the exercises, with answers."""
     contents = "\n".join(f"- [{one.title}](#lesson{one.lesson.number})" for one in lessons)
-    parts = [_INTRO, contents, *(part for one in lessons for part in _answers_of(one))]
+    parts = [_INTRO, contents, *(_notebooks.linked(part, lessons) for one in lessons for part in _answers_of(one))]
     return _pages.page("Every answer of the course", parts, lesson_link=lesson_link)
 
 
 def write_handout(folder: Path, lessons: list[Notebook], outputs: bool) -> list[Path]:
     """The students' set: notebooks without answers and notes, and the setting that keeps solutions closed."""
     notebooks = folder / "notebooks"
-    written = [_write_notebook(notebooks, one, without_answers(one, outputs)) for one in lessons]
+    written = [_write_notebook(notebooks, one, without_answers(one, outputs), lessons) for one in lessons]
     read_me = _pages.write(folder / "READ_ME.md", _READ_ME)
     return [*written, handout.write(notebooks, handout.CLOSED), read_me]
 
@@ -116,7 +117,14 @@ def set_handout(folder: Path, state: str) -> list[Path]:
     return [setting, _pages.write(page, answers_page(lessons))]
 
 
-def _write_notebook(folder: Path, lesson: Notebook, node: nbformat.NotebookNode) -> Path:
+def _write_notebook(folder: Path, lesson: Notebook, node: nbformat.NotebookNode, lessons: list[Notebook]) -> Path:
+    """Write it with links to `lessons` only."""
+    for cell in node.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _notebooks.linked(cell.source, lessons)
+        for output in cell.get("outputs", []):
+            if "text/html" in output.get("data", {}):
+                output.data["text/html"] = _notebooks.linked(output.data["text/html"], lessons)
     nbformat.validate(node)
     return _pages.write(folder / lesson.lesson.file_name, nbformat.writes(node) + "\n")
 

@@ -10,7 +10,7 @@ import nbformat
 
 from mobilenet_lib import course
 from mobilenet_lib.course.exercises import Exercise
-from mobilenet_lib.teaching import _measured, _pages
+from mobilenet_lib.teaching import _measured, _notebooks, _pages
 from mobilenet_lib.teaching._notebooks import Notebook, Section
 from mobilenet_lib.teaching._pages import counted, plain
 
@@ -69,7 +69,8 @@ def _first_to_go(lesson: Notebook) -> list[Section]:
 
 def write(folder: Path, lessons: list[Notebook]) -> list[Path]:
     """A page per lesson and an index."""
-    pages = [_pages.write(folder / f"{one.lesson.stem}.html", guide(one)) for one in lessons]
+    made = {f"{one.lesson.stem}.html": _notebooks.linked(guide(one), lessons) for one in lessons}
+    pages = [_pages.write(folder / name, page) for name, page in made.items()]
     return [_pages.write(folder / INDEX, index(lessons)), *pages]
 
 
@@ -143,8 +144,9 @@ def guide(lesson: Notebook) -> str:
 def _minutes(lesson: Notebook) -> str:
     import pandas as pd
 
-    rows = [(one.title, round(one.minutes), _exercises(lesson, one)) for one in lesson.sections]
-    table = _pages.table(pd.DataFrame(rows, columns=["section", "minutes", "exercises"]))
+    rows = [(one.title, one.minutes or None, _exercises(lesson, one)) for one in lesson.sections]
+    frame = pd.DataFrame(rows, columns=["section", "minutes", "exercises"])
+    table = _pages.table(frame.astype({"minutes": float}), {"minutes": "{:.0f}".format})
     apart = f", and {lesson.exercise_minutes} for the exercises" if lesson.exercise_minutes else ""
     return f"""**{counted(lesson.lesson.minutes, "minute")} to teach**{apart}. The lesson states these; they are spread
 over its sections by their slides and fragments.
@@ -193,10 +195,9 @@ def _waits(lesson: Notebook) -> Iterator[str | nbformat.NotebookNode]:
     if not slow:
         yield f"No cell takes {_measured.SLOW:g} seconds."
     for name, taken in slow.items():
-        yield f"### Slow: `{name}`, {taken:.1f} s. If it makes the room wait, show this"
+        instead = "If it makes the room wait, show this" if known[name].outputs else "It shows nothing"
+        yield f"### Slow: `{name}`, {taken:.1f} s. {instead}"
         yield known[name]
-        if not known[name].outputs:
-            yield "(It shows nothing.)"
     rows = [(f"`{name}`", taken) for name, taken in times.seconds.items() if name in known]
     frame = pd.DataFrame(rows, columns=["cell", "seconds"])
     yield f"### All cells\n\n{_pages.table(frame, {'seconds': '{:.2f}'.format})}"

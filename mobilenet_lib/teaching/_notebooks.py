@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from mobilenet_lib.course.exercises import EXERCISES, Exercise
 from mobilenet_lib.course.questions import QUESTIONS
 from mobilenet_lib.course.questions._question import Question
 
+_LINK = re.compile(r'\[([^\]]*)\]\((\d\d_\w+)\.ipynb[^)]*\)|<a href="(\d\d_\w+)\.(?:ipynb|html)">(.*?)</a>')
 _FOLDED = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
 
 
@@ -38,7 +39,7 @@ class Section:
 
     id: str
     title: str
-    minutes: float
+    minutes: int
     exercises: tuple[Exercise, ...]
 
 
@@ -69,18 +70,18 @@ class Notebook:
         """What comes before the first heading, then a section for each heading, in order.
 
         The lesson's minutes are spread over its steps, which are slides and fragments; the steps of exercises do not
-        count, because the time for exercises is given apart.
+        count, because the time for exercises is given apart. In whole minutes: each section ends at the nearest one.
         """
         parts: list[list[nbformat.NotebookNode]] = [[]]
         for cell in self.cells:
             if _is_heading(cell):
                 parts.append([])
             parts[-1].append(cell)
-        steps = [sum(map(_is_step, part)) for part in parts]
-        a_step = self.lesson.minutes / max(1, sum(steps))
+        steps = list(accumulate(sum(map(_is_step, part)) for part in parts))
+        ends = [round(self.lesson.minutes * step / max(1, steps[-1])) for step in steps]
         return [
-            Section(part[0].id, _heading(part[0]), count * a_step, tuple(chain(*map(exercises_of, part))))
-            for part, count in zip(parts, steps, strict=True)
+            Section(part[0].id, _heading(part[0]), end - begin, tuple(chain(*map(exercises_of, part))))
+            for part, begin, end in zip(parts, [0, *ends], ends, strict=False)
             if part
         ]
 
@@ -129,6 +130,12 @@ def path(lesson: course.Lesson) -> Path:
     if not found.is_file():
         raise FileNotFoundError(f"{found} is missing: take a whole copy of the course")
     return found
+
+
+def linked(text: str, lessons: list[Notebook]) -> str:
+    """Markdown or HTML with links to none but these lessons: of the others their words stay."""
+    there = {one.lesson.stem for one in lessons}
+    return _LINK.sub(lambda found: found[0] if (found[2] or found[3]) in there else found[1] or found[4], text)
 
 
 def slide_type(cell: nbformat.NotebookNode) -> str:

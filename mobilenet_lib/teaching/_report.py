@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mobilenet_lib import course, plots
 from mobilenet_lib.course.exercises import EXERCISES
@@ -25,19 +25,36 @@ if TYPE_CHECKING:
 LARGEST = 5_000_000  # bytes; an export of the whole course has about 20,000
 PAGE = "report.html"
 
-_OFF = "{:.3g} times".format
-_SHOWN = 10  # misconceptions and questions; the tables beside the page have all
+_SHOWN = 10  # students in need, misconceptions and questions; the tables beside the page have all
 _LONGEST = 100  # letters of a student's name
 _KINDS = {"prediction": QUESTIONS, "exercise": EXERCISES}
-_TIMES = ["first_time", "done_time"]  # in ISO 8601, which sorts as text
+_LATEST = "latest_time"  # files of earlier versions of the course lack it
+_TIMES = ["first_time", "done_time", _LATEST]  # in ISO 8601, which sorts as text
+_TIME_FORMATS = ("ISO8601", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S")  # the others are spreadsheets'
 _FLAGS = ["done", "solution_seen"]
 _NUMBERS = ["factor_off", "attempts", "hints_used", "points"]
-_MISCONCEPTION = re.compile(r"[\w-]{1,60}")  # no other text goes into a figure
 # Spreadsheets write truth in the language of their user.
-_TRUE = {*("true", "1", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "sant", "prawda")}
-_FALSE = {*("false", "0", "falsch", "faux", "falso", "onwaar", "falskt", "fałsz")}
-# Moodle's folder, or file, of a student.
-_MOODLE = re.compile(r"(.+?)_\d+_assignsubmission_")
+_TRUE = {*("true", "1", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "sant", "sann", "sand", "prawda")}
+_FALSE = {*("false", "0", "falsch", "faux", "falso", "onwaar", "falskt", "falsk", "usann", "fałsz")}
+# Moodle's folder, or file, of a student, with a number of their own.
+_MOODLE = re.compile(r"(.+?)_(\d+)_assignsubmission_")
+_AGAIN = re.compile(r"\s*\(\d+\)$")  # how a browser names a second download
+_NOBODY = {"progress", "your_name", "your name"}  # the hand-out's own words
+
+
+class _File(NamedTuple):
+    """An export that could be read. mark: what tells apart two students of one name; "" for nothing."""
+
+    path: Path
+    name: str
+    mark: str
+    rows: pd.DataFrame
+
+    @property
+    def activity(self) -> tuple[str, float]:
+        """The latest time in it, and how much was done: both only grow."""
+        counts = self.rows[["done", "attempts", "hints_used", "solution_seen"]]
+        return self.rows[_TIMES].fillna("").max(axis=None), float(counts.astype(float).sum(axis=None))
 
 
 @dataclass(frozen=True)
@@ -60,27 +77,43 @@ class Class:
         counts = ["guesses", "exercises", "points", "solutions_seen", "hints_used"]
         how = dict.fromkeys(counts, "sum") | {"median_off": "median", "within_two": "mean", "latest": "max"}
         lessons = rows.pivot_table(values="done", index="student", columns="lesson").add_prefix("lesson ")
-        return lessons.join(rows.groupby("student").agg(how)).astype(dict.fromkeys(counts, int)).reset_index()
+        frame = lessons.join(rows.groupby("student").agg(how)).astype(dict.fromkeys(counts, int)).reset_index()
+        return frame.sort_values("student", key=lambda names: names.map(_alphabetical), ignore_index=True)
 
     def lessons(self) -> pd.DataFrame:
-        """A row per lesson with something to do: how many students have begun it, and how many finished it."""
-        done = self.rows.groupby(["lesson", "student"])["done"].agg(begun="any", finished="all").groupby("lesson").sum()
+        """A row per lesson that somebody has begun: how many students have, and how many finished it."""
+        of_student = self.rows.assign(begun=_begun(self.rows)).groupby(["lesson", "student"])
+        counts = of_student.agg(begun=("begun", "any"), finished=("done", "all")).groupby("lesson").sum()
         titles = {one.number: f"{one.number} {one.title}" for one in course.LESSONS}
-        return done.rename(titles).reset_index()
+        return counts[counts["begun"] > 0].rename(titles).reset_index()
 
     def in_need(self) -> pd.DataFrame:
-        """A row per student who checked an exercise without solving it, or did nothing; those most in need first.
+        """A row per student who solved no exercise alone, or left one unsolved; who solved fewest comes first.
 
-        unsolved: the exercises that were tried, and not solved. checks: made on them. hints: read on them.
+        solved: exercises, without those whose solution was read first. unsolved: the exercises that were tried and not
+        solved, or why there are none. checks: made on them. hints, solutions: read on all exercises.
         """
-        solved, rows = self.rows.groupby("student")["done"].sum(), self.rows
-        tried = rows[(rows["kind"] == "exercise") & ~rows["done"].astype(bool) & (rows["attempts"] > 0)]
-        how = {"unsolved": ("id", ", ".join), "checks": ("attempts", "sum"), "hints": ("hints_used", "sum")}
-        frame = tried.groupby("student").agg(count=("id", "size"), **how)
-        idle = solved.index[solved == 0].difference(frame.index)
-        frame = frame.reindex([*idle, *frame.sort_values(["count", "checks"], ascending=False).index])
-        frame = frame.fillna({"unsolved": "nothing done yet", "checks": 0, "hints": 0})
-        return frame.drop(columns="count").astype({"checks": int, "hints": int}).rename_axis("student").reset_index()
+        rows = self.rows[self.rows["kind"] == "exercise"]
+        read_first = rows["solution_seen"] & (rows["points"] < rows["points_possible"])
+        tried = ~rows["done"] & (rows["attempts"] > 0)
+        rows = rows.assign(
+            solved=rows["done"] & ~read_first, unsolved=rows["id"].where(tried), checks=rows["attempts"].where(tried, 0)
+        ).rename(columns={"hints_used": "hints", "solution_seen": "solutions"})
+        students = rows.groupby("student")
+        frame = students[["solved", "checks", "hints", "solutions"]].sum().astype(int)
+        frame.insert(1, "unsolved", students["unsolved"].agg(lambda names: ", ".join(names.dropna())))
+        nothing = ~_begun(self.rows).groupby(self.rows["student"]).any()
+        for said, who in (
+            ("nothing done yet", nothing),
+            ("no exercise tried", students["attempts"].sum() == 0),
+            ("every solution read first", frame["solved"] == 0),
+        ):
+            frame["unsolved"] = frame["unsolved"].mask(who & (frame["unsolved"] == ""), said)
+        frame = frame.assign(count=students["unsolved"].count(), idle=lambda one: one["count"] == 0)
+        frame = frame[(frame["solved"] == 0) | ~frame["idle"]]
+        order = {"solved": True, "idle": False, "count": False, "checks": False}
+        frame = frame.sort_values(list(order), ascending=list(order.values()))
+        return frame.drop(columns=["count", "idle"]).reset_index()
 
     def misconceptions(self) -> pd.DataFrame:
         """A row per exercise and misconception: how many students met it, and how often; the commonest first."""
@@ -102,7 +135,8 @@ class Class:
         rows = self.rows[(self.rows["kind"] == "prediction") & self.rows["done"]]
         choice = rows["id"].map(lambda name: bool(QUESTIONS[name].choices)).astype(bool)
         off = _times_off(rows).mask(choice)
-        chosen = rows["first_answer"] == rows["id"].map(lambda name: str(QUESTIONS[name].truth()))
+        truths = {name: str(QUESTIONS[name].truth()) for name in rows["id"][choice].unique()}  # some take a while
+        chosen = rows["first_answer"] == rows["id"].map(truths)
         too_low = (rows["factor_off"] < 1).astype(float).mask(choice)
         rows = rows.assign(question=rows["id"], right=chosen.where(choice, off <= 1.005), off=off, too_low=too_low)
         means = {"right": ("right", "mean"), "median_off": ("off", "median"), "too_low": ("too_low", "mean")}
@@ -114,40 +148,32 @@ def read(paths: Iterable[Path]) -> Class:
     """Read exports; folders give all `.csv` files inside. What cannot be read is skipped, with a line that names it.
 
     A student's name is that of the column `student`, else that of Moodle's folder, else the file's name; the folder's
-    where several files have the same, or `progress.csv`. Of two files of one student the one with the latest entry
-    counts.
+    where several files have the same, or the hand-out's. Different numbers of Moodle are different students. Of two
+    files of one student the one with the latest entry counts; where that is the same, the one with more in it.
     """
     import pandas as pd
 
-    kept: dict[str, tuple[Path, pd.DataFrame]] = {}
-    messages = []
-    files = _files(paths, messages)
-    stems = Counter(path.stem for path in files) + Counter({"progress": 2})
-    for path in files:
-        try:
-            rows, notes = _read(path, _named(path, stems))
-        except (OSError, ValueError, OverflowError) as problem:
-            messages.append(f"{path}: skipped, {problem}")
-            continue
-        messages += [f"{path}: {note}" for note in notes]
-        name, this = rows["student"].iat[0], (path, rows)
-        twins = [other for other, (_, known) in kept.items() if _same(rows, known)]
-        older, newer = sorted((kept.get(name, this), this), key=lambda one: one[1][_TIMES].fillna("").max(axis=None))
-        if name in kept:
-            messages.append(f"{older[0]}: skipped, {newer[0]} is of the same student ({name}) and not older")
+    kept: dict[str, _File] = {}
+    messages: list[str] = []
+    for file in _told_apart(_readable(_files(paths, messages), messages)):
+        twins = [other for other in kept.values() if _same(file.rows, other.rows)]
+        older, newer = sorted((kept.get(file.name, file), file), key=lambda one: one.activity)
+        if file.name in kept:
+            since = _since(older.activity, newer.activity)
+            messages.append(f"{older.path}: skipped, {newer.path} is of the same student ({file.name}) and {since}")
         elif twins:
-            messages.append(f"{path}: counted, but every answer and time in it is that of {twins[0]}")
-        kept[name] = newer
-    empty = pd.DataFrame(columns=["student", *COLUMNS])
-    return Class(pd.concat([rows for _, rows in kept.values()]) if kept else empty, tuple(messages))
+            messages.append(f"{file.path}: counted, but every answer and time in it is that of {twins[0].name}")
+        kept[file.name] = newer
+    rows = [one.rows.assign(student=one.name)[["student", *COLUMNS]] for one in kept.values()]
+    return Class(pd.concat(rows) if rows else pd.DataFrame(columns=["student", *COLUMNS]), tuple(messages))
 
 
 def write(folder: Path, read_class: Class) -> list[Path]:
-    """The report as a page, and its three tables as CSV. ValueError without a single student."""
+    """The report as a page, and its four tables as CSV. ValueError without a single student."""
     if read_class.rows.empty:
         raise ValueError("no file could be read, so there is nothing to report")
     written = [_pages.write(folder / PAGE, page(read_class))]
-    for name in ("students", "misconceptions", "questions"):
+    for name in ("students", "in_need", "misconceptions", "questions"):
         written.append(_pages.write(folder / f"{name}.csv", for_spreadsheet(getattr(read_class, name)())))
     return written
 
@@ -157,13 +183,17 @@ def page(read_class: Class) -> str:
     students, met, asked = read_class.students(), read_class.misconceptions(), read_class.questions()
     there_are = counted(len(students), "student")
     parts = [f"# Class report\n\n{there_are}. It shows what their exported files say, which they could have changed."]
+    skipped = sum(": skipped, " in line for line in read_class.messages)
+    parts += [f"{counted(skipped, 'file')} skipped: see *About the files* below."] if skipped else []
+    lessons = read_class.lessons()
+    parts += ["## How many finished what", "Nobody has begun yet." if lessons.empty else _pages.table(lessons)]
+    parts += ["## Who needs help", _in_need(read_class.in_need())]
     if read_class.messages:
         parts += ["## About the files", "\n".join(f"- {plain(line)}" for line in read_class.messages)]
-    parts += ["## How many finished what", _pages.table(read_class.lessons())]
-    parts += ["## Who needs help", _in_need(read_class.in_need())]
     parts.append("## Commonest misconceptions")
     parts += ["None was met."] if met.empty else [_misconceptions_figure(met, len(students)), _misconceptions(met)]
-    parts += ["## Who finished what", "Guesses and exercises done, in percent of each lesson.", _finished(students)]
+    parts += ["## Who finished what", "Guesses and exercises done, in percent of each lesson."]
+    parts.append(_finished(students, lessons))
     parts.append("## How good the guesses were")
     parts += [_guesses_figure(read_class.rows, asked)] if asked["median_off"].notna().any() else []
     parts.append("Nobody has guessed yet." if asked.empty else _questions(asked))
@@ -175,7 +205,10 @@ def _files(paths: Iterable[Path], messages: list[str]) -> list[Path]:
     for path in paths:
         inside = [path]
         if path.is_dir():
-            inside = sorted(one for one in path.rglob("*") if one.suffix.lower() == ".csv" and one.name[0] != ".")
+            there = sorted(one for one in path.rglob("*") if one.name[0] != "." and not one.is_dir())
+            inside = [one for one in there if one.suffix.lower() == ".csv"]
+            others = [one for one in there if one.suffix.lower() != ".csv"]
+            messages += [f"{one}: skipped, it is no .csv file, as progress.export writes" for one in others]
         if not inside:
             messages.append(f"{path}: skipped, there is no .csv file in this folder")
         found += inside
@@ -185,30 +218,75 @@ def _files(paths: Iterable[Path], messages: list[str]) -> list[Path]:
     return unique
 
 
-def _named(path: Path, stems: Counter[str]) -> str:
-    """Whose file it is, by its name or its folder's, as `read` says."""
-    folder = path.resolve().parent.name
-    for name in (folder, path.name):
-        if found := _MOODLE.match(name):
-            return found[1]
-    return (stems[path.stem] > 1 and folder) or path.stem
+def _readable(files: list[Path], messages: list[str]) -> list[_File]:
+    """Those that could be read; `messages` gets a line for each of the others."""
+    found = []
+    stems = Counter(stem for _, stem in {(path.resolve().parent, _stem(path)) for path in files})
+    for path in files:
+        try:
+            file, notes = _read(path, stems)
+        except FileNotFoundError:
+            messages.append(f"{path}: skipped, there is no such file or folder")
+        except (OSError, ValueError, OverflowError) as problem:
+            messages.append(f"{path}: skipped, {problem}")
+        else:
+            found.append(file)
+            messages += [f"{path}: {note}" for note in notes]
+    return found
 
 
-def _read(path: Path, named: str) -> tuple[pd.DataFrame, list[str]]:
+def _told_apart(files: list[_File]) -> list[_File]:
+    """The files, with the mark beside the name where there are several of one name."""
+    marks = Counter(name for name, mark in {(file.name, file.mark) for file in files} if mark)
+    return [one._replace(name=f"{one.name} ({one.mark})") if one.mark and marks[one.name] > 1 else one for one in files]
+
+
+def _since(older: tuple[str, float], newer: tuple[str, float]) -> str:
+    """Why the newer file counts, by the activity in both."""
+    if newer[0] > older[0]:
+        return "newer"
+    return "of the same time with more in it" if newer > older else "no older"
+
+
+def _stem(path: Path) -> str:
+    return _AGAIN.sub("", path.stem)
+
+
+def _named(path: Path, stems: Counter[str]) -> tuple[str, str]:
+    """Whose file it is, by its name or its folder's, as `read` says, and a mark."""
+    if moodle := _moodle(path):
+        return moodle[1], moodle[2]
+    folder, stem = path.resolve().parent.name, _stem(path)
+    by_folder = folder and (stems[stem] > 1 or stem.casefold() in _NOBODY)
+    return (folder, path.stem) if by_folder else (stem, "")
+
+
+def _moodle(path: Path) -> re.Match[str] | None:
+    return _MOODLE.match(path.resolve().parent.name) or _MOODLE.match(path.name)
+
+
+def _read(path: Path, stems: Counter[str]) -> tuple[_File, list[str]]:
     """One student's rows for every question and exercise of the course, and what is to be said about them."""
     if path.stat().st_size > LARGEST:
         raise ValueError(f"it is larger than {LARGEST / 1e6:.0f} MB, which no export is")
     rows = _table(path.read_bytes())
-    if missing := [name for name in COLUMNS if name not in rows]:
+    if missing := [name for name in COLUMNS if name not in rows and name != _LATEST]:
         more = " and more" if len(missing) > 4 else ""
         raise ValueError(f"it is no export of progress: it lacks the columns {', '.join(missing[:4])}{more}")
-    name, rows = _student(rows, named), _checked(rows)
+    name, mark = _student(rows, path, stems)
+    rows, notes = _checked(rows.reindex(columns=[*COLUMNS]))
     known = rows[[one.id in _KINDS[one.kind] for one in rows.itertuples()]]
     other = len(rows) - len(known)
-    notes = [f"{counted(other, 'row')} of another version of the course left out"] if other else []
+    notes += [f"{counted(other, 'row')} of another version of the course left out"] if other else []
     known, left_out = _known_misconceptions(known)
-    notes += [f"left out of its misconceptions: {one[:40]!r}" for one in left_out]
-    return _completed(known, name), notes
+    notes += [f"left out of its misconceptions: {_few(left_out)}"] if left_out else []
+    return _File(path, name, mark, _completed(known)), notes
+
+
+def _few(texts: list[str]) -> str:
+    texts = list(dict.fromkeys(texts))
+    more = f" and {len(texts) - 3} more" if len(texts) > 3 else ""
+    return ", ".join(repr(one[:40]) for one in texts[:3]) + more
 
 
 def _table(content: bytes) -> pd.DataFrame:
@@ -220,8 +298,11 @@ def _table(content: bytes) -> pd.DataFrame:
         text = content.decode(encoding)
     except UnicodeDecodeError:
         raise ValueError("it is not text in UTF-8 or UTF-16: ask for the file as progress.export wrote it") from None
-    head = text.split("\n", 1)[0]
-    separator = max(",;\t", key=head.count)
+    if not text.strip():
+        raise ValueError("it is empty")
+    if text[:4].lower() == "sep=":  # which tells Excel the separator
+        text = text.partition("\n")[2]
+    separator = max(",;\t", key=text.partition("\n")[0].count)
     try:
         # A student may be called NA or null; only nothing is nothing.
         plain_texts = {"dtype": str, "keep_default_na": False, "na_values": [""]}
@@ -235,16 +316,20 @@ def _table(content: bytes) -> pd.DataFrame:
     return rows
 
 
-def _student(rows: pd.DataFrame, named: str) -> str:
-    """The name in the column `student`, or else `named`. ValueError for several, and for one that is a text."""
-    written = rows["student"].dropna() if "student" in rows else []
-    names = {_one_form(name) for name in written} - {""} or {_one_form(named)}
+def _student(rows: pd.DataFrame, path: Path, stems: Counter[str]) -> tuple[str, str]:
+    """The name in the column `student`, or else `_named`, with a mark. ValueError for several, or for a long text."""
+    written = {_one_form(one) for one in (rows["student"].dropna() if "student" in rows else [])}
+    names = [name for name in written if name and name.casefold() not in _NOBODY]
     if len(names) > 1:
         raise ValueError(f"it holds {len(names)} students, and must hold one")
-    (name,) = names
+    name, mark = _named(path, stems)
+    if names:
+        moodle = _moodle(path)
+        name, mark = names[0], moodle[2] if moodle else ""
+    name = _one_form(name)
     if len(name) > _LONGEST:
         raise ValueError(f"its student's name has {len(name):,} letters, and may have {_LONGEST}")
-    return name
+    return name, mark
 
 
 def _one_form(name: str) -> str:
@@ -253,16 +338,24 @@ def _one_form(name: str) -> str:
     return name[1:] if name[:1] == "'" and name[1:2] in FORMULA else name
 
 
+def _alphabetical(name: str) -> str:
+    """By which names sort: without accents, and whatever their case."""
+    return "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one)).casefold()
+
+
 def _known_misconceptions(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The rows with what may be the names of misconceptions, and the texts that cannot be."""
-    names = [str(text).split("; ") if isinstance(text, str) else [] for text in rows["misconceptions"]]
-    left_out = dict.fromkeys(one for row in names for one in row if not _MISCONCEPTION.fullmatch(one))
-    kept = ["; ".join(one for one in row if one not in left_out) or None for row in names]
-    return rows.assign(misconceptions=kept), list(left_out)
+    """The rows with the misconceptions that their exercises know, and the texts that are none of them."""
+    kept, left_out = [], []
+    for exercise, text in zip(rows["id"], rows["misconceptions"], strict=True):
+        known = {one.name for one in EXERCISES[exercise].misconceptions} if exercise in EXERCISES else set()
+        met = text.split("; ") if isinstance(text, str) else []
+        kept.append("; ".join(one for one in met if one in known) or None)
+        left_out += [one for one in met if one not in known]
+    return rows.assign(misconceptions=kept), left_out
 
 
-def _checked(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with numbers as numbers. ValueError says what no export contains."""
+def _checked(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The rows with numbers as numbers, and notes on their times. ValueError says what no export contains."""
     import pandas as pd
 
     if rows.empty:
@@ -279,12 +372,28 @@ def _checked(rows: pd.DataFrame) -> pd.DataFrame:
     wrong = rows[_NUMBERS].notna() & ~((numbers >= 0) & (numbers < 1e60))
     if wrong.any(axis=None):
         raise ValueError(f"its column {wrong.any().idxmax()} holds something else than a number of 0 or more")
-    times = {name: pd.to_datetime(rows[name], errors="coerce", utc=True, format="ISO8601") for name in _TIMES}
-    texts = {name: column.dt.strftime("%Y-%m-%dT%H:%M:%S+00:00") for name, column in times.items()}
-    return rows.assign(**numbers, **flags.isin(_TRUE), **texts)
+    times, notes = _times(rows)
+    return rows.assign(**numbers, **flags.isin(_TRUE), **times), notes
 
 
-def _completed(rows: pd.DataFrame, student: str) -> pd.DataFrame:
+def _times(rows: pd.DataFrame) -> tuple[dict[str, pd.Series], list[str]]:
+    """The columns of times, as UTC, and what is to be said about them. Those in the future do not count."""
+    import pandas as pd
+
+    columns, unread, future = {}, [], []
+    for name in _TIMES:
+        texts, times = rows[name].astype(object), pd.Series(pd.NaT, rows.index, dtype="datetime64[ns, UTC]")
+        for form in _TIME_FORMATS:
+            times = times.fillna(pd.to_datetime(texts, errors="coerce", utc=True, format=form))
+        late = times > pd.Timestamp.now(tz="UTC") + pd.Timedelta(days=1)
+        unread += texts[times.isna()].dropna().tolist()
+        future += texts[late].tolist()
+        columns[name] = times.mask(late).dt.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    notes = [f"times that cannot be read, and do not count: {_few(unread)}"] if unread else []
+    return columns, notes + ([f"times in the future, which do not count: {_few(future)}"] if future else [])
+
+
+def _completed(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows, and one for whatever of the course they lack, as not done."""
     import pandas as pd
 
@@ -293,9 +402,14 @@ def _completed(rows: pd.DataFrame, student: str) -> pd.DataFrame:
     frame = pd.DataFrame(tasks, columns=["kind", "id", "lesson", "points_possible"])
     frame = frame.merge(rows.drop(columns=["lesson", "points_possible"]), on=["kind", "id"], how="left")
     frame[_FLAGS] = frame[_FLAGS].eq(True)
-    # No more points than there are, whatever the file says.
-    frame["points"] = frame["points"].fillna(0).clip(upper=frame["points_possible"])
-    return frame.assign(student=student)[["student", *COLUMNS]]
+    # No more points, and hints, than there are, whatever the file says.
+    frame["points"] = frame["points"].where(frame["done"], 0).fillna(0).clip(upper=frame["points_possible"])
+    return frame.assign(attempts=frame["attempts"].fillna(0), hints_used=frame["hints_used"].fillna(0).clip(upper=2))
+
+
+def _begun(rows: pd.DataFrame) -> pd.Series:
+    """Whether anything was tried or read, done or not."""
+    return rows["done"] | rows["solution_seen"] | (rows["attempts"] > 0) | (rows["hints_used"] > 0)
 
 
 def _same(rows: pd.DataFrame, others: pd.DataFrame) -> bool:
@@ -311,22 +425,30 @@ def _times_off(rows: pd.DataFrame) -> pd.Series:
     return factors.where(factors >= 1, 1 / factors)
 
 
-def _finished(students: pd.DataFrame) -> str:
+def _off(times: float) -> str:
+    return "right" if times <= 1.005 else f"{times:.3g} times"
+
+
+def _finished(students: pd.DataFrame, lessons: pd.DataFrame) -> str:
     most = {"guesses": len(QUESTIONS), "exercises": len(EXERCISES)}
     most["points"] = sum(one.points for one in EXERCISES.values())
     heads = {name: f"{name} (of {number})" for name, number in most.items()}
-    heads |= {name: name.removeprefix("lesson ") for name in students if name.startswith("lesson ")}
+    begun = {f"lesson {title[:2]}": title[:2] for title in lessons["lesson"]}
+    untouched = [name for name in students if name.startswith("lesson ") and name not in begun]
+    heads |= begun
     heads |= {"solutions_seen": "solutions seen", "median_off": "guesses off, median", "latest": "latest entry"}
-    frame = students.drop(columns=["hints_used", "within_two"]).rename(columns=heads)
+    frame = students.drop(columns=["hints_used", "within_two", *untouched]).rename(columns=heads)
     formats = {one.number: "{:.0%}".format for one in course.LESSONS}
-    return _pages.table(frame, formats | {"student": plain, "guesses off, median": _OFF})
+    return _pages.table(frame, formats | {"student": plain, "guesses off, median": _off})
 
 
 def _in_need(frame: pd.DataFrame) -> str:
     if frame.empty:
         return "Nobody: every exercise that was tried is solved."
-    heads = {"unsolved": "tried and not solved", "checks": "checks of these", "hints": "hints read"}
-    return _pages.table(frame.rename(columns=heads), {"student": plain, "tried and not solved": plain})
+    heads = {"solved": "solved alone", "unsolved": "tried and not solved", "checks": "checks of these"}
+    heads |= {"hints": "hints read", "solutions": "solutions read"}
+    shown = _pages.table(frame.head(_SHOWN).rename(columns=heads), {"student": plain, heads["unsolved"]: plain})
+    return shown + _others(frame, "in_need.csv")
 
 
 def _misconceptions(met: pd.DataFrame) -> str:
@@ -337,7 +459,7 @@ def _misconceptions(met: pd.DataFrame) -> str:
 def _questions(questions: pd.DataFrame) -> str:
     frame = questions.head(_SHOWN).rename(columns={"question": "id", "median_off": "off, median", "too_low": "too low"})
     frame.insert(1, "question", [QUESTIONS[name].prompt for name in frame["id"]])
-    formats = {"off, median": _OFF, **dict.fromkeys(("right", "too low"), "{:.0%}".format)}
+    formats = {"off, median": _off, **dict.fromkeys(("right", "too low"), "{:.0%}".format)}
     return _pages.table(frame, formats) + _others(questions, "questions.csv")
 
 
@@ -369,6 +491,6 @@ def _guesses_figure(rows: pd.DataFrame, questions: pd.DataFrame) -> str:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel("first guess / truth (1 is right)")
-    told = "; ".join(f"{row.question}, median {row.median_off:.3g} times off" for row in worst.itertuples())
-    alt = f"A point for each first guess, on a logarithmic axis, for the questions furthest off. {told}."
+    told = "; ".join(f"{row.question}, {_off(row.median_off)}" for row in worst.itertuples())
+    alt = f"A point for each first guess, on a logarithmic axis, for the questions furthest off; medians: {told}."
     return plots.as_data(fig, alt)["text/html"]

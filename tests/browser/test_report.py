@@ -17,12 +17,13 @@ STUDENTS = 30
 def report(page, tmp_path, monkeypatch):
     """The report of a class in which student n solved n exercises, in a window."""
     paths = []
-    for number in range(STUDENTS):
+    names = ["N" * 100] + [f"Student {number:02} Müller-Lüdenscheidt" for number in range(1, STUDENTS)]
+    for number, name in enumerate(names):
         monkeypatch.setenv("MOBILENET_PROGRESS", str(tmp_path / f"{number}.sqlite"))
         for task in list(EXERCISES)[:number]:
             records.record_attempt(task, "wrong", EXERCISES[task].misconceptions[0].name)
             records.record_attempt(task, "correct")
-        paths.append(progress.export(tmp_path / f"{number}.csv", student=f"Student {number:02} Müller-Lüdenscheidt"))
+        paths.append(progress.export(tmp_path / f"{number}.csv", student=name))
     page.goto(_report.write(tmp_path / "report", _report.read(paths))[0].as_uri())
     return page
 
@@ -41,6 +42,12 @@ def test_a_click_sorts_and_every_scroll_box_is_reached_by_the_keyboard(report):
     unreachable += " && ['auto', 'scroll'].includes(getComputedStyle(one).overflowX) && one.tabIndex < 0).length"
     report.set_viewport_size({"width": 400, "height": 800})
     assert report.evaluate(unreachable) == 0
+
+
+def test_a_long_name_leaves_room_for_the_columns(report):
+    report.set_viewport_size({"width": 1280, "height": 800})
+    hidden = "() => [...document.querySelectorAll('.scroll')].map((one) => one.scrollWidth - one.clientWidth)"
+    assert max(report.evaluate(hidden)) <= 1
 
 
 def test_it_prints_on_a_few_sheets_with_every_column(report):

@@ -92,7 +92,12 @@ def test_without_lessons_it_says_how_to_get_them(capsys, served, elsewhere):
     assert said.out.startswith("Starting")  # at once: what follows takes seconds
     assert "`mobilenet-course new my-course` writes them" in said.err
     assert launch.main(["nowhere"]) == 1
-    assert f"no lessons in {Path.cwd() / 'nowhere'}" in capsys.readouterr().err
+    assert f"{Path.cwd() / 'nowhere'} does not exist" in capsys.readouterr().err
+    assert launch.main(["."]) == 1
+    assert f"no lessons in {Path.cwd()}" in capsys.readouterr().err
+    Path("01_mine.ipynb").write_text("{}")
+    assert launch.main(["01_mine.ipynb"]) == 1
+    assert f"is a notebook: name its folder, {Path.cwd()}" in capsys.readouterr().err
     assert not served
 
 
@@ -157,7 +162,9 @@ def test_without_paddle_it_warns_and_starts(monkeypatch, capsys, served, course)
 def test_a_folder_that_cannot_be_written_is_told_and_opened(monkeypatch, capsys, served, course):
     monkeypatch.setattr(readiness, "_unwritable", lambda folder: "no" if course in (folder, *folder.parents) else "")
     assert launch.main([str(course)]) == 0
-    assert f"nothing can be saved here, cannot write into {course / 'notebooks'}: no" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"nothing can be saved here, cannot write into {course / 'notebooks'}: no" in said
+    assert f"Copy {course} to a place of your own" in said
     assert served
 
 
@@ -214,12 +221,17 @@ def test_the_settings_can_be_had_without_the_command(monkeypatch):
 
 def test_check_reports_and_returns_the_state(monkeypatch, capsys, served):
     fine, bad = readiness.Check("A", True, "found a"), readiness.Check("B", False, "no b", "get b")
-    monkeypatch.setattr(readiness, "readiness", lambda: [fine])
+    monkeypatch.setattr(readiness, "each", lambda: [fine])
     assert launch.main(["--check"]) == 0
-    monkeypatch.setattr(readiness, "readiness", lambda: [fine, bad])
+
+    def one_by_one():
+        yield fine
+        assert "ready    A: found a" in capsys.readouterr().out  # some take seconds
+        yield bad
+
+    monkeypatch.setattr(readiness, "each", one_by_one)
     assert launch.main(["--check"]) == 1
     said = capsys.readouterr().out
-    assert "ready    A: found a" in said
     assert "NOT YET  B: no b\n         get b" in said
     assert not served
 

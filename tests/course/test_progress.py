@@ -422,6 +422,14 @@ def test_map_counts_what_is_done(capsys):
 
 
 @pytest.mark.usefixtures("live")
+def test_a_failed_check_or_a_hint_begins_a_lesson(capsys):
+    records.record_attempt("relu6", "wrong")
+    records.record_hint("map_sizes", 1)
+    progress.show()
+    assert [line[:2] for line in capsys.readouterr().out.splitlines() if "begun" in line] == ["03", "04"]
+
+
+@pytest.mark.usefixtures("live")
 def test_map_marks_a_finished_lesson(capsys):
     for asked in QUESTIONS.values():
         records.record_guess(asked.id, asked.truth())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 
 import nbformat
 import pandas as pd
@@ -50,7 +52,9 @@ def no_setting_of_the_room(monkeypatch):
 # Reading the lessons
 def test_minutes_of_the_sections_are_those_of_the_lesson(lessons):
     for lesson in lessons:
-        assert sum(one.minutes for one in lesson.sections) == pytest.approx(lesson.lesson.minutes)
+        minutes = [one.minutes for one in lesson.sections]
+        assert sum(minutes) == lesson.lesson.minutes
+        assert all(one == int(one) for one in minutes), "what a page writes adds up too"
 
 
 def test_every_exercise_and_question_is_met_once(lessons):
@@ -80,6 +84,18 @@ def test_a_folder_with_something_in_it_is_left_alone(capsys, tmp_path):
     assert main(["copy", str(tmp_path), "--lessons", "00"]) == 1
     assert "is not empty" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_refusal_comes_before_what_takes_seconds(tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("mine")
+    program = "import sys\nfrom mobilenet_lib.teaching.__main__ import main\ncode = main(sys.argv[1:])\n"
+    program += "print(code, *{'nbconvert', 'nbformat', 'pandas', 'matplotlib'} & {*sys.modules})"
+    command = [sys.executable, "-c", program, "copy", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(), check=True)
+    assert done.stdout == "1\n"
+    assert "is not empty" in done.stderr
+    assert main(["report", str(tmp_path / "new"), "nobody.csv"]) == 1
+    assert capsys.readouterr().err.startswith("Working")
 
 
 @pytest.mark.parametrize("command", ["copy", "handout", "guide", "slides", "report"])
@@ -142,6 +158,16 @@ def test_copy_of_lesson_00_runs_and_is_right(tmp_path):
     assert all("✓" in text for text in shown)
 
 
+def test_a_part_of_the_course_links_only_to_itself(lessons, tmp_path):
+    part, link = lessons[:2], r'(?:\]\(|href=\\?")(?:notebooks/)?(\d\d_\w+)\.(?:ipynb|html)'
+    _guide.write(tmp_path / "guide", part)
+    _copies.write_copy(tmp_path / "copy", part)
+    _copies.write_handout(tmp_path / "handout", part, outputs=True)
+    pages = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.*") if path.suffix in (".ipynb", ".html")]
+    assert len(pages) == 8
+    assert {name for page in pages for name in re.findall(link, page)} == {one.lesson.stem for one in part}
+
+
 # The hand-out
 def test_handout_holds_no_answer(lessons, student_set):
     for lesson in lessons:
@@ -187,6 +213,8 @@ def test_only_the_teacher_opens_the_solutions(lessons, tmp_path, monkeypatch, ca
     assert main(["open", str(tmp_path)]) == 0
     opened = shown()
     assert [answer for answer in (solved, "36 MACs") if answer in opened] == [solved, "36 MACs"]
+    assert "Students with a copy of it need this handout.json" in opened
+    assert "that you are then given in place of the old one" in words((tmp_path / "READ_ME.md").read_text())
     # The answers to the closing questions come back too, of these lessons only.
     page = words((folder / _copies.ANSWERS_PAGE).read_text(encoding="utf-8"))
     assert all(said(one.question) in page and said(one.answer) in page for one in lessons[2].answers)
@@ -245,15 +273,15 @@ def export(tmp_path, monkeypatch):
 def ada():
     records.record_guess("01.macs_of_4x4", 18)
     records.record_guess("01.stride_two", "a quarter")
-    records.record_attempt("conv_macs", "wrong", "depthwise")
-    records.record_attempt("conv_macs", "wrong", "made_up")
+    records.record_attempt("conv_macs", "wrong", "weights_only")
+    records.record_attempt("conv_macs", "wrong", "flops")
     records.record_attempt("conv_macs", "correct")
 
 
 def ben():
     records.record_guess("01.macs_of_4x4", 72)
     records.record_guess("01.stride_two", "half")
-    records.record_attempt("conv_macs", "wrong", "depthwise")
+    records.record_attempt("conv_macs", "wrong", "weights_only")
     records.record_solution("conv_macs")
     records.record_attempt("conv_macs", "correct")
 
@@ -271,8 +299,8 @@ def test_report_counts_what_was_done(export, tmp_path):
     of_lesson = sum(one.lesson == "01" for one in (*QUESTIONS.values(), *EXERCISES.values()))
     assert students["lesson 01"].tolist() == pytest.approx([3 / of_lesson] * 2)
     assert found.misconceptions()[["misconception", "students", "times"]].to_numpy().tolist() == [
-        ["depthwise", 2, 2],
-        ["made_up", 1, 1],
+        ["weights_only", 2, 2],
+        ["flops", 1, 1],
     ]
     questions = found.questions().set_index("question")
     assert questions.loc["01.stride_two", "right"] == 0.5
@@ -295,14 +323,18 @@ def test_report_skips_what_is_no_export_and_names_it(export, tmp_path, capsys):
     table.assign(student="Less", attempts="-1").to_csv(folder / "less.csv", index=False)
     table.assign(student="Yes", done="yes").to_csv(folder / "yes.csv", index=False)
     pd.concat([table, table]).assign(student="Twice").to_csv(folder / "rows_twice.csv", index=False)
+    (folder / "Carl.xlsx").write_bytes(b"PK")
+    (folder / "Dora.csv.txt").write_bytes(good.read_bytes())
     out = tmp_path / "out"
     missing = str(folder / "nobody.csv")
     assert main(["report", str(out), str(folder), str(good), missing]) == 0
     told = capsys.readouterr().err
-    names = [path.stem for path in folder.iterdir() if path != good] + ["nobody"]
-    assert len(names) == 11
+    names = [path.name for path in folder.iterdir() if path != good] + ["nobody.csv"]
+    assert len(names) == 13
     for name in names:
-        assert re.search(rf"{name}\.csv: skipped, \S", told), name
+        assert re.search(rf"{re.escape(name)}: skipped, \S", told), name
+    assert "empty.csv: skipped, it is empty" in told
+    assert "nobody.csv: skipped, there is no such file" in told
     assert "1 file named twice and read once" in told
     students = pd.read_csv(out / "students.csv")
     assert students["student"].tolist() == ["Ada <b>"]
@@ -310,6 +342,8 @@ def test_report_skips_what_is_no_export_and_names_it(export, tmp_path, capsys):
     assert "Ada &lt;b&gt;" in page
     assert "<b>" not in page.replace("<b>None", "")
     assert "foreign.csv: skipped" in page
+    assert "13 files skipped: see About the files below." in words(page)
+    assert page.index("Who needs help") < page.index("About the files</h2>") < page.index("Commonest")
 
 
 def test_report_counts_a_student_once_and_the_newer_file(export, monkeypatch):
@@ -321,7 +355,63 @@ def test_report_counts_a_student_once_and_the_newer_file(export, monkeypatch):
         found = _report.read(order)
         assert len(found.messages) == 1
         assert found.messages[0].startswith(f"{old}: skipped")
+        assert found.messages[0].endswith("and newer")
         assert found.students()["solutions_seen"].tolist() == [1]
+
+
+def test_the_newer_file_is_known_by_later_or_by_more_work(export, monkeypatch):
+    """Failed checks and hints too; files of an earlier version of the course lack the latest time."""
+
+    def at(day):
+        monkeypatch.setattr(records, "now_text", lambda: f"2026-01-{day}T10:00:00+00:00")
+
+    def more():
+        ada()
+        at("02")
+        records.record_attempt("conv_macs", "wrong")
+        records.record_hint("conv_macs", 2)
+
+    at("01")
+    old, new = export("b.csv", ada, student="Ada"), export("a.csv", more, student="Ada")
+    for why in ("newer", "of the same time with more in it"):
+        (message,) = _report.read([new, old]).messages
+        assert message == f"{old}: skipped, {new} is of the same student (Ada) and {why}"
+        for path in (old, new):
+            pd.read_csv(path).drop(columns="latest_time", errors="ignore").to_csv(path, index=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("25.01.2026 09:05", ""),
+        ("1/25/2026 9:05 AM", "times that cannot be read, and do not count"),
+        ("2099-01-25T09:05:00+00:00", "times in the future, which do not count"),
+    ],
+)
+def test_times_of_a_spreadsheet_are_read_and_what_does_not_count_is_said(export, monkeypatch, text, said):
+    monkeypatch.setattr(records, "now_text", lambda: "2026-01-20T10:00:00+00:00")
+    old, new = export("old.csv", ada, student="Ada"), export("new.csv", ben, student="Ada")
+    table = pd.read_csv(new, dtype=str)
+    times = ["first_time", "done_time", "latest_time"]
+    table[times] = table[times].where(table[times].isna(), text)
+    table.to_csv(new, index=False)
+    found = _report.read([old, new])
+    assert found.students()["solutions_seen"].tolist() == [0 if said else 1]
+    assert len(found.messages) == 1 + bool(said)
+    assert f"{said}: {text!r}" in found.messages[0] if said else True
+
+
+def test_report_counts_no_more_than_there_is(export):
+    path = export("ada.csv", ada, student="Ada")
+    table = pd.read_csv(path)
+    table.loc[table["id"] == "conv_macs", "misconceptions"] = "weights_only; made_up; padding_ignored"
+    table.assign(points=9999, hints_used=9999).to_csv(path, index=False)
+    found = _report.read([path])
+    (message,) = found.messages
+    assert message.endswith("left out of its misconceptions: 'made_up', 'padding_ignored'")
+    assert found.misconceptions()["misconception"].tolist() == ["weights_only"]
+    assert found.students()["points"].tolist() == [EXERCISES["conv_macs"].points]
+    assert found.rows["hints_used"].max() == 2
 
 
 def test_report_says_what_the_check_says(export):
@@ -344,6 +434,18 @@ def test_report_of_a_class_that_did_nothing(export):
     page = _report.page(_report.read([export("idle.csv")]))
     assert "None was met" in page
     assert "Nobody has guessed yet" in page
+    assert "Nobody has begun yet" in page
+
+
+def test_report_shows_names_in_order_and_what_was_touched(export):
+    rows = _report.read([export("a.csv", lambda: records.record_guess("01.macs_of_4x4", 36))]).rows
+    found = _report.Class(pd.concat(rows.assign(student=name) for name in ("Zoe", "anna", "Örjan", "Bob")), ())
+    assert found.students()["student"].tolist() == ["anna", "Bob", "Örjan", "Zoe"]
+    page = BeautifulSoup(_report.page(found), "html.parser")
+    heads = [head.get_text() for head in page.find_all("th")]
+    assert [head for head in heads if re.match(r"\d\d", head)] == ["01"]
+    assert found.lessons()["lesson"].tolist() == ["01 What a convolution costs"]
+    assert not re.search(r"\b1 times", str(page))
 
 
 @pytest.mark.parametrize(
@@ -351,7 +453,7 @@ def test_report_of_a_class_that_did_nothing(export):
     [
         (lambda text: re.sub(r"([^,\n]*; [^,\n]*)", r'"\1"', text).replace(",", ";"), "utf-8-sig"),
         (lambda text: text.replace(",", "\t"), "utf-16"),
-        (lambda text: text.replace("True", "TRUE").replace("False", "FALSE"), "utf-8"),
+        (lambda text: "sep=,\r\n" + text.replace("True", "TRUE").replace("False", "FALSE"), "utf-8"),
         (lambda text: text + "," * 16 + "\r\n" + "," * 16 + "\r\n", "utf-8-sig"),
         (lambda text: text.replace("\n", ",,\r\n"), "utf-16-le"),
     ],
@@ -367,19 +469,22 @@ def test_report_reads_what_a_spreadsheet_saved_again(export, saved, encoding):
     pd.testing.assert_frame_equal(found.rows, before.rows)
 
 
-def test_report_reads_numbers_and_truth_in_another_language(export):
+@pytest.mark.parametrize(("true", "false"), [("WAHR", "FALSCH"), ("SANN", "USANN"), ("SAND", "FALSK")])
+def test_report_reads_numbers_and_truth_in_another_language(export, true, false):
     path = export("ada.csv", ada, student="Ada")
     before = _report.read([path])
-    table = pd.read_csv(path, dtype=str).replace({"True": "WAHR", "False": "FALSCH"})
+    table = pd.read_csv(path, dtype=str).replace({"True": true, "False": false})
     table["factor_off"] = table["factor_off"].str.replace(".", ",")
     table.to_csv(path, index=False, sep=";")
     pd.testing.assert_frame_equal(_report.read([path]).rows, before.rows)
 
 
 def test_report_knows_students_by_the_column_by_moodle_and_by_the_file(export):
-    source = export("source.csv", ada)
+    source = export("source.csv", ada, student="Your Name")  # copied as the hand-out has it
     names = {"Zoë Weiß_1234_assignsubmission_file_/progress.csv": "Zoë Weiß", "one/same.csv": "one"}
-    names |= {"Li Wei_77_assignsubmission_file_mine.csv": "Li Wei", "two/same.csv": "two", "mine.csv": "mine"}
+    names |= {"Li Wei_77_assignsubmission_file_mine.csv": "Li Wei (77)", "two/same.csv": "two", "mine.csv": "mine"}
+    names |= {"Li Wei_78_assignsubmission_file_/your_name.csv": "Li Wei (78)", "cy/Your_Name (1).csv": "cy"}
+    names |= {"di (2).csv": "di", "ed/progress.csv": "ed (progress)", "ed/progress (1).csv": "ed (progress (1))"}
     for name in names:
         path = source.parent / "class" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -403,7 +508,7 @@ def test_a_text_where_none_belongs_is_left_out_and_named(export, tmp_path, text)
     assert main(["report", str(tmp_path / "out"), str(good.parent)]) == 0
     found = _report.read([good.parent])
     assert {"Ben", "misconceptions", "first_answer", "first_time"} <= set(found.students()["student"])
-    assert found.misconceptions()["misconception"].tolist() == ["depthwise", "made_up"]
+    assert found.misconceptions()["misconception"].tolist() == ["weights_only", "flops"]
     assert any(f"misconceptions.csv: left out of its misconceptions: {text[:40]!r}" in one for one in found.messages)
     assert any("done.csv: skipped" in one for one in found.messages)
     assert any("60,000 letters" in one for one in found.messages) == (len(text) > 100)
@@ -415,18 +520,28 @@ def test_report_says_first_who_needs_help(export):
             records.record_attempt(task, "wrong")
         records.record_hint("conv_macs", 2)
 
+    def looked():
+        records.record_hint("conv_macs", 2)
+        records.record_solution("conv_macs")
+
     paths = [
         export("ada.csv", ada, student="Ada"),
         export("cy.csv", stuck, student="Cy"),
         export("di.csv", student="Di"),
+        export("ed.csv", lambda: records.record_guess("01.macs_of_4x4", 36), student="Ed"),
+        export("fay.csv", looked, student="Fay"),
+        export("gus.csv", ben, student="Gus"),
     ]
     found = _report.read(paths)
     assert found.in_need().to_numpy().tolist() == [
-        ["Di", "nothing done yet", 0, 0],
-        ["Cy", "output_size, conv_macs", 2, 2],
+        ["Di", 0, "nothing done yet", 0, 0, 0],
+        ["Ed", 0, "no exercise tried", 0, 0, 0],
+        ["Fay", 0, "no exercise tried", 0, 2, 1],
+        ["Gus", 0, "every solution read first", 0, 0, 1],
+        ["Cy", 0, "output_size, conv_macs", 2, 2, 0],
     ]
     lesson = found.lessons().set_index("lesson").loc["01 What a convolution costs"]
-    assert lesson.tolist() == [1, 0]
+    assert lesson.tolist() == [5, 0]
     page = BeautifulSoup(_report.page(found), "html.parser")
     heads = [head.get_text() for head in page.main.find_all("h2")]
     assert heads[:3] == ["How many finished what", "Who needs help", "Commonest misconceptions"]
@@ -439,13 +554,15 @@ def test_the_page_keeps_to_ten_and_the_files_have_all(export, tmp_path):
             for one in task.misconceptions[:2]:
                 records.record_attempt(task.name, "wrong", one.name)
 
-    found = _report.read([export("a.csv", many)])
+    rows = _report.read([export("a.csv", many)]).rows
+    found = _report.Class(pd.concat(rows.assign(student=str(number)) for number in range(12)), ())
     page = BeautifulSoup(_report.page(found), "html.parser")
     rows = page.find(string="Commonest misconceptions").find_parent().find_next("table").find_all("tr")
     assert len(rows) == 1 + 10
-    assert "And 2 more, in misconceptions.csv." in page.get_text()
+    for name in ("misconceptions", "in_need"):
+        assert f"And 2 more, in {name}.csv." in page.get_text()
     _report.write(tmp_path / "out", found)
-    for name in ("students", "misconceptions", "questions"):
+    for name in ("students", "in_need", "misconceptions", "questions"):
         assert (tmp_path / "out" / f"{name}.csv").read_bytes().startswith(b"\xef\xbb\xbf")  # or Excel breaks Zoë
     assert len(pd.read_csv(tmp_path / "out" / "misconceptions.csv")) == 12
 
@@ -527,12 +644,14 @@ def test_measured_times_are_those_of_the_cells(tmp_path, monkeypatch):
 
 def test_guide_shows_a_slow_cell_with_what_it_showed(lessons, monkeypatch):
     lesson = lessons[1]
-    seconds, versions = {"count-4x4": 7.0, "gone": 1.0}, {"python": "3", "paddlepaddle": "3"}
+    silent = next(cell.id for cell in lesson.cells if cell.cell_type == "code" and not cell.outputs)
+    seconds, versions = {"count-4x4": 7.0, "gone": 1.0, silent: 8.0}, {"python": "3", "paddlepaddle": "3"}
     machine = {"processor": "P", "cores": 1}
     times = _measured.Times(seconds, "2026-01-01", 0.5, versions, machine, "by hand")
     monkeypatch.setattr(_measured, "times", lambda one: times)
     text = _guide.guide(lesson)
-    assert "Slow: <code>count-4x4</code>, 7.0 s" in text
+    assert "Slow: <code>count-4x4</code>, 7.0 s. If it makes the room wait, show this" in text
+    assert f"Slow: <code>{silent}</code>, 8.0 s. It shows nothing" in text
     assert "<details" not in text, "whoever teaches sees what is collapsed for students"
     text, cell = words(text), next(one for one in lesson.cells if one.id == "count-4x4")
     assert " ".join(cell.outputs[0].text.split()) in text
