@@ -26,7 +26,8 @@ def write(folder: Path, lessons: list[Notebook], pdf: bool = True) -> tuple[list
 
     Answers are left out, as the slides are for students.
     """
-    written = [_pages.write(folder / f"{one.lesson.stem}.html", slides(one)) for one in lessons]
+    pages = {one.lesson.stem: _notebooks.linked(slides(one), lessons) for one in lessons}
+    written = [_pages.write(folder / f"{stem}.html", page) for stem, page in pages.items()]
     browser = find_browser() if pdf else None
     if browser is None:
         return written, NO_BROWSER if pdf else ""

@@ -763,6 +763,9 @@ def test_without_a_browser_the_pages_are_there_and_it_says_so(tmp_path, monkeypa
     written, told = _slides.write(tmp_path, _notebooks.lessons(["00"]))
     assert [path.suffix for path in written] == [".html"]
     assert "no browser found" in told
+    assert "01_what_a_convolution_costs" not in written[0].read_text(encoding="utf-8"), (
+        "a link to a lesson that is not there"
+    )
 
 
 def test_each_slide_is_a_sheet_of_the_pdf_where_there_is_a_browser(tmp_path):
