@@ -56,7 +56,8 @@ LIVE_IMAGES: dict[str, int] = {
 
 FIGURE_LINES = 5
 
-SLIDE_TYPES = frozenset({"slide", "subslide", "fragment", "skip", "notes", "-"})
+# A cell without one stands on the same slide; the deck never shows one of type "-".
+SLIDE_TYPES = frozenset({"slide", "subslide", "fragment", "skip", "notes"})
 
 
 @dataclass(frozen=True)
@@ -270,9 +271,9 @@ def figures_have_words(lesson: Lesson) -> Iterator[str]:
 
 @rule
 def slides(lesson: Lesson) -> Iterator[str]:
-    kinds = [cell.metadata.get("slideshow", {}).get("slide_type", "-") for cell in lesson.notebook.cells]
+    kinds = [cell.metadata.get("slideshow", {}).get("slide_type") for cell in lesson.notebook.cells]
     for place, kind in enumerate(kinds):
-        if kind not in SLIDE_TYPES:
+        if kind not in (None, *SLIDE_TYPES):
             yield f"cell {place} has the unknown slide type {kind!r}: use one of {', '.join(sorted(SLIDE_TYPES))}"
     if kinds[:1] != ["slide"]:
         yield "the first cell does not begin a slide: set its slide type to slide"
