@@ -393,7 +393,8 @@ def test_program_text_is_copied_with_a_click(visit):
     page.locator(".highlight", has_text="pip install uv").hover()
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    assert page.evaluate("() => navigator.clipboard.readText()") == "pip install uv && uv run --no-dev mobilenet-course\n"
+    command = "pip install uv && uv run --no-dev mobilenet-course\n"
+    assert page.evaluate("() => navigator.clipboard.readText()") == command
 
 
 def test_search_shows_text_around_what_it_found(visit):
