@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from browser.test_deck import LEAST_CODE, LEAST_TEXT, ROUNDED, SIZES
 from mobilenet_lib import course
@@ -92,4 +92,4 @@ def test_a_truth_comes_with_a_step_of_its_own(slides):
     assert truth.evaluate("(found) => getComputedStyle(found).visibility") == "hidden"
     while page.evaluate("() => Reveal.availableFragments().next"):
         page.keyboard.press("ArrowRight")
-    assert truth.evaluate("(found) => getComputedStyle(found).visibility") == "visible"
+    expect(truth).to_have_css("visibility", "visible")  # it fades in
