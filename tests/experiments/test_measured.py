@@ -234,6 +234,8 @@ def test_the_lesson_says_what_the_steps_show():
         single = table["times"].drop(steps.ALL).dropna()
         assert single.iloc[0] < 1.15, "folding alone gives next to nothing"
         assert single.max() < table.loc[steps.ALL, "times"] / 1.1, "no single step makes the whole"
+    v2s = measured.ablation("mobilenet_v2").drop(steps.ALL).dropna()
+    assert v2s["high"].iloc[0] < v2s["low"].iloc[1:].min(), "the question has one answer: intervals apart"
     assert measured.ablation("mobilenet_v2")["low"].iloc[1] < steps.most_from_leaving_out(free), (
         "no more than the bound"
     )

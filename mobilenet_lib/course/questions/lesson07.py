@@ -22,10 +22,10 @@ _STEPS = {
 }
 
 
-def _largest_step() -> str:
-    """The step that makes V2 faster by the largest factor."""
+def _smallest_step() -> str:
+    """The step that makes V2 faster by the smallest factor."""
     times = measured.ablation("mobilenet_v2")["times"].rename({title: step for step, title in steps.TITLES.items()})
-    return _STEPS[times[list(_STEPS)].idxmax()]
+    return _STEPS[times[list(_STEPS)].idxmin()]
 
 
 def _kernels() -> int:
@@ -84,12 +84,13 @@ QUESTIONS = (
         "next, step by step.",
     ),
     Question(
-        "07.largest_step",
-        "From V2 in the dynamic graph to the whole runtime in four steps. Which of them makes it faster by the largest "
-        "factor in our recorded run?",
-        _largest_step,
-        default="folding batch norms",
+        "07.smallest_step",
+        "From V2 in the dynamic graph to the whole runtime in four steps. Which of them makes it faster by the "
+        "smallest factor in our recorded run?",
+        _smallest_step,
+        default="no Python",
         choices=tuple(_STEPS.values()),
-        why="The table below has a factor for each step; together they multiply up to the whole.",
+        why="In this dynamic graph each batch norm that is folded away leaves a reshape and the sum of a bias behind. "
+        "The table below has the factor of each step with its interval.",
     ),
 )
