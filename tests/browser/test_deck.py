@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from refresh_notebooks import lessons
 
 from browser.test_interaction import SEEN, run_cell
@@ -53,8 +54,11 @@ async ([last, most]) => {
 # Of each cell its height and its smallest text and code, in % of the window's, and what stands in it.
 _MEASURE = """
 async () => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  const all = () => notebook.widgets.every((cell) => !cell.isPlaceholder());
+  while (!all()) await new Promise((done) => setTimeout(done, 50));  // JupyterLab renders when it finds the time
   await new Promise((done) => setTimeout(done, 500));  // a new size of the window is laid out
-  const cells = Array.from(window.jupyterapp.shell.currentWidget.content.node.querySelectorAll(".jp-Cell"));
+  const cells = Array.from(notebook.node.querySelectorAll(".jp-Cell"));
   const away = cells.filter((cell) => !cell.classList.contains("jp-deck-mod-onscreen"));
   const percent = (pixels) => (100 * pixels) / window.innerHeight;
   const smallest = (cell, wanted) => {
@@ -91,6 +95,17 @@ async (id) => {
 """
 _END = "() => window.jupyterapp.commands.execute('deck:stop', {}).then(() => {})"
 _PRESENTING = "() => document.body.dataset.jpDeckMode === 'presenting'"
+# Runs some cells, in the order of the notebook, and waits for the last.
+_RUN = """
+async (places) => {
+  const { commands, shell } = window.jupyterapp;
+  const notebook = shell.currentWidget.content;
+  notebook.deselectAll();
+  notebook.activeCellIndex = places[0];
+  places.forEach((place) => notebook.select(notebook.widgets[place]));
+  await commands.execute("notebook:run-cell");
+}
+"""
 _IS_KEPT = """
 async () => {
   const kept = await (await fetch("/lab/api/settings/jupyterlab-slideshow:plugin")).json();
@@ -98,40 +113,53 @@ async () => {
 }
 """
 MOST_STEPS = 200
-# Walked live: what is stored in an explorer's place is its static form, figure and table, which is for a page.
-WITH_EXPLORERS = frozenset({"00", "01", "02", "04", "05", "06"})
+HIDDEN = ("notes", "skip")
+WALKED = (
+    "00",
+    "03",
+)  # step by step, from the first cell to the last; which cells a slide holds is a rule of every lesson
 
 
 def slide_type(cell: dict) -> str:
     return cell["metadata"].get("slideshow", {}).get("slide_type", "")
 
 
-@pytest.fixture
-def walk(open_next):
-    """Opens a lesson's deck and goes forward to the end; returns the cells, what each step showed, and what each cell
-    measures in a window of every size.
+def _explorers(cells: list[dict]) -> list[int]:
+    """The cells that show an explorer, and before them those that give what they use.
 
-    live: run the lesson first, so that explorers and forms stand where the stored outputs did.
+    What is stored in an explorer's place is its static form, figure and table, which is for a page.
     """
+    wanted, used = [], set()
+    for place, cell in reversed(list(enumerate(cells))):
+        if cell["cell_type"] == "code":
+            names = [node for node in ast.walk(ast.parse(cell["source"])) if isinstance(node, ast.Name | ast.alias)]
+            given = {node.asname or node.name for node in names if isinstance(node, ast.alias)}
+            given |= {node.id for node in names if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+            if given & used or any(call in cell["source"] for call in ("_explorer(", "_stepper(", ".try_your_own(")):
+                wanted.append(place)
+                used |= {node.id for node in names if isinstance(node, ast.Name)}
+    return wanted[::-1]
 
-    def walked(name: str, live: bool) -> tuple[list[dict], list[dict], dict[str, list[dict]]]:
+
+@pytest.fixture
+def deck(open_next):
+    """Opens a lesson in the size of a projector, its explorers live and no output folded; ends its deck afterwards."""
+    opened = []
+
+    def ready(name: str) -> tuple[Page, list[dict]]:
         page = (lesson := open_next(name)).page
+        opened.append(page)
         page.set_viewport_size(SIZES[0])
-        if live:
-            lesson.run_all()
+        if live := _explorers(cells := lesson.cells()):
+            page.evaluate(_RUN, live)
+            assert not lesson.errors()
         page.evaluate(_OPEN_OUTPUTS)  # those that stay collapsed until they are run must fit too
-        cells = lesson.cells()
-        last = max(place for place, cell in enumerate(cells) if slide_type(cell) in ("slide", "fragment"))
-        steps, sizes = page.evaluate(_WALK, [last, MOST_STEPS]), {}
-        for size in SIZES:
-            page.set_viewport_size(size)
-            sizes[f"{size['width']}×{size['height']}"] = page.evaluate(_MEASURE)
-        # JupyterLab keeps the deck open over a reload, and the next test would begin in it.
-        page.evaluate(_END)
-        page.wait_for_timeout(500)  # JupyterLab saves that the deck is closed
-        return cells, steps, sizes
+        return page, cells
 
-    return walked
+    yield ready
+    # JupyterLab keeps the deck open over a reload, and the next test would begin in it.
+    opened[0].evaluate(_END)
+    opened[0].wait_for_timeout(500)  # JupyterLab saves that the deck is closed
 
 
 # First in the file: a lesson that was run is saved with its outputs open.
@@ -148,20 +176,28 @@ def test_the_truth_is_out_of_sight_in_class_until_its_cell_is_run(open_next):
     page.wait_for_timeout(500)  # JupyterLab saves that the deck is closed
 
 
-@pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
-def test_the_deck_shows_every_slide_readable_from_the_back_and_whole(walk, path):
-    number = path.name[:2]
-    cells, steps, sizes = walk(number, live=number in WITH_EXPLORERS)
+@pytest.mark.parametrize("name", WALKED)
+def test_a_presenter_gets_to_every_cell_and_no_notes_are_on_the_wall(deck, name):
+    page, cells = deck(name)
+    kinds = [slide_type(cell) for cell in cells]
+    last = max(place for place, kind in enumerate(kinds) if kind in ("slide", "fragment"))
+    steps = page.evaluate(_WALK, [last, MOST_STEPS])
     assert len(steps) < MOST_STEPS
     assert all(step["mode"] == "presenting" for step in steps)
+    hidden = {place for place, kind in enumerate(kinds) if kind in HIDDEN}
+    assert {place for step in steps for place in step["cells"]} == set(range(len(cells))) - hidden
 
-    shown = {place for step in steps for place in step["cells"]}
+
+@pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
+def test_every_slide_is_readable_from_the_back_and_whole(deck, path):
+    page, cells = deck(path.name[:2])
+    page.evaluate(_BEGIN, cells[0]["id"])
+    page.wait_for_function(_PRESENTING)
     kinds = [slide_type(cell) for cell in cells]
-    hidden = {place for place, kind in enumerate(kinds) if kind in ("notes", "skip")}
-    assert shown == set(range(len(cells))) - hidden, "cells that a presenter never gets to, or notes on the wall"
-
-    for size, measured in sizes.items():
-        seen = [measured[place] for place in sorted(shown)]
+    for size in SIZES:
+        page.set_viewport_size(size)
+        measured = page.evaluate(_MEASURE)
+        seen = [cell for cell, kind in zip(measured, kinds, strict=True) if kind not in HIDDEN]
         assert min(cell["text"] for cell in seen)[0] >= LEAST_TEXT - ROUNDED, size
         assert min(cell["code"] for cell in seen)[0] >= LEAST_CODE - ROUNDED, size
         assert not [cell for cell in seen if cell["draws"] and cell["source"]], f"{size}: code that draws"
@@ -173,7 +209,7 @@ def _too_high(measured: list[dict], kinds: list[str]) -> Iterator[tuple[list[int
     slides = []
     for place, kind in enumerate(kinds):
         slides += [[]] if kind == "slide" else []
-        slides[-1] += [place] if kind not in ("notes", "skip") else []
+        slides[-1] += [place] if kind not in HIDDEN else []
     for slide in slides:
         height = sum(measured[place]["height"] for place in slide)
         if height > 100 and not (len(slide) == 1 and measured[slide[0]]["explorer"]):
