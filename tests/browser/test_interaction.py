@@ -25,8 +25,8 @@ def run_cell(lesson, cell_id: str, source: str | None = None) -> str:
     )
 
 
-def test_a_guess_is_answered_and_not_before(open_lesson):
-    lesson = open_lesson("01")
+def test_a_guess_is_answered_and_not_before(open_next):
+    lesson = open_next("01")
     run_cell(lesson, "imports")
     stored = run_cell(lesson, "predict-4x4")
     assert "36" not in stored, "the truth is in the page before the guess"
@@ -61,8 +61,8 @@ def test_a_guess_is_answered_and_not_before(open_lesson):
     expect(page.get_by_text("The kernel was restarted")).to_be_hidden()
 
 
-def test_a_fraction_is_asked_back_where_per_cent_is_the_unit(open_lesson):
-    lesson = open_lesson("02")
+def test_a_fraction_is_asked_back_where_per_cent_is_the_unit(open_next):
+    lesson = open_next("02")
     run_cell(lesson, "imports")
     run_cell(lesson, "predict-where")
     form = lesson.page.locator(".mobilenet-guess")
@@ -88,8 +88,8 @@ async (id) => {
 """
 
 
-def test_what_reveals_a_truth_is_collapsed_until_it_is_run(open_lesson):
-    lesson = open_lesson("02")
+def test_what_reveals_a_truth_is_collapsed_until_it_is_run(open_next):
+    lesson = open_next("02")
     page = lesson.page
     hidden = [cell["id"] for cell in lesson.cells() if cell["metadata"].get("jupyter", {}).get("outputs_hidden")]
     assert "law-see" in hidden

@@ -11,8 +11,8 @@ _IMAGES = """
 """
 
 
-def test_lesson_01_runs_and_shows_its_figures(open_lesson):
-    lesson = open_lesson("01")
+def test_the_first_lesson_runs_and_shows_its_figures(open_next):
+    lesson = open_next("00")
     lesson.run_all()
     assert not lesson.errors()
 
@@ -26,12 +26,12 @@ def test_lesson_01_runs_and_shows_its_figures(open_lesson):
     assert all(image["width"] > 100 and len(image["alt"]) >= 20 for image in images)
 
 
-def test_an_error_in_a_lesson_is_seen(open_lesson, notebooks):
+def test_an_error_in_a_lesson_is_seen(open_next, notebooks):
     """Without this, the test above could pass because it looks in the wrong place."""
     broken = nbformat.v4.new_notebook(metadata=NOTEBOOK_METADATA)
     broken.cells = [nbformat.v4.new_code_cell("1 / 0"), nbformat.v4.new_code_cell("print('not reached')")]
     nbformat.write(broken, notebooks / "99_broken.ipynb")
-    lesson = open_lesson("99")
+    lesson = open_next("99")
     lesson.run_all()
     assert lesson.errors() == ["cell 0: ZeroDivisionError: division by zero"]
     assert lesson.cells()[1]["execution_count"] is None
