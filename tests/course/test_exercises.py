@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mobilenet_lib import architectures, cost, training
@@ -39,6 +39,7 @@ LIMITS = {task.TIME_LIMIT for task in EXERCISES.values()}
 COUNTS = [task for task in EXERCISES.values() if not isinstance(task, Building)]
 each_exercise = pytest.mark.parametrize("task", EXERCISES.values(), ids=lambda task: task.name)
 each_count = pytest.mark.parametrize("task", COUNTS, ids=lambda task: task.name)
+FEW = settings(max_examples=25)  # of each exercise: an example checks a function in all its cases
 _cells = itertools.count()
 
 
@@ -206,6 +207,7 @@ def test_no_hint_and_no_message_holds_a_part_of_the_solution(task: Exercise):
 
 
 @each_count
+@FEW
 @given(data=st.data())
 def test_a_wrong_value_in_one_case_fails(task: Exercise, data):
     place = data.draw(st.integers(0, len(task.all_cases) - 1))
@@ -225,6 +227,7 @@ def test_a_wrong_value_in_one_case_fails(task: Exercise, data):
 
 
 @each_count
+@FEW
 @given(constant=st.integers(-(10**6), 10**6) | st.floats() | st.lists(st.integers(1, 9), min_size=4, max_size=4))
 def test_a_constant_fails(task: Exercise, constant):
     assert examine(task, lambda *_: constant).outcome in {"wrong", "type", "misconception"}

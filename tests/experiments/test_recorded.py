@@ -25,6 +25,7 @@ def test_a_recorded_run_is_one_that_the_command_makes(name):
     assert run.mode == "recorded"
     assert not run.interrupted
     assert run.name == plan.options.run_name
+    assert plan.network.items() <= run.settings["network"].items()
     assert run.settings["schedule"] == plan.options.schedule
     assert run.settings["learning_rate"] == plan.options.rate(plan.learning_rate)
     assert run.settings["batch_size"] == plan.batch_size

@@ -58,8 +58,8 @@ QUESTIONS = (
         lambda: 100 * Design("v2", expansion=3).table.params / Design("v2").table.params,
         default=50,
         unit="%",
-        why="The blocks halve, but most weights of so thin a network stand in its last 1×1 layer to 1280 channels and "
-        "in the classifier, which t does not touch.",
+        why="The blocks halve, but nearly half of the weights of so thin a network stand in its last 1×1 layer to 1280 "
+        "channels and in the classifier, which t does not touch.",
     ),
     Question(
         "09.front_size",
@@ -76,7 +76,8 @@ QUESTIONS = (
         _above_the_baseline,
         default=15,
         unit="designs",
-        why="This is what the recorded runs gave after three epochs. What eight give stands further down.",
+        why="This is what the recorded runs gave after three epochs, by their means; fewer lie above it with their "
+        "whole interval. What eight give stands further down.",
     ),
     Question(
         "09.between_seeds",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +21,15 @@ import numpy as np
 
 from mobilenet_lib._support import environment, files
 from mobilenet_lib.experiments import recorded
+from mobilenet_lib.experiments.speed.spread import spread
+from mobilenet_lib.statistics import ratio_of_medians
 
 if TYPE_CHECKING:
     import paddle
     import pandas as pd
 
 Runtime = Callable[[np.ndarray], np.ndarray]  # float32 [N, 3, h, w] to scores [N, classes]
+Rounds = Mapping[tuple[str, int], Sequence[float]]  # milliseconds of each call, by runtime and images in a batch
 
 NETWORK = "fashion_v1_relu_seed0"
 IMAGE_SHAPE = (3, 32, 32)
@@ -128,31 +131,32 @@ def record() -> dict[str, Any]:
     return recorded.load(PATH, "python -m mobilenet_lib.experiments.shipping.shipped")
 
 
-def latencies() -> pd.DataFrame:
-    """The recorded latencies, a row per runtime and batch: ms (median), low and high (quartiles), of a whole batch."""
+def recorded_rounds() -> Rounds:
+    """The recorded milliseconds of a whole batch, call by call."""
+    return {(row["runtime"], row["batch"]): row["rounds"] for row in record()["latency"]}
+
+
+def latencies(rounds: Rounds) -> pd.DataFrame:
+    """A row per runtime and batch: ms (median), low and high (its 95 % confidence interval), quartiles, calls."""
     import pandas as pd
 
-    return pd.DataFrame(record()["latency"])
+    rows = [{"runtime": name, "batch": batch, **spread(taken)} for (name, batch), taken in rounds.items()]
+    return pd.DataFrame(rows)[["runtime", "batch", "ms", "low", "high", "q25", "q75", "calls"]]
 
 
-def times_faster(runtime: str, batch: int) -> float:
-    """The dynamic graph's recorded median divided by that of `runtime`. ValueError for an unknown one."""
-    medians = {row["runtime"]: row["ms"] for row in record()["latency"] if row["batch"] == batch}
-    if runtime not in medians:
-        known = f"Runtimes: {', '.join(medians) or 'none'}; batches: {', '.join(map(str, BATCHES))}."
-        raise ValueError(f"nothing was recorded for {runtime!r} and a batch of {batch}. {known}")
-    return medians["dynamic graph"] / medians[runtime]
+def speed_up(rounds: Rounds) -> pd.DataFrame:
+    """How many times faster than the dynamic graph, a row per other runtime and batch, with the 95 % interval.
 
-
-def speed_up(frame: pd.DataFrame) -> pd.DataFrame:
-    """How many times faster than the dynamic graph, a row per runtime and batch; frame: like that of `latencies`.
-
-    Columns: times (of the medians), low and high: the slow quartile of one against the fast quartile of the other.
+    Columns: times (of the medians), low, high. The runtimes are measured one after the other, so not in pairs.
     """
-    rows = frame.set_index(["runtime", "batch"])
-    slow = rows.loc["dynamic graph"].reindex(rows.index, level="batch")
-    found = {"times": slow["ms"] / rows["ms"], "low": slow["low"] / rows["high"], "high": slow["high"] / rows["low"]}
-    return rows.assign(**found).loc[:, list(found)].drop("dynamic graph", level="runtime")
+    import pandas as pd
+
+    found = {
+        (name, batch): ratio_of_medians(rounds["dynamic graph", batch], taken, paired=False)
+        for (name, batch), taken in rounds.items()
+        if name != "dynamic graph"
+    }
+    return pd.DataFrame(found, ["times", "low", "high"]).T.rename_axis(["runtime", "batch"])
 
 
 def measure() -> dict[str, Any]:
@@ -198,8 +202,8 @@ def _latency(name: str, runtime: Any, batch: int) -> dict[str, Any]:
     """One runtime after the other, not in turns: idle threads of one would keep the cores from the next for a while."""
     from mobilenet_lib.experiments.speed import timing
 
-    row = timing.latency(runtime, IMAGE_SHAPE, batch_size=batch, warm_up=WARM_UP, repeats=ROUNDS).row()
-    return {"runtime": name, "batch": batch, **{key: row[key] for key in ("ms", "low", "high", "calls")}}
+    taken = timing.latency(runtime, IMAGE_SHAPE, batch_size=batch, warm_up=WARM_UP, repeats=ROUNDS)
+    return {"runtime": name, "batch": batch, "rounds": [round(ms, 4) for ms in taken.rounds]}
 
 
 if __name__ == "__main__":

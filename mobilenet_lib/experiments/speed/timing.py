@@ -25,13 +25,14 @@ from mobilenet_lib._support.arguments import checked_shape, whole_number
 from mobilenet_lib._support.modes import eval_mode
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.experiments.inference import Predictor, check_one_input, one_tensor
+from mobilenet_lib.experiments.speed.spread import spread
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _core = paddle.base.core
 
-LEAST_REPEATS = 3  # however short the time limit: fewer have no quartiles worth the name
+LEAST_REPEATS = 3  # however short the time limit: fewer have no interval
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,7 @@ class Timing:
     @property
     def median(self) -> float:
         """Milliseconds of the middle call."""
-        return self._quantile(0.5)
-
-    @property
-    def low(self) -> float:
-        """Milliseconds: a quarter of the calls was faster."""
-        return self._quantile(0.25)
-
-    @property
-    def high(self) -> float:
-        """Milliseconds: a quarter of the calls was slower."""
-        return self._quantile(0.75)
+        return 1000 * float(np.median(self.seconds))
 
     @property
     def images_per_second(self) -> float:
@@ -72,13 +63,12 @@ class Timing:
         return 1000 * self.batch_size / self.median
 
     def row(self) -> dict[str, float | int]:
-        """One row of a table: batch_size, ms (median), low, high, calls, images_per_second, threads."""
-        row = {"batch_size": self.batch_size, "ms": self.median, "low": self.low, "high": self.high}
-        row |= {"calls": len(self.seconds), "images_per_second": self.images_per_second, "threads": self.threads}
-        return row
-
-    def _quantile(self, fraction: float) -> float:
-        return 1000 * float(np.quantile(self.seconds, fraction))
+        """One row of a table: batch_size, ms (median), low and high (its 95 % interval), calls, images_per_second,
+        threads. ValueError for fewer than three calls, which have no interval.
+        """
+        found = {name: value for name, value in spread(self.rounds).items() if name in ("ms", "low", "high", "calls")}
+        found |= {"images_per_second": self.images_per_second, "threads": self.threads}
+        return {"batch_size": self.batch_size, **found}
 
 
 def measure_in_turns(
