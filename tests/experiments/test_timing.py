@@ -221,7 +221,7 @@ def test_rounds_alternate_and_the_disturbed_ones_are_left_out(monkeypatch):
     monkeypatch.setattr(measuring, "_others", lambda function: (function(), next(busy)))
     functions = {name: lambda name=name: called.append(name) for name in "ab"}
     taken = measuring.in_rounds(functions, {"a": 1, "b": 2}, rounds=3)
-    one, other = ["a", "b", "b", "b"], ["b", "b", "b", "a"]  # b: one call that does not count, two that do
+    one, other = ["a", "a", "b", "b", "b"], ["b", "b", "b", "a", "a"]  # of each one call that does not count
     assert called == one + other + one + other
     assert [others for _, others in taken] == [0, 0.05, 0], "whatever the times were"
     assert all((len(turns["a"]), len(turns["b"])) == (1, 2) for turns, _ in taken)

@@ -115,9 +115,9 @@ def in_rounds(
     """Time functions in turns, and leave out the rounds in which other programs took most of the machine.
 
     Rounds are measured until `rounds` of them were undisturbed (`measured.IDLE`), or until the limit of the settings is
-    over, but at least three; every second one goes through the functions backwards. calls: of each function, in a row;
-    where there are several, one that does not count goes before. Returns the least disturbed rounds in their order:
-    seconds of each function's calls, and how many cores others used meanwhile. Times play no part in the choice.
+    over, but at least three; every second one goes through the functions backwards. calls: of each function, in a row,
+    behind one that does not count. Returns the least disturbed rounds in their order: seconds of each function's calls,
+    and how many cores others used meanwhile. Times play no part in the choice.
     """
     taken: list[tuple[dict[Any, list[float]], float]] = []
     end = time.perf_counter() + measured.SETTINGS["limit"]
@@ -134,8 +134,7 @@ def in_rounds(
 def _turn(function: Callable[[], Any], calls: int, pause: float) -> list[float]:
     """Seconds of each of `calls` calls in a row."""
     time.sleep(pause)
-    if calls > 1:
-        function()
+    function()
     seconds = []
     for _ in range(calls):
         begin = time.perf_counter()
