@@ -34,8 +34,6 @@ async ([last, most]) => {
     .map((cell, place) => [place, cell.getBoundingClientRect()])
     .filter(([, box]) => box.width > 5 && box.height > 5)
     .map(([place]) => place);
-  // JupyterLab renders the cells further down when it finds the time.
-  await until(() => notebook.widgets.every((cell) => !cell.isPlaceholder()), "every cell is rendered");
   notebook.activeCellIndex = 0;
   await commands.execute("deck:start", {});
   await until(() => mode() === "presenting", "the deck opens");
@@ -55,8 +53,6 @@ async ([last, most]) => {
 _MEASURE = """
 async () => {
   const notebook = window.jupyterapp.shell.currentWidget.content;
-  const all = () => notebook.widgets.every((cell) => !cell.isPlaceholder());
-  while (!all()) await new Promise((done) => setTimeout(done, 50));  // JupyterLab renders when it finds the time
   await new Promise((done) => setTimeout(done, 500));  // a new size of the window is laid out
   const cells = Array.from(notebook.node.querySelectorAll(".jp-Cell"));
   const away = cells.filter((cell) => !cell.classList.contains("jp-deck-mod-onscreen"));
@@ -83,6 +79,8 @@ async () => {
   return measured;
 }
 """
+# JupyterLab renders the cells further down when it finds the time.
+_RENDERED = "() => window.jupyterapp.shell.currentWidget.content.widgets.every((cell) => !cell.isPlaceholder())"
 _OPEN_OUTPUTS = "() => window.jupyterapp.commands.execute('notebook:show-all-cell-outputs').then(() => {})"
 # Begins the deck at a cell.
 _BEGIN = """
@@ -154,12 +152,13 @@ def deck(open_next):
             page.evaluate(_RUN, live)
             assert not lesson.errors()
         page.evaluate(_OPEN_OUTPUTS)  # those that stay collapsed until they are run must fit too
+        page.wait_for_function(_RENDERED)
         return page, cells
 
     yield ready
-    # JupyterLab keeps the deck open over a reload, and the next test would begin in it.
-    opened[0].evaluate(_END)
-    opened[0].wait_for_timeout(500)  # JupyterLab saves that the deck is closed
+    for page in opened:  # JupyterLab keeps the deck open over a reload, and the next test would begin in it.
+        page.evaluate(_END)
+        page.wait_for_timeout(500)  # JupyterLab saves that the deck is closed
 
 
 # First in the file: a lesson that was run is saved with its outputs open.

@@ -89,8 +89,9 @@ QUESTIONS = (
         _ahead_at_four_bits,
         default="all three",
         choices=_SEEDS,
-        why="By a rule of thumb, since both saw the same images; and it compares two ways to choose a range as well as "
-        "two activations. With ranges that are chosen alike, three seeds do not tell them apart: see below.",
+        why="Two intervals side by side are a rule of thumb here: both networks saw the same images. And two ways "
+        "to choose a range differ, not the activations alone. Chosen alike, three seeds do not tell them apart: see "
+        "below.",
     ),
     Question(
         "10.broken_by_folding",
