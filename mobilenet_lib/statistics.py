@@ -265,11 +265,13 @@ def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.n
 
 
 def computed(runs: Sequence[Run]) -> str:
-    """By which training step and with how many threads the runs were computed: "static step, 2 threads".
+    """By which training step the runs were computed, with how many threads or on which card: "static step, 2 threads".
 
     More than one of either is named, "dynamic or static step, 1 or 2 threads": then even the same seed gives others.
     """
     steps = sorted({str(run.settings.get("step", "unknown")) for run in runs})
+    if cards := sorted({str(run.machine["card"]) for run in runs if "card" in run.machine}):
+        return f"{' or '.join(steps)}, {' or '.join(cards)}"
     threads = sorted({str(run.machine.get("threads", "unknown")) for run in runs})
     return f"{' or '.join(steps)} step, {' or '.join(threads)} thread{'s' * (threads != ['1'])}"
 

@@ -95,9 +95,10 @@ def _paddle_step(way, table, batch):
 def _torch_step(table):
     import torch
 
+    from mobilenet_lib.experiments.on_card import networks
+
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    model = torch.nn.Sequential(*[_torch_layer(torch.nn, block) for block in table.blocks])
-    model = model.to(memory_format=torch.channels_last)
+    model = networks.build(table).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9, nesterov=True)
 
     def step(images, labels):
@@ -109,52 +110,6 @@ def _torch_step(table):
         loss.item()
 
     return step
-
-
-def _torch_layer(nn, block):
-    """The PyTorch layers of one block of a table."""
-    activations = {"relu": nn.ReLU, "relu6": nn.ReLU6}
-
-    def conv(inputs, outputs, kernel, stride=1, groups=1, activation=block.activation):
-        layers = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=block.bias)]
-        layers += [nn.BatchNorm2d(outputs)] if block.batch_norm else []
-        last = activations.get(activation)
-        return nn.Sequential(*layers, *([last(inplace=True)] if last else []))
-
-    class Sum(nn.Module):
-        def __init__(self, parts, shortcut, last):
-            super().__init__()
-            self.parts, self.shortcut, self.last = nn.Sequential(*parts), shortcut, last
-
-        def forward(self, x):
-            return self.last(self.parts(x) + self.shortcut(x))
-
-    inputs, outputs, hidden = block.in_channels, block.out_channels, block.hidden_channels
-    if block.kind == "conv":
-        return conv(inputs, outputs, block.kernel_size, block.stride)
-    if block.kind == "separable":
-        return nn.Sequential(conv(inputs, inputs, 3, block.stride, inputs), conv(inputs, outputs, 1))
-    if block.kind in ("bottleneck", "residual"):
-        if block.kind == "bottleneck":
-            parts = [conv(inputs, hidden, 1)] if block.expand else []
-            parts += [conv(hidden, hidden, 3, block.stride, hidden), conv(hidden, outputs, 1, activation="none")]
-        else:
-            parts = [conv(inputs, hidden, 1), conv(hidden, hidden, 3, block.stride)]
-            parts += [conv(hidden, outputs, 1, activation="none")]
-        if block.shortcut == "none":
-            return nn.Sequential(*parts)
-        projection = conv(inputs, outputs, 1, block.stride, activation="none")
-        last = nn.ReLU(inplace=True) if block.kind == "residual" else nn.Identity()
-        return Sum(parts, projection if block.shortcut == "projection" else nn.Identity(), last)
-    if block.kind == "max_pool":
-        return nn.MaxPool2d(block.kernel_size, block.stride, (block.kernel_size - 1) // 2)
-    if block.kind == "pool":
-        pools = [nn.AvgPool2d(window) for window in block.windows] or [nn.AdaptiveAvgPool2d(block.grid)]
-        return nn.Sequential(*pools, *([nn.Flatten()] if block.output_shape[1] == 1 else []))
-    features = inputs * block.input_size**2
-    if block.activation == "none":
-        return nn.Linear(features, outputs)
-    return nn.Sequential(nn.Flatten(), nn.Linear(features, outputs), nn.ReLU(), nn.Dropout(block.dropout))
 
 
 def matmul_speed() -> float:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobilenet_lib._support import environment
 from mobilenet_lib.plots.look import LINE_STYLES, MARKERS, PALETTE, as_data, figure, log_axis, readable
+from mobilenet_lib.statistics import computed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,49 +103,58 @@ def conditions(runs: Sequence[Run]) -> str:
         {run.seed for run in runs},
     )
     seeds = ", ".join(map(str, sorted(seeds)))
-    return f"mode: {', '.join(sorted(modes))} · {'; '.join(sorted(sources))} · seed {seeds}"
+    on_card = f" · {computed(runs)}" if any("card" in run.machine for run in runs) else ""
+    return f"mode: {', '.join(sorted(modes))} · {'; '.join(sorted(sources))} · seed {seeds}{on_card}"
 
 
 def accuracies(summary: pd.DataFrame, published: Mapping[str, float] | None = None) -> tuple[Figure, str]:
     """The accuracies of a frame of `statistics.summary`, a row per network, with Student's 95 % confidence interval.
 
     A network with one seed has a hollow point and no interval: an interval over test images answers another question,
-    and is not drawn on the same axis. published: figures of others in per cent, by network, each marked by a cross.
+    and is not drawn on the same axis. Rows that share a `series`, if there is such a column, share colour and marker,
+    and the legend names them. published: figures of others in per cent, by network, each marked by a cross.
     """
-    rows, published = {row["name"]: row for row in summary.to_dict("records")}, published or {}
-    names = list(dict.fromkeys([*published, *rows]))
+    rows, published = summary.to_dict("records"), published or {}
+    series = [row.get("series", "") for row in rows]
+    names = list(dict.fromkeys([*published, *(row["name"] for row in rows)]))
     fig, axes = figure(width=8, height=1.3 + 0.5 * len(names))
-    for place, name in enumerate(names):
-        if name in rows:
-            _draw_accuracy(axes, rows[name], place)
-        if name in published:
-            axes.plot(published[name], place, marker="X", color="black", linestyle="", label="published, one seed")
+    kinds = list(dict.fromkeys(series))
+    for row, kind in zip(rows, series, strict=True):
+        place = kinds.index(kind)
+        above = 0.24 * (place - (len(kinds) - 1) / 2)
+        _draw_accuracy(axes, row, names.index(row["name"]) + above, _look(place) | {"linestyle": ""}, kind)
+    for name, value in published.items():
+        look = {"marker": "X", "color": "black", "linestyle": ""}
+        axes.plot(value, names.index(name), label="published, one seed", **look)
     axes.set_yticks(range(len(names)), list(map(readable, names)))
     axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="accuracy (%) with its 95 % confidence interval over seeds")
-    parts = [f"mode: {row['mode']} · {row['data']}" for row in rows.values()] + [row["recipe"] for row in rows.values()]
+    parts = [f"mode: {row['mode']} · {row['data']}" for row in rows] + [row["recipe"] for row in rows]
     told = "; ".join(dict.fromkeys(parts))
     axes.set_title(readable(textwrap.fill(told, 90), None), fontsize=8, weight="normal")
     signs = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    fig.legend(signs.values(), signs.keys(), loc="outside lower right", fontsize=9, ncols=len(signs))
-    recorded = all(row["mode"] == "recorded" for row in rows.values())
-    ends = [_told_accuracy(row) for row in rows.values()] if recorded else []
+    columns = len(signs) if len(kinds) == 1 else len(kinds)
+    fig.legend(signs.values(), signs.keys(), loc="outside lower right", fontsize=9, ncols=columns)
+    recorded = all(row["mode"] == "recorded" for row in rows)
+    ends = [_told_accuracy(row) for row in rows] if recorded else []
     ends += [f"published: {name} {value:.1f} %" for name, value in published.items()]
     return fig, _alt(f"A point for {' and '.join(names)}, with its 95 % confidence interval over seeds", told, ends)
 
 
-def _draw_accuracy(axes: Axes, row: dict[str, Any], place: int) -> None:
+def _draw_accuracy(axes: Axes, row: dict[str, Any], place: float, look: dict[str, Any], series: str) -> None:
     """Mean and interval, or a hollow point for a single seed."""
-    look = {"color": PALETTE[0], "marker": "o", "linestyle": ""}
+    before = f"{series}: " if series else ""
     if row["runs"] == 1:
-        axes.plot(100 * row["accuracy"], place, markerfacecolor="white", label="one seed, no interval", **look)
+        label = f"{before}one seed, no interval"
+        axes.plot(100 * row["accuracy"], place, markerfacecolor="white", label=label, **look)
     else:
-        axes.errorbar(100 * row["accuracy"], place, xerr=_spread([row]), capsize=6, label="mean of the seeds", **look)
+        label = f"{before}mean of the seeds"
+        axes.errorbar(100 * row["accuracy"], place, xerr=_spread([row]), capsize=6, label=label, **look)
 
 
 def _told_accuracy(row: dict[str, Any]) -> str:
     accuracy, low, high = (100 * row[key] for key in ("accuracy", "low", "high"))
     interval = "one seed" if row["runs"] == 1 else f"{low:.1f} to {high:.1f}, {row['runs']} seeds"
-    return f"{row['name']} {accuracy:.1f} % ({interval})"
+    return f"{row['name']}{', ' * ('series' in row)}{row.get('series', '')} {accuracy:.1f} % ({interval})"
 
 
 def trade_offs(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zlib
 from contextlib import ExitStack
 from typing import Any
 
@@ -61,15 +60,13 @@ def describe_data(train: ImageSet, validation: ImageSet | float | None) -> dict[
                 raise ValueError(
                     f"validation must have the {what} of train, {both[0]}, not {both[1]}. Load both with the same name."
                 )
-    checksum = 0
-    for images in (train, validation) if isinstance(validation, ImageSet) else (train,):
-        checksum = zlib.crc32(np.ascontiguousarray(images.images), zlib.crc32(images.labels.tobytes(), checksum))
+    sets = (train, validation) if isinstance(validation, ImageSet) else (train,)
     return {
         "name": train.name,
         "source": train.source,
         "image_shape": list(train.images.shape[1:]),
         "classes": list(train.classes),
-        "checksum": f"{checksum:08x}",
+        "checksum": data.checksum(*sets),
     }
 
 

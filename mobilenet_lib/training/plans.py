@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ class Plan:
         keep_weights: save them beside the run. keep_checkpoint: write one after every epoch, so that it can go on.
         timed: keep how long the epochs took; False where the machine did other work as well.
         threads: that compute; None takes those of the process.
+        default_init: draw depthwise filters as Paddle does by default, as the article's networks are (see
+            `_drawn_by_default`).
         path: the archive or folder of the images; label: what to call them where they are not the official ones.
     """
 
@@ -51,6 +54,7 @@ class Plan:
     keep_checkpoint: bool = True
     timed: bool = True
     threads: int | None = None
+    default_init: bool = False
     path: str | None = None
     label: str | None = None
 
@@ -74,9 +78,13 @@ def _carried_out(plan: Plan, output: Path, checkpoint: str | Path) -> Run:
     network = {**plan.network, "num_classes": len(train.classes), "resolution": train.images.shape[-1]}
     seed_everything(plan.seed)
     model = models.build(**network)
+    if plan.default_init:
+        _drawn_by_default(model)
     arguments = {name: getattr(plan, name) for name in _OF_FIT}
     run = fit(model, train, validation=test, checkpoint=checkpoint if plan.keep_checkpoint else None, **arguments)
     run.settings["network"] = network
+    if plan.default_init:
+        run.settings["depthwise filters"] = "drawn as Paddle does by default"
     if not plan.timed:
         for epoch in run.epochs:
             epoch |= {"seconds": None, "images_per_second": None}
@@ -89,6 +97,16 @@ def _carried_out(plan: Plan, output: Path, checkpoint: str | Path) -> Run:
         weights.save(model, f"{output}.npz")
     run.save(f"{output}.json")
     return run
+
+
+def _drawn_by_default(model: paddle.nn.Layer) -> None:
+    """Scale new depthwise filters [channels, 1, k, k] from the spread √(2/k²) to √(2/(channels · k²)).
+
+    Paddle's default initialiser counts all channels as inputs of each output, where `layers` counts the one that is.
+    """
+    for layer in model.sublayers():
+        if isinstance(layer, paddle.nn.Conv2D) and layer.weight.shape[1] == 1 < layer.weight.shape[0]:
+            layer.weight.set_value(layer.weight / math.sqrt(layer.weight.shape[0]))
 
 
 def _images(plan: Plan, split: str, count: str, minimum: int) -> ImageSet:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mobilenet_lib import architectures, papers
+from mobilenet_lib import architectures, papers, statistics
 from mobilenet_lib.course.questions._question import Question
+from mobilenet_lib.experiments.on_card import plans
 from mobilenet_lib.experiments.speed import measured, roofline, steps
 from mobilenet_lib.experiments.speed.measured import milliseconds
 
@@ -31,6 +32,12 @@ def _smallest_step() -> str:
 def _kernels() -> int:
     rows = measured.record()["networks"]
     return next(sum(row["launches"].values()) for row in rows if row["network"] == "mobilenet_v2")
+
+
+def _waiting() -> float:
+    """How many times as long V1's call takes on the card when the clock waits."""
+    ways = plans.calls()["ms"]["mobilenet_v1"]
+    return statistics.ratio_of_medians(ways["waiting"], ways["not waiting"])[0]
 
 
 QUESTIONS = (
@@ -92,5 +99,15 @@ QUESTIONS = (
         choices=tuple(_STEPS.values()),
         why="In this dynamic graph each batch norm that is folded away leaves a reshape and the sum of a bias behind. "
         "The table below has the factor of each step with its interval.",
+    ),
+    Question(
+        "07.card_waiting",
+        "V1 on a graphics card of today, one image, in train mode. The article's clock stops when the call returns. "
+        "How many times as long is the reading if the clock waits for the card?",
+        _waiting,
+        default=3,
+        unit="times",
+        why="Python launches kernels more slowly than this card computes them, one image at a time: when the last one "
+        "is queued, nearly all others are done.",
     ),
 )

@@ -35,14 +35,14 @@ def _linear_baseline() -> float:
     return fmean(_test_percent("fashion_linear_softmax_").values())
 
 
-def _v2_minus_v1() -> list[float]:
-    """Seed by seed, in percentage points: V2 − V1 on the bundled images."""
-    v1, v2 = _test_percent("fashion_v1_relu_"), _test_percent("fashion_v2_seed")
-    return [v2[seed] - v1[seed] for seed in sorted(v1.keys() & v2.keys())]
+def _v2_minus_v1(v1: str = "fashion_v1_relu_seed", v2: str = "fashion_v2_seed") -> list[float]:
+    """Differences of test accuracy in points, of the seeds that the recorded runs of both names have."""
+    one, other = ({run.seed: 100 * run.test["accuracy"] for run in runs.recorded_all(name)} for name in (v1, v2))
+    return [other[seed] - one[seed] for seed in sorted(one.keys() & other.keys())]
 
 
-def _better() -> str:
-    found = statistics.mean_difference(_v2_minus_v1())
+def _decided(differences: list[float]) -> str:
+    found = statistics.mean_difference(differences)
     return "V2" if found["low"] > 0 else "V1" if found["high"] < 0 else "the seeds cannot tell"
 
 
@@ -169,6 +169,15 @@ QUESTIONS = (
         "classifier costs the same.",
     ),
     Question(
+        "08.same_width",
+        "V1 and V2, both with α = 0.5, twelve epochs on all of CIFAR-10, three seeds each. Which has the higher mean "
+        "test accuracy, if the 95 % confidence interval of the difference must leave out 0?",
+        lambda: _decided(_v2_minus_v1("card_grid_v1_050_", "card_grid_v2_050_")),
+        default="V2",
+        choices=("V1", "V2", "the seeds cannot tell"),
+        why="V2 takes fewer MACs at the same α: it is a smaller network, not the same one built better.",
+    ),
+    Question(
         "08.most_confused",
         "V2 on the bundled images: which of these pairs of classes is mixed up most often?",
         _most_confused,
@@ -180,7 +189,7 @@ QUESTIONS = (
         "08.better",
         "V1 and V2 at a quarter of the width, eight epochs on all 6,000 bundled images, the same seeds for both. Which "
         "has the higher mean test accuracy, if the 95 % confidence interval of the difference must leave out 0?",
-        _better,
+        lambda: _decided(_v2_minus_v1()),
         default="V1",
         choices=("V1", "V2", "the seeds cannot tell"),
         why="What decides is how large the mean difference is beside its standard error over the seeds.",
