@@ -22,6 +22,9 @@ NEED_PADDLE = {
     *(f"experiments.speed.{module}" for module in ("ablation", "layer_speed", "measuring", "timing")),
 }
 
+# What only an interpreter with PyTorch imports, which is no dependency of the course.
+NEED_TORCH = {f"mobilenet_lib.experiments.on_card.{module}" for module in ("calls", "graph", "networks", "training")}
+
 # What costs a second or more, and what a table of layers does not need.
 HEAVY = {"IPython", "anywidget", "ipywidgets", "jupyterlab", "matplotlib", "paddle", "pandas", "PIL", "tqdm"}
 
@@ -54,7 +57,8 @@ def _may_import_paddle(name: str) -> bool:
 
 
 def test_modules_import_without_paddle():
-    names = [name for name in _modules() if not _may_import_paddle(name)]
+    assert set(_modules()) >= NEED_TORCH
+    names = [name for name in _modules() if not _may_import_paddle(name) and name not in NEED_TORCH]
     assert {f"mobilenet_lib.{name}" for name in ("cost", "architectures", "papers", "plots")} <= set(names)
     # Once loaded, Paddle stays: only the first module that has it beside it is known to be at fault.
     guilty = next((name for name, loaded in _loaded_after(names).items() if "paddle" in loaded), None)

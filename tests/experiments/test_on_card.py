@@ -1,0 +1,91 @@
+"""What was recorded on a graphics card says what it is; where PyTorch is installed, its networks are the library's.
+
+PyTorch is no dependency of the course. `uv run --with torch pytest tests/experiments/test_on_card.py` runs all of this.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mobilenet_lib import baselines, models, runs, training
+from mobilenet_lib._support.paddle import paddle
+from mobilenet_lib.experiments.on_card import plans
+
+PLANS = plans.plans()
+RECORDED = [name for name in runs.recorded_names() if name in PLANS]
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_run_is_one_that_the_command_makes(name):
+    run, plan = runs.recorded(name), PLANS[name]
+    assert (run.name, run.seed, len(run.epochs)) == (plan.title, plan.seed, plan.recipe.epochs)
+    for setting in ("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "augment"):
+        assert run.settings[setting] == getattr(plan.recipe, setting)
+    assert plan.network.items() <= run.settings["network"].items()
+    assert (run.settings["macs"], run.settings["trainable_params"]) == (plan.table.macs, plan.table.trainable_params)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_run_names_framework_card_and_resolution(name):
+    run, plan = runs.recorded(name), PLANS[name]
+    assert run.settings["step"].startswith("PyTorch")
+    assert run.machine["card"].startswith("NVIDIA")
+    assert "torch" in run.versions
+    assert run.data["image_shape"][1] == plan.resolution
+    assert (f"{plan.resolution}×{plan.resolution}" in run.data["source"]) == (plan.resolution != 32)
+    assert run.data["checksum"] == runs.recorded("article_mobilenet_v1_seed0").data["checksum"]
+
+
+def test_the_peaks_were_chosen_on_training_images_alone():
+    tried = plans.tried()
+    assert tried[["network", "learning_rate", "seed"]].to_dict("records") == [
+        {"network": plan.network["name"], "learning_rate": plan.recipe.learning_rate, "seed": plan.seed}
+        for plan in plans.trials()
+    ]
+    for name, rows in tried.groupby("network"):
+        assert plans.peak(name) == rows.loc[rows["validation_accuracy"].idxmax(), "learning_rate"]
+
+
+def test_the_calls_are_those_of_all_networks_in_all_ways():
+    record, times = plans.calls(), plans.call_times()
+    assert list(record["ms"]) == list(baselines.ARTICLE)
+    for name, ways in record["ms"].items():
+        assert list(ways) == ["not waiting", "waiting", "eval", "graph"]
+        assert {np.shape(rounds) for rounds in ways.values()} == {(8, 10)}
+        assert record["macs"][name] == baselines.TABLES[name](resolution=224, num_classes=10).macs
+        # A kernel or more for each layer with weights.
+        assert record["kernels"][name] >= sum(row.params > 0 for row in baselines.TABLES[name](resolution=224).rows)
+    assert (times["low"] <= times["ms"]).all()
+    assert (times["ms"] <= times["high"]).all()
+
+
+def test_what_lesson_07_says_of_the_calls():
+    ms = plans.call_times()["ms"].unstack()
+    assert ms["graph"].idxmin() == "mobilenet_v1"
+    assert ms.loc["vgg16", "graph"] > ms.loc[["mobilenet_v1", "mobilenet_v2"], "graph"].max()
+    assert (ms.loc["mobilenet_v2"] > 1.5 * ms.loc["mobilenet_v1"]).all()
+    assert (ms["waiting"] / ms["not waiting"]).between(0.95, 1.05).all()
+    assert (ms["eval"] / ms["graph"])[["mobilenet_v1", "mobilenet_v2"]].min() > 2  # idle most of the time
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2", "resnet50", "vgg16", "article_mobilenet_v2"])
+def test_a_network_is_the_librarys(name):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    from mobilenet_lib.experiments.on_card import networks
+
+    table = baselines.TABLES[name](resolution=192 if name == "article_mobilenet_v2" else 64, num_classes=10)
+    training.seed_everything(0)
+    torch.manual_seed(0)
+    ours, theirs = models.TableNetwork(table).eval(), networks.build(table).eval()
+    pairs = list(zip(theirs.parameters(), [p for p in ours.parameters() if p.trainable], strict=True))
+    spreads = [(float(one.std()), float(other.std())) for one, other in pairs if one.ndim > 1 and one.numel() > 5000]
+    assert all(one == pytest.approx(other, rel=0.1) for one, other in spreads)  # drawn alike
+    with torch.no_grad():
+        for one, other in pairs:
+            weight = torch.from_numpy(other.numpy())
+            one.copy_(weight.T if weight.ndim == 2 else weight)
+        image = np.random.default_rng(0).standard_normal((2, 3, table.resolution, table.resolution), dtype=np.float32)
+        scores = theirs(torch.from_numpy(image)).numpy()
+    expected = ours(paddle.to_tensor(image)).numpy()
+    assert np.abs(scores - expected).max() < 1e-3 * np.abs(expected).max()
