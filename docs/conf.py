@@ -38,6 +38,7 @@ html_math_renderer = "mathml"
 # Docstrings are plain sentences with `code` between backticks.
 default_role = "literal"
 autodoc_member_order = "bysource"
+autodoc_mock_imports = ["torch"]  # no dependency of the course
 autodoc_default_options = {"members": True}
 autodoc_typehints = "signature"
 python_maximum_signature_line_length = 88
