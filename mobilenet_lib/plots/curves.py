@@ -129,6 +129,7 @@ def accuracies(summary: pd.DataFrame, published: Mapping[str, float] | None = No
     axes.set_yticks(range(len(names)), list(map(readable, names)))
     axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="accuracy (%) with its 95 % confidence interval over seeds")
     parts = [f"mode: {row['mode']} · {row['data']}" for row in rows] + [row["recipe"] for row in rows]
+    parts += [row["computed"] for row in rows if "thread" not in row["computed"]]  # a card is named
     told = "; ".join(dict.fromkeys(parts))
     axes.set_title(readable(textwrap.fill(told, 90), None), fontsize=8, weight="normal")
     signs = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
@@ -179,6 +180,8 @@ def trade_offs(
     columns, rows = min(2, len(costs)), -(-len(costs) // 2)
     fig, panels = figure(rows, columns, width=9, height=2.7 * rows + 1.9 * bool(front), sharey=True, squeeze=False)
     best = frame.set_index("name").loc[list(front)].reset_index()
+    for axes in panels.flat[len(costs) :]:
+        axes.set_axis_off()
     for axes, (column, label) in zip(panels.flat, costs.items(), strict=False):
         _draw_points(axes, frame, column)
         _draw_front(axes, best, column)

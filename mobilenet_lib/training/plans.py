@@ -35,7 +35,7 @@ class Plan:
         keep_weights: save them beside the run. keep_checkpoint: write one after every epoch, so that it can go on.
         timed: keep how long the epochs took; False where the machine did other work as well.
         threads: that compute; None takes those of the process.
-        default_init: draw depthwise filters as Paddle does by default, as the article's networks are (see
+        default_init: draw depthwise filters as Paddle does by default, as the article's V1 and V2 are (see
             `_drawn_by_default`).
         path: the archive or folder of the images; label: what to call them where they are not the official ones.
     """
@@ -105,7 +105,7 @@ def _drawn_by_default(model: paddle.nn.Layer) -> None:
     Paddle's default initialiser counts all channels as inputs of each output, where `layers` counts the one that is.
     """
     for layer in model.sublayers():
-        if isinstance(layer, paddle.nn.Conv2D) and layer.weight.shape[1] == 1 < layer.weight.shape[0]:
+        if isinstance(layer, paddle.nn.Conv2D) and layer._groups > 1:
             layer.weight.set_value(layer.weight / math.sqrt(layer.weight.shape[0]))
 
 

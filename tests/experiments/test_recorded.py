@@ -34,6 +34,7 @@ def test_a_recorded_run_is_one_that_the_command_makes(name):
     assert run.settings["learning_rate"] == plan.options.rate(plan.learning_rate)
     assert run.settings["batch_size"] == plan.batch_size
     assert run.seed == plan.seed
+    assert ("depthwise filters" in run.settings) == plan.default_init
     assert run.settings["epochs"] == plan.epochs
     until = run.settings.get("until")
     assert until == plan.options.until

@@ -35,11 +35,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing more after so many seconds")
     parser.add_argument("--card", default="cuda", help="a device of PyTorch (default: cuda)")
     arguments = parser.parse_args()
+    if not arguments.card.startswith("cuda"):
+        parser.error("records are made on a card; to compute on a processor call on_card.training.fit")
     if arguments.list or not arguments.names:
         print("\n".join(["calls", "recipe", *plans.plans()]))
         return
     end = time.monotonic() + arguments.seconds
     for pattern in arguments.names:
+        whole = {"calls": plans.CALLS, "recipe": plans.RECIPE}.get(pattern)
+        if whole and ((arguments.missing and whole.exists()) or time.monotonic() > end):
+            continue
         if pattern == "calls":
             _time_calls(arguments.card)
         elif pattern == "recipe":

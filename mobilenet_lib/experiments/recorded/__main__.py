@@ -82,7 +82,7 @@ def _article() -> Iterator[dict[str, Plan]]:
     # Why at 32×32 so little? With a stem of stride 1 the last feature maps are 2×2 in place of 1×1.
     network = {"name": "mobilenet_v1", "stem_stride": 1}
     yield _plans("cifar10_stem1", "V1, stem stride 1", "cifar10", network, range(3), **how, options=options)
-    # And the article's networks begin with other depthwise filters than ours.
+    # And the article's V1 and V2 begin with other depthwise filters than ours.
     default = {"name": "mobilenet_v1", **stem}
     yield _plans(
         "cifar10_default_init",
