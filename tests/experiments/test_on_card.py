@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mobilenet_lib import baselines, models, runs, training
+from mobilenet_lib import baselines, models, runs, statistics, training
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.experiments.on_card import plans
 
@@ -89,3 +89,38 @@ def test_a_network_is_the_librarys(name):
         scores = theirs(torch.from_numpy(image)).numpy()
     expected = ours(paddle.to_tensor(image)).numpy()
     assert np.abs(scores - expected).max() < 1e-3 * np.abs(expected).max()
+
+
+def percent(name, figure=lambda run: run.test["accuracy"]):
+    return {run.seed: 100 * figure(run) for run in runs.recorded_all(f"{name}_seed")}
+
+
+def test_what_lesson_08_says_of_the_protocol_at_both_sizes():
+    v1, v2 = "card_article_mobilenet_v1", "card_article_mobilenet_v2"
+
+    def gained(figure):
+        one, other = percent(v1, figure), percent(v2, figure)
+        return statistics.mean_difference([other[seed] - one[seed] for seed in one])
+
+    assert gained(lambda run: run.epochs[-1]["train_accuracy"])["low"] > 0  # "three seeds say the same"
+    tested = gained(lambda run: run.test["accuracy"])
+    assert tested["low"] < 0 < tested["mean"]  # "both intervals still hold 0"
+    means = [np.mean(list(percent(name).values())) for name in (v1, v2)]
+    assert percent("card_article_resnet50")[0] > max(means)
+    assert percent("card_article_vgg16")[0] == 10
+    seconds = [runs.recorded(f"{name}_seed0").epochs[-1]["seconds"] for name in (v1, v2)]
+    assert seconds[1] / seconds[0] > 4 / 3  # "over a third longer"
+    by_protocol, by_default = percent("article_mobilenet_v1"), percent("cifar10_default_init")
+    filters = statistics.mean_difference([by_default[seed] - by_protocol[seed] for seed in by_default])
+    assert filters["low"] > 0
+
+
+def test_what_lesson_08_says_of_the_longer_recipe():
+    for width in ("025", "050", "100"):
+        v1, v2 = (np.mean(list(percent(f"card_grid_{name}_{width}").values())) for name in ("v1", "v2"))
+        assert v1 > v2  # "at the same width V1 is ahead in the mean"
+    one, other = (PLANS[f"card_grid_{name}_050_seed0"].table for name in ("v1", "v2"))
+    assert round(1 - other.macs / one.macs, 2) == 0.36
+    assert round(1 - other.trainable_params / one.trainable_params, 2) == 0.15
+    one, other = (PLANS[f"card_grid_{name}_025_seed0"].table for name in ("v1", "v2"))
+    assert other.trainable_params > one.trainable_params

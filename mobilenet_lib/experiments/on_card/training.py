@@ -23,7 +23,7 @@ from mobilenet_lib.experiments.on_card import networks
 from mobilenet_lib.experiments.on_card.graph import captured, wait
 from mobilenet_lib.experiments.on_card.plans import Recipe
 from mobilenet_lib.runs import Run
-from mobilenet_lib.training.options import Options, describe_settings, learning_rates
+from mobilenet_lib.training.options import RECIPES, Options, describe_settings, learning_rates
 
 TRAINING_IMAGES_TESTED = 5000  # that the finished network is shown again, as it is shown the test images
 _TESTED_AT_ONCE = 250
@@ -100,7 +100,7 @@ def _optimizer(model: nn.Module, name: str) -> torch.optim.Optimizer:
     kept = {id(module.weight) for module in model.modules() if isinstance(module, nn.Conv2d) and module.groups > 1}
     decayed = [p for p in model.parameters() if p.ndim > 1 and id(p) not in kept]
     others = [p for p in model.parameters() if p.ndim <= 1 or id(p) in kept]
-    settings = describe_settings(1, 2, None, Options(optimizer=name), None)
+    settings = RECIPES[name]
     groups = [{"params": decayed, "weight_decay": settings["weight_decay"]}, {"params": others, "weight_decay": 0.0}]
     if name == "adam":
         return torch.optim.Adam(groups, lr=0.0, fused=True)
