@@ -264,6 +264,13 @@ def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.n
     return np.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)
 
 
+def by_image(labels: np.ndarray, predictions: np.ndarray, classes: int) -> dict[str, Any]:
+    """What `Run.test` keeps of single predictions: `confusion`, whose arguments these are, as lists; `right`, a digit
+    per image, 1 where it was classified correctly, so that two networks can be compared image by image."""
+    right = "".join("01"[hit] for hit in (predictions == labels).astype(int))
+    return {"confusion": confusion(labels, predictions, classes).tolist(), "right": right}
+
+
 def computed(runs: Sequence[Run]) -> str:
     """By which training step the runs were computed, with how many threads or on which card: "static step, 2 threads".
 

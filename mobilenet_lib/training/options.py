@@ -33,6 +33,8 @@ ANEW = "options=training.Options(resume=False)"  # what an advice says; the comm
 # Settings that are kept in the history only where they are others than these.
 ORDINARY = {"max_shift": data.MAX_SHIFT, "processes": 1, "until": None}
 
+TRAINING_IMAGES_TESTED = 5000  # of a planned run: shown to the finished network again, as it is shown the test images
+
 # Far above what any network learns from, and where a step still gives finite numbers now and then.
 _LARGEST_RATE = 1000
 _LARGEST_SEED = 2**64 - 1  # Paddle's generator takes 64 bits

@@ -17,10 +17,9 @@ from mobilenet_lib.runs import Run
 from mobilenet_lib.training import parallel
 from mobilenet_lib.training.evaluation import evaluate
 from mobilenet_lib.training.fitting import fit, seed_everything
-from mobilenet_lib.training.options import Options
+from mobilenet_lib.training.options import TRAINING_IMAGES_TESTED, Options
 
 _OF_FIT = ("epochs", "seed", "batch_size", "learning_rate", "step", "options")  # what a plan hands on
-_TRAINING_IMAGES_TESTED = 5000  # that the finished network is shown again, as it is shown the test images
 
 
 @dataclass(frozen=True)
@@ -118,15 +117,11 @@ def _images(plan: Plan, split: str, count: str, minimum: int) -> ImageSet:
 
 
 def _tested(model: paddle.nn.Layer, train: ImageSet, test: ImageSet) -> dict[str, Any]:
-    """What `Run.test` holds beside loss and accuracy.
-
-    confusion: see `statistics.confusion`. right: a digit per test image, 1 where it was classified correctly, so that
-    two networks can be compared image by image. train: the figures on training images, when training was over.
-    """
-    tested, seen = evaluate(model, test), train.head(min(len(train), _TRAINING_IMAGES_TESTED))
+    """What `Run.test` holds: loss and accuracy, `statistics.by_image`, and `train`, the figures on training images,
+    when training was over."""
+    tested, seen = evaluate(model, test), train.head(min(len(train), TRAINING_IMAGES_TESTED))
     return {
         **tested.as_dict(),
-        "confusion": statistics.confusion(test.labels, tested.predictions, len(test.classes)).tolist(),
-        "right": "".join("01"[hit] for hit in (tested.predictions == test.labels).astype(int)),
+        **statistics.by_image(test.labels, tested.predictions, len(test.classes)),
         "train": evaluate(model, seen).as_dict(),
     }

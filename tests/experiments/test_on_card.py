@@ -5,11 +5,14 @@ PyTorch is no dependency of the course. `uv run --with torch pytest tests/experi
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from mobilenet_lib import baselines, models, runs, statistics, training
 from mobilenet_lib._support.paddle import paddle
+from mobilenet_lib.experiments.on_card import __main__ as command
 from mobilenet_lib.experiments.on_card import plans
 
 PLANS = plans.plans()
@@ -67,6 +70,15 @@ def test_what_lesson_07_says_of_the_calls():
     assert (ms.loc["mobilenet_v2"] > 1.5 * ms.loc["mobilenet_v1"]).all()
     assert (ms["waiting"] / ms["not waiting"]).between(0.95, 1.05).all()
     assert (ms["eval"] / ms["graph"])[["mobilenet_v1", "mobilenet_v2"]].min() > 2  # idle most of the time
+
+
+@pytest.mark.parametrize(("names", "said"), [(["nosuch"], "'nosuch'.*--list"), (["calls", "nosuch"], "'nosuch'")])
+def test_the_command_refuses_before_anything_long_begins(names, said, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["on_card", *names])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert re.search(said, capsys.readouterr().err)
+    assert plans.names() == list(PLANS)
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2", "resnet50", "vgg16", "article_mobilenet_v2"])

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilenet_lib import architectures, data, runs, training, weights
+from mobilenet_lib import architectures, data, models, runs, training, weights
 from mobilenet_lib._support import environment, files
+from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.experiments.on_card import plans
 from mobilenet_lib.experiments.recorded import __main__ as record
 from mobilenet_lib.experiments.recorded import recipe
+from mobilenet_lib.training.plans import _drawn_by_default as drawn_by_default
 
 ON_CPU = [name for name in runs.recorded_names() if name in record.RUNS]  # others: test_on_card
 
@@ -116,6 +118,15 @@ def test_only_an_idle_machines_times_are_kept(name):
 def test_runs_that_are_compared_were_computed_alike(name):
     run = runs.recorded(name)
     assert (run.machine["threads"], run.settings["step"]) == (record.RUNS[name].threads, "static")
+
+
+def test_default_filters_are_spread_as_paddle_spreads_them():
+    training.seed_everything(0)
+    model = models.build("mobilenet_v1", num_classes=10, resolution=32)
+    drawn_by_default(model)
+    depthwise = model.features[12].depthwise[0].weight  # [512, 1, 3, 3]
+    usual = paddle.nn.Conv2D(512, 512, 3, groups=512).weight
+    assert float(depthwise.std()) == pytest.approx(float(usual.std()), rel=0.1)
 
 
 def test_every_trial_of_the_recipe_is_in_its_table():

@@ -37,7 +37,7 @@ def _linear_baseline() -> float:
 
 def _v2_minus_v1(v1: str = "fashion_v1_relu_seed", v2: str = "fashion_v2_seed") -> list[float]:
     """Differences of test accuracy in points, of the seeds that the recorded runs of both names have."""
-    one, other = ({run.seed: 100 * run.test["accuracy"] for run in runs.recorded_all(name)} for name in (v1, v2))
+    one, other = _test_percent(v1), _test_percent(v2)
     return [other[seed] - one[seed] for seed in sorted(one.keys() & other.keys())]
 
 

@@ -16,6 +16,7 @@ import fnmatch
 import json
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 
 from mobilenet_lib import data
 from mobilenet_lib._support import environment, files
@@ -38,8 +39,13 @@ def main() -> None:
     if not arguments.card.startswith("cuda"):
         parser.error("records are made on a card; to compute on a processor call on_card.training.fit")
     if arguments.list or not arguments.names:
-        print("\n".join(["calls", "recipe", *plans.plans()]))
+        print("\n".join(["calls", "recipe", *plans.names()]))
         return
+    for pattern in arguments.names:
+        if not fnmatch.filter(["calls", "recipe", *plans.names()], pattern):
+            parser.error(f"no record is called {pattern!r}; --list shows their names")
+    if find_spec("torch") is None:
+        parser.error("this takes an interpreter that has PyTorch for CUDA; CONTRIBUTING.md says how")
     end = time.monotonic() + arguments.seconds
     for pattern in arguments.names:
         whole = {"calls": plans.CALLS, "recipe": plans.RECIPE}.get(pattern)
@@ -64,7 +70,8 @@ def _train(pattern: str, end: float, arguments: argparse.Namespace) -> None:
     found = plans.plans()
     names = fnmatch.filter(found, pattern)
     if not names:
-        raise SystemExit(f"no record is called {pattern!r}; --list shows their names")
+        raise SystemExit(f'{pattern!r} waits for its peak rates: make "recipe" first')
+    train, test = (data.load("cifar10", part, path=arguments.archive) for part in data.SPLITS)
     for name in names:
         target = files.RECORDED / f"{name}.json"
         if arguments.missing and target.exists():
@@ -72,7 +79,6 @@ def _train(pattern: str, end: float, arguments: argparse.Namespace) -> None:
         if time.monotonic() > end:
             print(f"no time left for {name}", flush=True)
             continue
-        train, test = (data.load("cifar10", part, path=arguments.archive) for part in data.SPLITS)
         _carried_out(found[name], train, test, arguments.card).save(target)
 
 
@@ -102,7 +108,7 @@ def _carried_out(plan: Plan, train: data.ImageSet, test: data.ImageSet, card: st
     def told(run: Run) -> None:
         print(f"{plan.title}, {plan.recipe.learning_rate:g}, seed {plan.seed}:", run.epochs[-1], flush=True)
 
-    return fit(plan.title, plan.network, plan.table, train, test, plan.recipe, plan.seed, card, told)
+    return fit(plan, train, test, card, told)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ RECIPE = files.RECORDED / "card_recipe.csv"
 
 # Peak rates that were tried for the grid, at half the width, with 5,000 training images held out (other ones per seed).
 PEAKS, TRIED_WIDTH, TRIED_SEEDS, HELD_OUT = (0.1, 0.2, 0.4), 0.5, (0,), 0.1
-WIDTHS = (0.25, 0.5, 1.0)
+WIDTHS, NETWORKS = (0.25, 0.5, 1.0), {"v1": "mobilenet_v1", "v2": "mobilenet_v2"}
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,16 @@ def grid(network: str, width: float, seed: int, peak: float) -> Plan:
     return Plan(title, how, 32, Recipe(12, 250, peak, "sgd", "one_cycle", augment=True), seed)
 
 
-def _grid() -> Iterator[tuple[str, Plan]]:
-    for seed, width, (short, name) in itertools.product(
-        range(3), WIDTHS, (("v1", "mobilenet_v1"), ("v2", "mobilenet_v2"))
-    ):
-        yield f"card_grid_{short}_{round(100 * width):03}_seed{seed}", grid(name, width, seed, peak(name))
+# Name of each run of the grid → network, width, seed.
+_GRID = {
+    f"card_grid_{short}_{round(100 * width):03}_seed{seed}": (network, width, seed)
+    for seed, width, (short, network) in itertools.product(range(3), WIDTHS, NETWORKS.items())
+}
 
 
 def trials() -> Iterator[Plan]:
     """The runs that choose the grid's peak rates."""
-    for name, rate, seed in itertools.product(("mobilenet_v1", "mobilenet_v2"), PEAKS, TRIED_SEEDS):
+    for name, rate, seed in itertools.product(NETWORKS.values(), PEAKS, TRIED_SEEDS):
         yield grid(name, TRIED_WIDTH, seed, rate)
 
 
@@ -94,9 +94,15 @@ def peak(network: str) -> float:
     return float(found.idxmax())
 
 
+def names() -> list[str]:
+    """Every run that there is to make."""
+    return [*dict(_article()), *_GRID]
+
+
 def plans() -> dict[str, Plan]:
     """Every run by its name; those of the grid once the peak rates are chosen."""
-    return dict(_article()) | (dict(_grid()) if RECIPE.is_file() else {})
+    chosen = {network: peak(network) for network, *_ in _GRID.values()} if RECIPE.is_file() else {}
+    return dict(_article()) | {name: grid(*one, chosen[one[0]]) for name, one in _GRID.items() if chosen}
 
 
 def calls() -> dict[str, Any]:

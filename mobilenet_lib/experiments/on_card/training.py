@@ -18,14 +18,12 @@ from torch.nn import functional as F
 
 from mobilenet_lib import data, statistics
 from mobilenet_lib._support import environment
-from mobilenet_lib.architectures import Table
 from mobilenet_lib.experiments.on_card import networks
 from mobilenet_lib.experiments.on_card.graph import captured, wait
-from mobilenet_lib.experiments.on_card.plans import Recipe
+from mobilenet_lib.experiments.on_card.plans import Plan, Recipe
 from mobilenet_lib.runs import Run
-from mobilenet_lib.training.options import RECIPES, Options, describe_settings, learning_rates
+from mobilenet_lib.training.options import RECIPES, TRAINING_IMAGES_TESTED, Options, describe_settings, learning_rates
 
-TRAINING_IMAGES_TESTED = 5000  # that the finished network is shown again, as it is shown the test images
 _TESTED_AT_ONCE = 250
 _LAYOUT = torch.channels_last  # in which tensor cores take images
 
@@ -108,28 +106,25 @@ def _optimizer(model: nn.Module, name: str) -> torch.optim.Optimizer:
 
 
 def fit(
-    name: str,
-    network: dict[str, Any],
-    table: Table,
+    plan: Plan,
     train: data.ImageSet,
     test: data.ImageSet,
-    recipe: Recipe,
-    seed: int,
     card: str = "cuda",
     progress: Callable[[Run], None] | None = None,
 ) -> Run:
-    """A new network of the table, trained and tested, as a `Run`. The validation figures are those of the test images.
+    """A new network, trained and tested as planned, as a `Run`. The validation figures are those of the test images.
 
-    network: what the settings say of it. card: a device of PyTorch; "cpu" computes the same, slowly, without a graph.
-    Every epoch leaves out what does not fill its last batch. progress: called with the run after each epoch.
+    card: a device of PyTorch; "cpu" computes the same, slowly, without a graph. Every epoch leaves out what does not
+    fill its last batch. progress: called with the run after each epoch.
     """
+    table, recipe = plan.table, plan.recipe
     device = torch.device(card)
-    torch.manual_seed(seed)
+    torch.manual_seed(plan.seed)
     model = networks.build(table)
     seen, unseen = Images(train, table.resolution, device), Images(test, table.resolution, device)
     step = Step(model, seen, recipe)
-    run = _described(name, network, table, train, test, recipe, seed, device)
-    order = torch.Generator(device).manual_seed(seed)
+    run = _described(plan, train, test, device)
+    order = torch.Generator(device).manual_seed(plan.seed)
     each = len(train) // recipe.batch_size
     rates = learning_rates(recipe.schedule, recipe.learning_rate, each * recipe.epochs).reshape(recipe.epochs, each)
     for epoch, epoch_rates in enumerate(rates, start=1):
@@ -160,23 +155,14 @@ def fit(
     again = train.head(min(len(train), TRAINING_IMAGES_TESTED))
     run.test = {
         **_outcome(predictions, loss, test),
-        "confusion": statistics.confusion(test.labels, predictions, len(test.classes)).tolist(),
-        "right": "".join("01"[hit] for hit in (predictions == test.labels).astype(int)),
+        **statistics.by_image(test.labels, predictions, len(test.classes)),
         "train": _outcome(*_tested(model, Images(again, table.resolution, device)), again),
     }
     return run
 
 
-def _described(
-    name: str,
-    network: dict[str, Any],
-    table: Table,
-    train: data.ImageSet,
-    test: data.ImageSet,
-    recipe: Recipe,
-    seed: int,
-    device: torch.device,
-) -> Run:
+def _described(plan: Plan, train: data.ImageSet, test: data.ImageSet, device: torch.device) -> Run:
+    table, recipe = plan.table, plan.recipe
     side = "" if table.resolution == train.images.shape[-1] else f", scaled to {table.resolution}×{table.resolution}"
     options = Options(optimizer=recipe.optimizer, schedule=recipe.schedule, augment=recipe.augment)
     settings = describe_settings(recipe.epochs, recipe.batch_size, recipe.learning_rate, options, test)
@@ -184,7 +170,7 @@ def _described(
         "model": table.name,
         "trainable_params": table.trainable_params,
         "macs": table.macs,
-        "network": {**network, "num_classes": table.num_classes, "resolution": table.resolution},
+        "network": {**plan.network, "num_classes": table.num_classes, "resolution": table.resolution},
         "step": "PyTorch, bfloat16",
     }
     described = {
@@ -199,7 +185,7 @@ def _described(
     }
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else "none"
     machine, versions = environment.machine() | {"card": card}, environment.versions("torch")
-    return Run(name, settings, described, seed, mode="recorded", machine=machine, versions=versions)
+    return Run(plan.title, settings, described, plan.seed, mode="recorded", machine=machine, versions=versions)
 
 
 def _batches(train: Images, recipe: Recipe, order: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
