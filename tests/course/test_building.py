@@ -169,6 +169,8 @@ WRONG = {
         "return nn.Conv2D(m, m, k, s, k // 2, m, bias_attr=False)",  # the sixth argument is the dilation
         "return nn.Conv2D(m, m, 3 * k, s, (0, 0), groups=m, bias_attr=False)",
         "return paddle.ones([1, m, 9, 8])",
+        "return Kernels([m, m, k, k], stride=s, padding=k // 2, dilation=m)",  # crashed Paddle
+        "return Kernels([m, 1, 30, 30], stride=s, groups=m)",  # so did this
     ],
     "pointwise_layer": [
         "return nn.Conv2D(m, n, 1, stride=2, bias_attr=False)",
@@ -245,6 +247,9 @@ WRONG = {
         "return nn.Sequential(InvertedResidual(m, n, s, t), *more)",
         "return InvertedResidual(m, n, s, t * repeats)",
         "return [InvertedResidual(n if i else m, n, 1 if i else s, t) for i in range(repeats)]",
+        "return nn.LayerList([InvertedResidual(n if i else m, n, 1 if i else s, t) for i in range(repeats)])",
+        "row = [InvertedResidual(n if i else m, n, 1 if i else s, t) for i in range(repeats)]\n"
+        "return nn.Sequential(*row, nn.Dropout(0.2))",
     ],
     "mobilenet_v2": [
         f"return nn.Sequential(stem, *blocks, {POOL}, nn.Linear(m, num_classes))",
@@ -263,6 +268,8 @@ SAID = {  # what some wrong layers are told
     ("depthwise_layer", 8): "returns a `Tensor`",
     ("depthwise_layer", 6): SIXTH,
     ("depthwise_layer", 7): "the feature map has shrunk to [9, 8], less than a kernel of [9, 9]",
+    ("depthwise_layer", 9): SIXTH,
+    ("depthwise_layer", 10): "the feature map has shrunk to [9, 8], less than a kernel of [30, 30]",
     ("conv_bn_relu", 6): SIXTH,
     ("separable_block", 5): SIXTH,
     ("separable_block", 6): "scale of a batch norm [6]",
@@ -276,6 +283,8 @@ SAID = {  # what some wrong layers are told
     ("separable_block", 0): "it holds weights [4, 1, 5, 5] too much; weights [4, 1, 3, 3] is missing",
     ("v1_features", 3): "Return one Paddle layer",
     ("v2_stage", 0): "right are",
+    ("v2_stage", 5): "`nn.LayerList` has none",
+    ("v2_stage", 6): "a dropout of yours works on a feature map",
 }
 
 
@@ -320,6 +329,13 @@ NAMED = [  # layers that are written otherwise than the known mistakes which the
         "stem = nn.Sequential(nn.Conv2D(3, 32, 3, 2, bias_attr=False), nn.BatchNorm2D(32), nn.ReLU())\n"
         f"return nn.Sequential(stem, *body[1:], {POOL}, nn.Linear(m, num_classes))",
         "padding_forgotten_in_the_stem",
+    ),
+    (
+        "v1_features",
+        "pair = lambda m, n, s: nn.Sequential(nn.Conv2D(m, m, 3, s, groups=m, bias_attr=False), nn.BatchNorm2D(m), "
+        "nn.ReLU(), cbr(m, n, 1, 1, 1, nn.ReLU()))\n"
+        "return nn.Sequential(cbr(3, 32, 3, 2, 1, nn.ReLU()), *(pair(*row) for row in rows))",
+        "padding_forgotten_in_the_blocks",
     ),
     (
         "linear_bottleneck",

@@ -713,6 +713,7 @@ def test_thirty_bisections_are_enough():
         ("rounded_channels", f"channels = round(channels)\nn = {NEAREST}\n{WITHIN}", "rounded_first"),
         ("rounded_channels", f"channels = int(channels)\nn = {NEAREST}\n{WITHIN}", "cut_first"),
         ("rounded_channels", f"n = max(8, -int(-(channels - 4) // 8) * 8)\n{WITHIN}", "middle_down"),
+        ("probabilities", "p = np.exp(scores - scores.max())\nreturn p / p.sum(1)[:, None]", "largest_of_all"),
         (
             "arithmetic_intensity",
             "return batch_size * macs / (2 * (batch_size * (inputs + outputs) + weights))",
@@ -723,6 +724,43 @@ def test_thirty_bisections_are_enough():
 def test_wrong_answers_that_come_close_are_named(name, body, mistake):
     with np.errstate(all="ignore"):
         assert judged(body, name).misconception == mistake
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        (
+            "bottleneck_macs",
+            "o = -(-size // stride)\nif expansion == 1:\n"
+            "    return size**2 * in_channels * (9 + out_channels)\nw = expansion * in_channels\n"
+            "return size**2 * in_channels * w + o**2 * w * (9 + out_channels)",
+        ),
+        ("dominating", "return sum(c <= point[0] and a >= point[1] for c, a in others) - (point in others)"),
+        ("stored_bytes", "return (weights + biases + 4 * norm_channels) * (bits // 8)"),
+        ("probabilities", "p = np.exp(scores - scores[:, :1])\nreturn p / p.sum(1, keepdims=True)"),
+        ("probabilities", "p = np.exp(scores - abs(scores).max(1, keepdims=True))\nreturn p / p.sum(1, keepdims=True)"),
+        (
+            "widest",
+            "lo, hi = 0, 2\nfor _ in range(60):\n    a = (lo + hi) / 2\n"
+            "    lo, hi = (a, hi) if a * a * pointwise + a * rest <= budget else (lo, a)\nreturn lo",
+        ),
+        (
+            "median_ms",
+            "import statistics\nfirst = seconds[:warm_up]\n"
+            "return 1000 * statistics.median(s for s in seconds if s not in first)",
+        ),
+    ],
+)
+def test_what_is_right_for_some_cases_only_is_refused(name, body):
+    with np.errstate(all="ignore"):
+        assert judged(body, name).outcome in {"wrong", "misconception", "raised"}
+
+
+def test_accuracy_has_no_tie_and_a_fraction_just_below_a_whole_number_is_not_cut():
+    assert judged("return (scores.argsort(1)[:, -1] == labels).mean()", "accuracy").outcome == "correct"
+    exact = "import statistics\nfrom fractions import Fraction\n"
+    exact += "return Fraction(statistics.median(map(Fraction, seconds[warm_up:]))) * 1000"
+    assert judged(exact, "median_ms").outcome == "correct"
 
 
 def test_a_shortcut_needs_no_expansion():

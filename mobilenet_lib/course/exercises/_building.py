@@ -143,6 +143,8 @@ def _without_chance(
     """`F.dropout` that drops nothing: what it drops is chance."""
     if training and not layer.training:
         raise ValueError("`F.dropout` drops numbers in eval mode too, unless it is told `training=self.training`")
+    if math.prod(x.shape[2:]) > 1:
+        raise ValueError("a dropout of yours works on a feature map: at most, one belongs before the classifier")
     return x
 
 
@@ -191,14 +193,10 @@ def _tensors(layer: Any, images: Any) -> list[tuple[str, Any]]:
     roles = {id(tensor): _role(tensor) for one in everything for tensor in _own(one)}  # before a step changes them
     met: list[Any] = []
 
-    def meet(one: Any, given: tuple) -> None:
-        met.append(one)
-        if given and isinstance(one, _paddle().nn.Conv2D):
-            _refuse(one, given[0].shape[2:])
-
-    hooks = [one.register_forward_pre_hook(meet) for one in everything]
+    hooks = [one.register_forward_pre_hook(lambda one, _: met.append(one)) for one in everything]
     try:
-        _output(layer, images)
+        with patch.object(_paddle().nn.functional.conv, "_C_ops", _Careful()):  # of `nn.Conv2D` and of `F.conv2d`
+            _output(layer, images)
     finally:
         for hook in hooks:
             hook.remove()
@@ -206,17 +204,29 @@ def _tensors(layer: Any, images: Any) -> list[tuple[str, Any]]:
     return [(roles[key], tensor) for key, tensor in found.items() if key in roles]
 
 
-def _refuse(conv: Any, size: list[int]) -> None:
+class _Careful:
+    """Paddle's operations, of which convolutions refuse what crashes it."""
+
+    def __getattr__(self, name: str) -> Any:
+        run = getattr(_paddle()._C_ops, name)
+        return partial(_convolved, run, name.startswith("depthwise")) if name.endswith("conv2d") else run
+
+
+def _convolved(
+    run: Callable[..., Any], depthwise: bool, x: Any, kernel: Any, stride: Any, padding: Any, kind: str, *more: Any
+) -> Any:
     """Raise ValueError for a dilation, which no exercise wants, and for a kernel beyond the edge: Paddle crashes."""
-    if max(conv._dilation) > 1:
+    if max(more[depthwise]) > 1:
         raise ValueError(
-            f"a Conv2D of yours has dilation {conv._dilation[0]}: your sixth argument is the dilation. Where you mean "
-            "the groups, write groups= before the number"
+            f"a convolution of yours has dilation {more[depthwise][0]}: your sixth argument is the dilation. Where you "
+            "mean the groups, write groups= before the number"
         )
-    sides = zip(size, conv._updated_padding, conv._kernel_size, strict=False)
-    if conv._padding_mode == "zeros" and conv._padding_algorithm != "SAME" and any(n + 2 * p < k for n, p, k in sides):
-        shrunk = f"the feature map has shrunk to {list(size)}, less than a kernel of {conv._kernel_size}"
+    size, sides = list(x.shape[2:]), list(kernel.shape[2:])
+    around = np.add(padding[::2], padding[1::2]) if len(padding) == 4 else 2 * np.array(padding)
+    if kind != "SAME" and (size + around < sides).any():
+        shrunk = f"the feature map has shrunk to {size}, less than a kernel of {sides}"
         raise ValueError(f"{shrunk}: which padding keeps its size?")
+    return run(x, kernel, stride, padding, kind, *more)
 
 
 def _has_bias(part: Any) -> bool:
@@ -249,7 +259,10 @@ def _drawn(role: str, shape: tuple[int, ...], number: int) -> np.ndarray:
 
 
 def _output(layer: Any, images: Any) -> np.ndarray:
-    output = layer(images)
+    try:
+        output = layer(images)
+    except NotImplementedError:
+        raise TypeError("a layer of yours has no `forward`: `nn.Sequential` has one, `nn.LayerList` has none") from None
     if not isinstance(output, _paddle().Tensor):
         raise TypeError(f"the layer's forward must return one tensor, not {short_repr(output)}")
     return output.numpy()

@@ -287,7 +287,7 @@ def _judge(exercise: Exercise, function: Callable[..., Any], trial: _Trial) -> R
     if trial.edited is not None:
         text = (
             "Your function edits an argument that it was given. Whoever called it would find it changed. Make a new "
-            "one: for example `a * b` instead of `a *= b`."
+            "one: for example `a * b` instead of `a *= b`, or `sorted(a)` instead of `a.sort()`."
         )
         return _report("edited", exercise, "it changes its arguments", (text,))
     if isinstance(trial.problem, NotImplementedError):
@@ -370,7 +370,11 @@ def _wrong(exercise: Exercise, values: list[Any], right: list[Any], alike: list[
 
 
 def _are_rounded(values: list[float], right: list[float]) -> bool:
-    return any(same(values, [round(value, digits) for value in right], exact=True) for digits in range(1, 7))
+    return any(
+        same(values, [cut(value * 10**digits) / 10**digits for value in right], exact=True)
+        for digits in range(1, 7)
+        for cut in (round, int)
+    )
 
 
 def _not_attempted(exercise: Exercise) -> Report:

@@ -62,7 +62,7 @@ def plain(value: Any, returns: str) -> Any:
 def _simplest(value: Fraction | Decimal) -> int | float:
     try:
         number = float(value)
-        return int(value) if number.is_integer() else number
+        return round(value) if number.is_integer() else number
     except (OverflowError, ValueError):  # beyond all floats, or no number
         return math.nan
 

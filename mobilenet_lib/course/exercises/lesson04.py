@@ -145,6 +145,7 @@ def _params(table, num_classes: int, *, per_channel: int = 2, depthwise_norm: bo
 
 
 _STEM_WITHOUT_PADDING = "Your stem has no padding: it makes 15×15 of a 32×32 image, and half of that is 16×16."
+_BLOCKS_WITHOUT_PADDING = "Your blocks shrink the feature map: which padding keeps its size in their 3×3?"
 
 
 def _built(table, block=pair, *, stem: int | None = 2, carry: bool = True, padding: int = 1) -> Any:
@@ -326,6 +327,7 @@ V1_FEATURES = Building(
         "stem_stride_1": lambda table: _built(table, stem=1),
         "padding_forgotten": lambda table: _built(table, partial(pair, padding=0), padding=0),
         "padding_forgotten_in_the_stem": partial(_built, padding=0),
+        "padding_forgotten_in_the_blocks": partial(_built, block=partial(pair, padding=0)),
         "strides_ignored": lambda table: _built([(1, channels) for _, channels in table]),
         "strides_of_2": lambda table: _built([(2, channels) for _, channels in table]),
         "channels_not_carried_on": lambda table: _built(table, carry=False),
@@ -341,6 +343,7 @@ V1_FEATURES = Building(
         "stem_stride_1": "Your stem keeps the size of the image. It has stride 2.",
         "padding_forgotten": PADDING_FORGOTTEN,
         "padding_forgotten_in_the_stem": _STEM_WITHOUT_PADDING,
+        "padding_forgotten_in_the_blocks": _BLOCKS_WITHOUT_PADDING,
         "strides_ignored": "All of your blocks have stride 1. What is the first number of a pair for?",
         "strides_of_2": "All of your blocks halve the feature map. What is the first number of a pair for?",
         "channels_not_carried_on": "Your blocks all begin with the channels of the stem. A block sees what the block "
@@ -373,10 +376,9 @@ MOBILENET_V1 = Building(
     mistakes={
         **{name: partial(_with_head, name) for name in HEAD_MESSAGES},
         "stem_forgotten": lambda table, classes: _with_head("right", table, classes, stem=None),
-        "padding_forgotten": lambda table, classes: _with_head(
-            "right", table, classes, partial(pair, padding=0), padding=0
-        ),
+        "padding_forgotten": partial(_with_head, "right", block=partial(pair, padding=0), padding=0),
         "padding_forgotten_in_the_stem": partial(_with_head, "right", padding=0),
+        "padding_forgotten_in_the_blocks": partial(_with_head, "right", block=partial(pair, padding=0)),
         "strides_ignored": lambda table, classes: _with_head("right", [(1, n) for _, n in table], classes),
         "channels_not_carried_on": lambda table, classes: _with_head("right", table, classes, carry=False),
         "standard_convolutions": lambda table, classes: _with_head(
@@ -388,6 +390,7 @@ MOBILENET_V1 = Building(
         "stem_forgotten": "Your first block sees the image itself. Which layer stands before all pairs?",
         "padding_forgotten": PADDING_FORGOTTEN,
         "padding_forgotten_in_the_stem": _STEM_WITHOUT_PADDING,
+        "padding_forgotten_in_the_blocks": _BLOCKS_WITHOUT_PADDING,
         "strides_ignored": "All of your blocks have stride 1. What is the first number of a pair for?",
         "channels_not_carried_on": "Your blocks all begin with the channels of the stem. A block sees what the block "
         "before it outputs.",

@@ -46,8 +46,8 @@ MEDIAN = Exercise(
         ([0.9, 0.010, 0.012, 0.011], 1),
         ([0.9, 0.5, 0.010, 0.040, 0.020, 0.013], 2),
         ([0.5, 0.030, 0.010, 0.020, 0.090, 0.015], 1),
-        ([0.004, 0.001, 0.002, 0.006, 0.003], 0),
-        ([0.010, 0.900, 0.012, 0.020, 0.011], 1),
+        ([0.9, 0.004, 0.001, 0.002, 0.006, 0.003], 1),
+        ([0.010, 0.900, 0.010, 0.020, 0.011], 1),
     ),
     random_case=_random_times,
     first_hint="Three steps: leave the first calls out, put the others in order, take the middle one. What is the "
@@ -61,6 +61,7 @@ MEDIAN = Exercise(
         "slowest_dropped": lambda seconds, warm_up: median_ms(sorted(seconds)[::-1], warm_up),
         "dropped_at_the_end": lambda seconds, warm_up: median_ms(seconds[::-1], warm_up),
         "not_sorted": lambda seconds, warm_up: 1000 * seconds[warm_up:][(len(seconds) - warm_up) // 2],
+        "not_sorted_mean": lambda times, warm_up: 500 * sum(times[(len(times) + warm_up - k) // 2] for k in (0, 1)),
         "upper_middle": lambda seconds, warm_up: 1000 * sorted(seconds[warm_up:])[(len(seconds) - warm_up) // 2],
         "fastest": lambda seconds, warm_up: 1000 * min(seconds[warm_up:]),
         "seconds": lambda seconds, warm_up: median_ms(seconds, warm_up) / 1000,
@@ -75,6 +76,8 @@ MEDIAN = Exercise(
         "dropped_at_the_end": "You dropped calls at the end. The warm-up is at the beginning.",
         "not_sorted": "You took the call in the middle of the list as it was measured. The median is the middle of the "
         "*ordered* times.",
+        "not_sorted_mean": "The middle of the list as it was measured is not the middle of the times: which step comes "
+        "first?",
         "upper_middle": "Right for an odd number of times. With an even number there are two in the middle, and the "
         "median is their mean.",
         "fastest": "You took the fastest call. That is a good limit, but not what a user will usually see.",

@@ -63,7 +63,7 @@ def train_cost(macs, images, epochs):
 def _scores(seed: int, images: int, classes: int) -> Arguments:
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, classes, images)
-    scores = generator.normal(size=(images, classes)).round(2)
+    scores = generator.normal(size=(images, classes)).round(4)
     scores[np.arange(images), labels] += 1.5  # a network that has learned something
     return scores, labels
 
@@ -204,7 +204,7 @@ TRAIN_LOOP = Exercise(
         "gradients_not_cleared": "Your gradients add up from batch to batch. Paddle adds each new gradient to what is "
         "there: who empties it?",
         "no_step": "Your weights never change: every loss is that of the first weights. Who makes the gradients, who "
-        "moves the weights by them, and are the gradients still there when that happens?",
+        "moves the weights by them, and are the gradients still there when that happens? Or is the model new?",
         "step_before_backward": "Your step comes before the gradients of its batch are there, so it takes those of the "
         "batch before.",
         "new_optimizer_each_time": "You make a new optimizer for every batch. Adam keeps means of its gradients, and a "

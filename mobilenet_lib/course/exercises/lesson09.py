@@ -116,7 +116,7 @@ WIDEST = Exercise(
     prompt="Write the largest α whose MACs stay within a budget: the exact number, before any rounding of channels.",
     reference=widest,
     returns="number",
-    cases=((540_000_000, 28_000_000, 150_000_000), (1000, 100, 1100), (1000, 100, 50), (500, 500, 3000)),
+    cases=((540_000_000, 28_000_000, 150_000_000), (1000, 100, 1100), (1000, 100, 50), (500, 500, 6000)),
     random_case=_random_budget,
     first_hint="At the largest α the MACs are exactly the budget. Write that as an equation for α; what kind of "
     "equation is it?",
@@ -152,7 +152,7 @@ DOMINATING = Exercise(
         ((569, 70.6), [(300, 72.0), (569, 70.6), (585, 74.7)]),
         ((5, 50.0), [(5, 60.0), (4, 50.0), (5, 50.0), (6, 70.0), (4, 40.0)]),
         ((9, 30.0), [(1, 31.0), (2, 90.0), (9, 30.0), (9, 29.0)]),
-        ((9, 30.0), [(1, 31.0), (1, 31.0), (10, 5.0)]),
+        ((9, 30.0), [(1, 31.0), (1, 31.0), (9, 30.0), (9, 30.0)]),
     ),
     random_case=_random_point,
     first_hint="Two conditions must hold together, one for the cost and one for the accuracy. What about a design with "

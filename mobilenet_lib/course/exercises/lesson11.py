@@ -64,7 +64,7 @@ STORED_BYTES = Exercise(
     prompt="Write how many bytes the numbers of a network take on disk, with `bits` bits for each number.",
     reference=stored_bytes,
     returns="whole number",
-    cases=((210_160, 10, 2_736, 32), (4_209_088, 1_000, 10_944, 32), (1_000, 8, 16, 8)),
+    cases=((210_160, 10, 2_736, 32), (4_209_088, 1_000, 10_944, 32), (1_000, 8, 16, 4)),
     random_case=lambda rng: (*(8 * rng.integers(10, 5000, size=3)), rng.choice([8, 16, 32, 64])),
     first_hint="First count numbers, then turn numbers into bytes. Which numbers does a batch norm need when the "
     "network is only used?",
@@ -142,8 +142,8 @@ PROBABILITIES = Exercise(
     cases=(
         (np.array([[2.0, 1.0, 0.0], [1.0, 1.0, 1.0]]),),
         (np.array([[1000.0, 1001.0, 999.0], [5.0, 0.0, 7.0]]),),
-        (np.array([[0.0, 3.0, -2.0, 1.0]]),),
-        (np.array([[2000.0, 0.0, -1000.0, 5.0]]),),
+        (np.array([[-2000.0, -1997.0, -2002.0, -1999.0]]),),
+        (np.array([[0.0, 20000.0, -1000.0, 5.0]]),),
     ),
     random_case=lambda rng: (rng.normal(scale=3, size=(rng.integers(2, 5), 10)),),
     first_hint="Make every score positive with the exponential function, then divide by the sum of its row. What is e "
@@ -153,6 +153,7 @@ PROBABILITIES = Exercise(
     mistakes={
         "overflow": _quietly(lambda scores: _divided(np.exp(scores))),
         "mean_subtracted": _quietly(lambda scores: _divided(np.exp(scores - scores.mean(axis=1, keepdims=True)))),
+        "largest_of_all": _quietly(lambda scores: _divided(np.exp(scores - scores.max()))),
         "fractions_of_the_scores": _quietly(_divided),
         "over_the_images": lambda scores: _divided(np.exp(scores - scores.max(axis=0)).T).T,
         "over_everything": lambda scores: np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum(),
@@ -165,8 +166,10 @@ PROBABILITIES = Exercise(
         "overflow": "Right for small scores, but the power of 1000 is more than a floating-point number can hold, and "
         "infinity divided by infinity is not a number. Softmax does not change when all scores of a row sink by the "
         "same amount: use that.",
-        "mean_subtracted": "You took the mean of a row away. The largest score may still lie so far above the mean "
+        "mean_subtracted": "What you took away from a row, such as its mean, may lie so far below the largest score "
         "that its power is more than a floating-point number can hold. Which number keeps every power at 1 or below?",
+        "largest_of_all": "You took the largest of all scores away. A row that lies far below it becomes 0 divided by "
+        "0: each row needs a number of its own.",
         "fractions_of_the_scores": "You divided the scores by their sum. Scores may be negative, and then so are your "
         "probabilities.",
         "over_the_images": "You summed down the columns, over the images. Each image's own probabilities must add up "
