@@ -51,6 +51,19 @@ def student_interval(values: Sequence[float], confidence: float = 0.95) -> tuple
     return fmean(values) - half, fmean(values) + half
 
 
+def spread_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """Where the standard deviation over all seeds lies, from a few normally distributed values: (low, high).
+
+    ValueError for fewer than two values. Source: (n − 1) s² / σ² is distributed as χ² with n − 1 degrees of freedom.
+    """
+    from scipy import stats
+
+    number, spread = whole_number("the number of values", len(values), minimum=2), float(np.std(values, ddof=1))
+    tails = (1 + _confidence(confidence)) / 2, (1 - confidence) / 2
+    low, high = (spread * math.sqrt((number - 1) / stats.chi2.ppf(tail, number - 1)) for tail in tails)
+    return low, high
+
+
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:
     """Spearman's rank correlation of pairs and its 95 % confidence interval: (correlation, low, high).
 

@@ -32,6 +32,16 @@ def test_wilson_interval_is_the_textbooks(correct, total, low, high):
     assert statistics.wilson_interval(total - correct, total) == pytest.approx((1 - high, 1 - low), abs=5e-5)
 
 
+def test_the_spread_has_the_interval_of_the_chi_square_tables():
+    values = [0.0, 1.0] * 5  # ten values; any table of χ² has 19.023 and 2.700 for nine degrees of freedom
+    spread = float(np.std(values, ddof=1))
+    assert statistics.spread_interval(values) == pytest.approx(
+        (spread * math.sqrt(9 / 19.023), spread * math.sqrt(9 / 2.700)), rel=1e-4
+    )
+    with pytest.raises(ValueError, match="number of values must be a whole number of at least 2"):
+        statistics.spread_interval([1.0])
+
+
 def test_times_that_were_not_kept_are_not_averaged():
     untimed = run()
     untimed.epochs[0] |= {"seconds": None, "images_per_second": None}

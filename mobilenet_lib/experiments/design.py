@@ -3,7 +3,7 @@
     small = Design("v2", width_multiplier=0.25, expansion=3)
     Budget(macs=2_000_000).report(small)          what it uses of every limit
     pareto_front([(macs, accuracy), …])           the designs worth having
-    recorded()                                    those that come with the course, trained
+    candidates()                                  those that come with the course, trained, and the baseline
     train(small, seed=0)                          yours, under the same conditions
     against(own, frame, rival(small, frame))      whether its seeds carry a claim
 
@@ -243,6 +243,8 @@ EPOCHS, SEEDS = 3, (0, 1, 2)
 
 _RESIZED = re.compile(r"; \d+×\d+ resized to \d+×\d+")
 
+_OWN = "its own"  # a condition that belongs to the network, as the size of the images does: the baseline's rate
+
 # What two runs must share to be compared, by the field of a run.
 _SHARED = {
     "settings": ("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "augment", "step"),
@@ -252,7 +254,7 @@ _SHARED = {
 }
 
 
-def train(one: Design, seed: int = 0) -> Run:
+def train(one: Design | Baseline, seed: int = 0) -> Run:
     """Train a design as the recorded ones were: all 6,000 images, `EPOCHS` epochs, one thread; about 40 seconds.
 
     Returns the run with its test; an interrupted one has none. Where the static step cannot be trusted, one line says
@@ -262,6 +264,8 @@ def train(one: Design, seed: int = 0) -> Run:
     from mobilenet_lib.training.plans import Plan, carry_out
 
     how = {"step": "static", "threads": 1, "options": Options(run_name=one.title)}
+    if isinstance(one, Baseline):
+        how["learning_rate"] = _recorded("linear_softmax")[0].settings["learning_rate"]
     plan = Plan("fashion_mnist", one.network, EPOCHS, seed, keep_weights=False, keep_checkpoint=False, **how)
     with TemporaryDirectory() as folder:
         return carry_out(plan, Path(folder) / "run", Path(folder) / "checkpoint.npz")
@@ -271,16 +275,16 @@ def trained(designs: Sequence[tuple[Design | Baseline, Sequence[Run]]]) -> pd.Da
     """A row per design with what it costs and what its runs reached, as the figures and the card take it.
 
     Each with a run per seed. `accuracy` is their mean on images that none was trained on, `by_seed` has the single
-    ones. `low` and `high` are its 95 % confidence interval: Student's over the seeds, or Wilson's over the images where
-    there is one seed. `conditions` is what two rows must share to be compared. ValueError for a run without a finished
-    epoch or without images to test on.
+    ones. `low` and `high` are Student's 95 % confidence interval over the seeds, NaN where there is one. `conditions`
+    is what two rows must share to be compared. ValueError for a run without a finished epoch or images to test on.
     """
     import pandas as pd
 
     rows = []
     for design, of_design in designs:
         row = {"design": design.title, "family": design.family, **{name: getattr(design.table, name) for name in COSTS}}
-        rows.append({**row, **_reached(of_design), "conditions": _conditions(of_design)})
+        conditions = _conditions(of_design) | ({"learning_rate": _OWN} if isinstance(design, Baseline) else {})
+        rows.append({**row, **_reached(of_design), "conditions": conditions})
     return pd.DataFrame(rows).set_index("design").rename_axis(None)
 
 
@@ -289,9 +293,11 @@ def recorded() -> pd.DataFrame:
     return trained([(one, _recorded(name)) for name, one in TRAINED.items()])
 
 
-def baseline() -> pd.DataFrame:
-    """`trained` of the linear softmax on the same images, with a learning rate of its own."""
-    return trained([(Baseline(), _recorded("linear_softmax"))])
+def candidates() -> pd.DataFrame:
+    """All that may be chosen: the linear softmax on the same images, with a learning rate of its own; `recorded`."""
+    import pandas as pd
+
+    return pd.concat([trained([(Baseline(), _recorded("linear_softmax"))]), recorded()])
 
 
 @cache
@@ -300,11 +306,9 @@ def _recorded(name: str) -> tuple[Run, ...]:
 
 
 def _reached(of_design: Sequence[Run]) -> dict[str, Any]:
-    by_seed, (total, *_) = {run.seed: _tested(run)[0] for run in of_design}, (_tested(run)[1] for run in of_design)
+    by_seed = {run.seed: _tested(run) for run in of_design}
     reached = list(by_seed.values())
-    several = len(reached) > 1
-    wilson = (round(fmean(reached) * total), total)
-    low, high = statistics.student_interval(reached) if several else statistics.wilson_interval(*wilson)
+    low, high = statistics.student_interval(reached) if len(reached) > 1 else (math.nan, math.nan)
     return {"accuracy": fmean(reached), "low": low, "high": high, "by_seed": by_seed}
 
 
@@ -320,15 +324,15 @@ def _conditions(of_design: Sequence[Run]) -> dict[str, str]:
     }
 
 
-def _tested(run: Run) -> tuple[float, int]:
-    """A run's accuracy on images that it was not trained on, and how many these were."""
+def _tested(run: Run) -> float:
+    """A run's accuracy on images that it was not trained on."""
     if run.test is not None:
-        return run.test["accuracy"], run.test["total"]
+        return run.test["accuracy"]
     accuracy = run.epochs[-1]["validation_accuracy"] if run.epochs else None
     if accuracy is None:
         advice = "train at least one epoch, with validation=test"
         raise ValueError(f"the run {run.name!r} was tested on no images: {advice}")
-    return accuracy, run.data["validation_size"]
+    return accuracy
 
 
 def front(frame: pd.DataFrame, cost: str = "macs") -> list[str]:
@@ -342,11 +346,11 @@ def front(frame: pd.DataFrame, cost: str = "macs") -> list[str]:
 
 
 def rival(one: Design, frame: pd.DataFrame) -> str:
-    """Whom to compare a design with, named before it is trained: the best of `frame` that costs no more MACs.
+    """Whom to compare a design with, named before it is trained: the best other one of `frame` for no more MACs.
 
-    By the mean accuracy; the cheapest of all where none costs so little.
+    By the mean accuracy; the cheapest of all where none costs so little. frame: such as `candidates`.
     """
-    affordable = frame[frame["macs"] <= one.table.macs]
+    affordable = frame[(frame["macs"] <= one.table.macs) & (frame.index != one.title)]
     return str(affordable["accuracy"].idxmax() if len(affordable) else frame["macs"].idxmin())
 
 
@@ -354,7 +358,7 @@ def unlike(own: pd.DataFrame, frame: pd.DataFrame, name: str) -> dict[str, tuple
     """The conditions in which the one row of `own` differs from a row of `frame`, by name: (own, the other's)."""
     mine, theirs = own["conditions"].iloc[0], frame.loc[name, "conditions"]
     both = {what: (mine[what], theirs.get(what, "unknown")) for what in mine}
-    return {what: pair for what, pair in both.items() if pair[0] != pair[1]}
+    return {what: pair for what, pair in both.items() if pair[0] != pair[1] and _OWN not in pair}
 
 
 def against(own: pd.DataFrame, frame: pd.DataFrame, name: str) -> dict[str, Any]:
@@ -377,34 +381,23 @@ def against(own: pd.DataFrame, frame: pd.DataFrame, name: str) -> dict[str, Any]
 
 
 def trade_off(
-    frame: pd.DataFrame,
-    cost: str = "macs",
-    own: pd.DataFrame | None = None,
-    title: str = "",
-    level: pd.DataFrame | None = None,
+    frame: pd.DataFrame, cost: str = "macs", own: pd.DataFrame | None = None, title: str = ""
 ) -> tuple[Figure, str]:
-    """`plots.trade_offs` for the designs of `trained`: accuracy over a cost, a series per family, the front numbered.
+    """`plots.trade_offs` for the rows of `trained`: accuracy over a cost, a series per family, the front numbered.
 
-    own: a frame with one more design, drawn as a star; it takes no part in the front. level: the `baseline`, drawn as a
-    line across. Returns the figure and its alternative text, for `plots.show`. Raises ValueError for a cost that is not
-    in `COSTS`.
+    own: a frame with one more design, drawn as a star; it takes no part in the front. Returns the figure and its
+    alternative text, for `plots.show`. Raises ValueError for a cost that is not in `COSTS`.
     """
     from mobilenet_lib import plots
 
     best = front(frame, cost)
     named, own = (_named(one) if one is not None else None for one in (frame, own))
-    fig, alt = plots.trade_offs(named, {cost: COSTS[cost]}, title, front=best, own=own)
-    for name, row in [] if level is None else level.iterrows():
-        said = f"{name}: {100 * row.accuracy:.1f} %"
-        fig.axes[0].axhline(100 * row.accuracy, color=plots.PALETTE[3], linestyle=":", marker="")
-        where = (0.01, 100 * row.accuracy)
-        fig.axes[0].annotate(said, where, (0, 3), ("axes fraction", "data"), "offset points", fontsize=9)
-        alt += f" A line across marks the {said}, at {row[cost]:,} {COSTS[cost]}."
-    return fig, alt
+    return plots.trade_offs(named, {cost: COSTS[cost]}, title, front=best, own=own)
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
     """With the columns that `plots.trade_offs` asks for; the signs are those of the live explorer."""
-    family = frame["family"]
-    named = frame.assign(series=family.str.upper(), marker=family.map({"v1": "o", "v2": "^"}))
+    family, signs = frame["family"], {"v1": "o", "v2": "^", "baseline": "D"}
+    named = frame.assign(series=family.replace({"v1": "V1", "v2": "V2"}), marker=family.map(signs))
+    named = named.sort_values("family", key=lambda names: names == "baseline", kind="stable")  # it comes last
     return named.rename_axis("name").reset_index()

@@ -47,7 +47,7 @@ def write(
 
     Args:
         made, of_design: what was designed, and its runs, one per seed.
-        frame: the designs to stand beside, from `design.trained` or `design.recorded`.
+        frame: what to stand beside, such as `design.candidates`; its best for no more MACs is the rival.
         budget: its limits; milliseconds, for one image, where it limits them.
         folder: made as needed.
 
@@ -59,7 +59,7 @@ def write(
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"folder must name a folder, and {folder} is a file: give another name")
     rows = pd.Series(_rows(made, of_design, own, frame, budget, milliseconds), name="value")
-    drawn = design.trade_off(frame, "macs", own, rows["training"], design.baseline())
+    drawn = design.trade_off(frame, "macs", own, rows["training"])
     seeds = "-".join(str(run.seed) for run in of_design)
     name = f"{_file_name(made.title)}_{of_design[0].mode}_seed{seeds}"
     paths = [folder / f"{name}.html", folder / f"{name}.csv"]
@@ -111,15 +111,15 @@ def _rows(
 
 def _judged(made: Design, own: pd.DataFrame, frame: pd.DataFrame) -> dict[str, str]:
     """What was reached, and what can be said about it."""
-    (row,), (softmax,), name = own.itertuples(), design.baseline().itertuples(), design.rival(made, frame)
+    (row,), softmax, name = own.itertuples(), design.candidates().iloc[0], design.rival(made, frame)
     found, unlike = design.against(own, frame, name), design.unlike(own, frame, name)
-    over = "seeds, Student" if len(row.by_seed) > 1 else "test images of one seed, Wilson"
+    ends = "none: one seed" if math.isnan(row.low) else f"{100 * row.low:.1f} to {100 * row.high:.1f} %"
     sure = "" if math.isnan(found["low"]) else f", 95 % confidence {found['low']:+.1f} to {found['high']:+.1f}"
     return {
         "accuracy": f"{100 * row.accuracy:.1f} %",
-        f"95 % confidence interval over the {over}": f"{100 * row.low:.1f} to {100 * row.high:.1f} %",
+        "Student's 95 % confidence interval over the seeds": ends,
         "by seed": ", ".join(f"{seed}: {100 * accuracy:.1f} %" for seed, accuracy in row.by_seed.items()),
-        "baseline": f"{softmax.Index}, recorded on the same images: {100 * softmax.accuracy:.1f} %",
+        "baseline": f"{softmax.name}, recorded on the same images: {100 * softmax.accuracy:.1f} %",
         "rival, the best that costs no more MACs": f"{name}, {100 * frame.loc[name, 'accuracy']:.1f} %",
         "own minus rival in points, pairs of equal seed": f"{found['difference']:+.1f}{sure}",
         "verdict": found["verdict"],

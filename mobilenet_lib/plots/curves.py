@@ -129,7 +129,7 @@ def accuracies(summary: pd.DataFrame, published: Mapping[str, float] | None = No
     axes.set_yticks(range(len(names)), list(map(readable, names)))
     axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="accuracy (%) with its 95 % confidence interval over seeds")
     parts = [f"mode: {row['mode']} · {row['data']}" for row in rows] + [row["recipe"] for row in rows]
-    parts += [row["computed"] for row in rows if "thread" not in row["computed"]]  # a card is named
+    parts += [row["computed"] for row in rows if row["mode"] == "recorded"]
     told = "; ".join(dict.fromkeys(parts))
     axes.set_title(readable(textwrap.fill(told, 90), None), fontsize=8, weight="normal")
     signs = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
@@ -187,7 +187,8 @@ def trade_offs(
         _draw_front(axes, best, column)
         for row in [] if own is None else own.to_dict("records"):
             star = {"marker": "*", "markersize": 16, "markeredgecolor": "black", "linestyle": "", "capsize": 4}
-            star |= {"color": PALETTE[2], "label": f"yours: {row['name']}"}
+            hollow = {"markerfacecolor": "white"} if row["low"] != row["low"] else {}  # NaN: one seed
+            star |= {"color": PALETTE[3], "label": f"yours: {row['name']}{', one seed' * bool(hollow)}", **hollow}
             axes.errorbar(row[column], 100 * row["accuracy"], _spread([row]), **star)
         log_axis(axes, label, frame[column])
     for axes in panels[:, 0]:
@@ -216,7 +217,7 @@ def _draw_front(axes: Axes, best: pd.DataFrame, column: str) -> None:
     steps = {"drawstyle": "steps-post", "marker": "", "linestyle": "--", "color": "black", "linewidth": 1.2}
     axes.plot(best[column], 100 * best["accuracy"], **steps, label="front")
     for number, row in enumerate(best.to_dict("records"), start=1):
-        where = (row[column], 100 * row["high"])
+        where = (row[column], 100 * max(row["accuracy"], row["high"]))  # NaN of one seed
         axes.annotate(str(number), where, (0, 4), textcoords="offset points", ha="center", fontsize=10)
         axes.plot([], [], marker=f"${number}$", color="black", linestyle="", label=readable(row["name"]))
     axes.margins(x=0.1, y=0.12)

@@ -68,7 +68,7 @@ class DesignExplorer(ArchitectureExplorer):
             plots.bars(axes, list(COSTS.values()), used, unit="for one image", log=True)
             return fig, f"Bars of what {self.design.title} costs: {verdict}"
         frame = pd.DataFrame(self.points).set_index("name")
-        frame[list(_NUMBERS)] /= 100
+        frame[list(_NUMBERS)] = frame[list(_NUMBERS)].astype(float) / 100
         fig, alt = designs.trade_off(frame, self.cost)
         (axes,) = fig.axes
         axes.axvline(used, color="black", linewidth=2, label="this design")
@@ -92,8 +92,8 @@ def design_explorer(
     """Sliders for a design and for its budget, and its place among designs that were trained.
 
     design: where the sliders begin. budget: its limits of MACs, weights and activation memory, whole numbers. trained:
-    a frame of `design.trained` or `design.recorded`, drawn with its front. The explorer's `design` and `budget` are the
-    choices as they stand. Raises ValueError for a budget of milliseconds, which no table knows.
+    a frame such as `design.candidates`, drawn with its front. The explorer's `design` and `budget` are the choices as
+    they stand. Raises ValueError for a budget of milliseconds, which no table knows.
     """
     limits = budget.limits if budget else {}
     if "milliseconds" in limits:
@@ -111,5 +111,6 @@ def _points(trained: pd.DataFrame) -> list[dict[str, Any]]:
     points = []
     for name, row in trained.iterrows():
         point = {"name": name, "family": row.family, **{cost: int(row[cost]) for cost in COSTS}}
-        points.append(point | {number: round(100 * float(row[number]), 2) for number in _NUMBERS})
+        known = {number: round(100 * float(row[number]), 2) for number in _NUMBERS if row[number] == row[number]}
+        points.append(point | dict.fromkeys(_NUMBERS) | known)  # JSON has no NaN
     return points

@@ -20,7 +20,7 @@ const LIMITS = {
   max_peak_activations: { label: "At most: activation memory", choices: [0, 5e3, 1e4, 2e4, 4e4, 8e4, 1.6e5] },
 };
 const NAMES_OF_TRAITS = ["family", ...Object.keys(CHOICES), "stem_stride", "strides", "num_classes", ...Object.keys(LIMITS), "cost", "points"];
-const SIGNS = { v1: "●", v2: "▲", own: "★" };
+const SIGNS = { v1: "●", v2: "▲", baseline: "◆" };
 
 const short = (number) => (number >= 1e6 ? `${+(number / 1e6).toPrecision(3)} M` : number >= 1e3 ? `${+(number / 1e3).toPrecision(3)} k` : String(number));
 const percent = (number) => `${number.toFixed(1)} %`;
@@ -73,16 +73,17 @@ function budgetBars(costs, settings) {
 function plot(points, cost, here, limit) {
   const all = [...points.map((point) => point[cost]), here, ...(limit ? [limit] : [])];
   const [left, right] = [Math.log10(Math.min(...all) / 1.3), Math.log10(Math.max(...all) * 1.3)];
-  const ends = points.flatMap(({ low, high }) => [low, high]);
+  const ends = points.flatMap(({ accuracy, low, high }) => [low ?? accuracy, high ?? accuracy]);
   const [bottom, top] = [Math.floor(Math.min(...ends) / 5) * 5, Math.ceil(Math.max(...ends) / 5) * 5];
   const x = (value) => (100 * (Math.log10(value) - left)) / (right - left);
   const y = (accuracy) => (100 * (accuracy - bottom)) / (top - bottom);
-  const front = frontOf(points.filter(({ own }) => !own), cost);
-  const decades = [3, 4, 5, 6, 7].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power)).filter((value) => x(value) >= 0 && x(value) <= 100);
+  const front = frontOf(points, cost);
+  const digits = right - left > 2 ? [1, 3] : [1, 2, 5];
+  const decades = [3, 4, 5, 6, 7].flatMap((power) => digits.map((digit) => digit * 10 ** power)).filter((value) => x(value) >= 0 && x(value) <= 100);
   const heights = [];
   for (let height = bottom; height <= top; height += top - bottom > 30 ? 10 : 5) heights.push(height);
   return make("figure", { class: "mnx-plot-frame" },
-    make("h3", { class: "mnx-caption" }, `Accuracy over ${COSTS[cost].label} (log scale), ${points.length} trained designs`),
+    make("h3", { class: "mnx-caption" }, `Accuracy over ${COSTS[cost].label} (log scale), ${points.length} trained networks`),
     make("div", { class: "mnx-plot mnx-front-plot", role: "img", "aria-label": `The front, from cheap to expensive: ${front.map(({ name, accuracy }) => `${name} ${percent(accuracy)}`).join("; ")}` },
       decades.map((value) => make("span", { class: "mnx-tick-x", style: `left: ${x(value)}%` }, short(value))),
       heights.map((height) => make("span", { class: "mnx-tick-y", style: `bottom: ${y(height)}%` }, `${height} %`)),
@@ -93,13 +94,13 @@ function plot(points, cost, here, limit) {
           make("span", { class: "mnx-rise", style: `left: ${x(next[cost])}%; bottom: ${y(point.accuracy)}%; height: ${y(next.accuracy) - y(point.accuracy)}%` }),
         ];
       }),
-      points.map(({ low, high, ...point }) => make("span", { class: "mnx-whisker", style: `left: ${x(point[cost])}%; bottom: ${y(low)}%; height: ${y(high) - y(low)}%` })),
+      points.filter(({ low }) => low !== null).map(({ low, high, ...point }) => make("span", { class: "mnx-whisker", style: `left: ${x(point[cost])}%; bottom: ${y(low)}%; height: ${y(high) - y(low)}%` })),
       limit ? make("span", { class: "mnx-limit", style: `left: ${x(limit)}%` }) : null,
       make("span", { class: "mnx-here", style: `left: ${x(here)}%` }),
       points.map((point) => make("span", {
         class: "mnx-point", title: `${point.name}: ${percent(point.accuracy)}`, style: `left: ${x(point[cost])}%; bottom: ${y(point.accuracy)}%`,
-      }, SIGNS[point.own ? "own" : point.family]))),
-    make("figcaption", { class: "mnx-quiet" }, ["● V1", "▲ V2", "★ trained by you", "│ through a sign: 95 % confidence interval", "╌ front", "┃ this design", "┊ limit"].map((text) => make("span", {}, text))));
+      }, SIGNS[point.family]))),
+    make("figcaption", { class: "mnx-quiet" }, ["● V1", "▲ V2", "◆ baseline", "│ through a sign: 95 % confidence interval", "╌ front", "┃ this design", "┊ limit"].map((text) => make("span", {}, text))));
 }
 
 function render({ model, el }) {
@@ -134,13 +135,13 @@ function render({ model, el }) {
     const limited = Object.keys(LIMITS).some((name) => now[name]);
     said.textContent = `${title}: ${!limited ? "no budget is set" : kept(costs) ? "✓ keeps the budget" : "✗ breaks the budget"}.`;
     budget.replaceChildren(budgetBars(costs, now));
-    const trained = now.points.find(({ name, own }) => name === title && !own);
-    const able = now.points.filter((point) => !point.own && kept(point)).sort((a, b) => b.accuracy - a.accuracy);
-    const interval = ({ accuracy, low, high }) => `${percent(accuracy)} (${low.toFixed(1)} to ${percent(high)})`;
+    const trained = now.points.find(({ name }) => name === title);
+    const able = now.points.filter(kept).sort((a, b) => b.accuracy - a.accuracy);
+    const interval = ({ accuracy, low, high }) => `${percent(accuracy)} (${low === null ? "one seed" : `${low.toFixed(1)} to ${percent(high)}`})`;
     advice.textContent = [
       trained ? `Recorded for this very design: ${interval(trained)}.` : "This design has not been trained for the course.",
-      !now.points.length ? "" : able.length ? `${able.length} of the recorded designs keep ${limited ? "this budget" : "it, as there is none"}; the most accurate: ${able[0].name}, ${interval(able[0])}.`
-        : "None of the recorded designs keeps this budget.",
+      !now.points.length ? "" : able.length ? `${able.length} of the recorded networks keep ${limited ? "this budget" : "it, as there is none"}; the most accurate: ${able[0].name}, ${interval(able[0])}.`
+        : "None of the recorded networks keeps this budget.",
     ].filter(Boolean).join(" ");
     drawing.replaceChildren(...(now.points.length ? [plot(now.points, now.cost, costs[now.cost], now[COSTS[now.cost].limit])] : []));
   }

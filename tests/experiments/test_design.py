@@ -170,19 +170,20 @@ def test_a_run_that_was_tested_on_nothing_has_no_row():
 
 
 def test_the_figure_names_the_front_and_keeps_quiet_about_the_star():
-    frame = made_up()
-    fig, alt = design.trade_off(frame, "params", own=frame.iloc[[0]])
+    frame = design.candidates()
+    fig, alt = design.trade_off(frame, "params", own=a_row(0.8))
     for name in design.front(frame, "params"):
         assert f"{name} {100 * frame.loc[name, 'accuracy']:.1f} %" in alt
-    assert alt.endswith(f"A star marks {frame.index[0]}.")
-    assert design.trade_off(frame, level=design.baseline())[1].endswith("linear softmax: 82.5 %, at 30,720 MACs.")
+    assert alt.endswith("A star marks V1 α=0.1.")
     labels = [text.get_text() for text in fig.legends[0].get_texts()]
-    assert {"V1", "V2", "front", *design.front(frame, "params")} <= set(labels)
+    own = "yours: V1 α=0.1, one seed"
+    assert {"V1", "V2", "baseline", "front", own, *design.front(frame, "params")} <= set(labels)
+    assert [line.get_markerfacecolor() for line in fig.axes[0].lines if line.get_marker() == "*"] == ["white"]
 
 
-def test_one_seed_has_an_interval_over_images_and_several_have_one_over_seeds():
+def test_one_seed_has_no_interval_and_several_have_one_over_seeds():
     (one,), (three,) = a_row(0.8).itertuples(), a_row(0.79, 0.8, 0.81).itertuples()
-    assert (one.low, one.high) == statistics.wilson_interval(1600, 2000)
+    assert [math.isnan(end) for end in (one.low, one.high)] == [True, True]
     assert (three.low, three.high) == statistics.student_interval([0.79, 0.8, 0.81])
     assert three.by_seed == {0: 0.79, 1: 0.8, 2: 0.81}
 
@@ -215,12 +216,15 @@ def test_the_interval_is_that_of_pairs_of_equal_seed():
     assert found["verdict"] == "better"
 
 
-def test_the_rival_is_the_best_that_costs_no_more():
-    frame = made_up()
+def test_the_rival_is_the_best_other_one_that_costs_no_more():
+    frame = design.candidates()
     for one in design.TRAINED.values():
-        affordable = frame[frame.macs <= one.table.macs]
+        affordable = frame[frame.macs <= one.table.macs].drop(one.title)
         assert design.rival(one, frame) == affordable.accuracy.idxmax()
-    assert design.rival(Design("v1", 0.05), frame) == frame.macs.idxmin()
+    assert design.rival(Design("v1", 0.05), made_up()) == made_up().macs.idxmin()
+    wide = frame.loc[["V2 α=0.5 t=6"]]  # the baseline's own rate keeps nobody from being compared with it
+    assert design.against(wide, frame, "linear softmax")["verdict"] == "better"
+    assert design.against(frame.iloc[:1], frame, wide.index[0])["verdict"] == "worse"
 
 
 # --- The recorded trainings ---
@@ -246,12 +250,13 @@ def test_all_recorded_designs_can_be_compared():
 def test_the_learners_design_is_trained_as_the_recorded_ones_are(monkeypatch):
     planned = []
     monkeypatch.setattr(plans, "carry_out", lambda plan, *_: planned.append(plan))
-    design.train(design.TRAINED["v2_025_t3"], seed=2)
-    own, theirs = planned[0], record.RUNS["design_v2_025_t3_seed2"]
-    assert own.options.rate(own.learning_rate) == theirs.options.rate(theirs.learning_rate)
-    named = dataclasses.replace(theirs.options, mode=own.options.mode)
-    like = {"learning_rate": None, "keep_checkpoint": False, "timed": True, "options": named}
-    assert own == dataclasses.replace(theirs, **like)
+    for one, name in ((design.TRAINED["v2_025_t3"], "v2_025_t3"), (design.Baseline(), "linear_softmax")):
+        design.train(one, seed=2)
+        own, theirs = planned.pop(), record.RUNS[f"design_{name}_seed2"]
+        assert own.options.rate(own.learning_rate) == theirs.options.rate(theirs.learning_rate)
+        named = dataclasses.replace(theirs.options, mode=own.options.mode)
+        like = {"learning_rate": own.learning_rate, "keep_checkpoint": False, "timed": True, "options": named}
+        assert own == dataclasses.replace(theirs, **like)
 
 
 def test_on_the_front_of_the_authors_networks_stands_no_v1():
@@ -297,6 +302,7 @@ def test_the_card_of_a_design_with_strides_of_its_own_has_a_name_that_files_may_
     made = design.TRAINED["v1_015_late"]
     path, _ = design_card.write(made, [a_run()], made_up(), Budget(macs=1), tmp_path)
     assert path.name == "v1_a015_stride_2_at_4-6-12_recorded_seed0.html"
+    assert "none: one seed" in path.read_text(encoding="utf-8")
 
 
 def test_a_card_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -329,6 +335,8 @@ def test_the_explorer_starts_and_counts_as_it_is_told():
     assert "against weights, logarithmic" in explorer.figure()[1]
     with pytest.raises(traitlets.TraitError, match="max_macs must be a whole number of at least 0"):
         explorer.max_macs = -1
+    of_one_seed = widgets.design_explorer(trained=a_row(0.8))
+    assert (of_one_seed.points[0]["low"], "V1 α=0.1 80.0 %" in of_one_seed.figure()[1]) == (None, True)
 
 
 def test_the_explorer_works_without_trained_designs_and_refuses_milliseconds():
