@@ -30,6 +30,7 @@ def scores(network, images):
 def test_agreement_counts_differences_and_classes():
     found = shipped.agreement(np.array([[1.0, 2.0], [-5.0, 3.0]]), np.array([[1.5, 1.0], [-5.0, 3.0]]))
     assert found == shipped.Agreement(largest_difference=1.0, largest_score=5.0, same_class=1, images=2)
+    assert [shipped.Agreement(off, 5.0, 2, 2).below for off in (0, 3e-7, 3e-3, 1)] == [1e-4, 1e-4, 1e-2, 1]
     with pytest.raises(ValueError, match=r"\[2, 2\] and \[1, 2\] cannot be compared"):
         shipped.agreement(np.zeros((2, 2)), np.zeros((1, 2)))
 
@@ -103,11 +104,15 @@ def test_the_record_says_how_it_was_made_and_holds_again(network):
     assert noise == pytest.approx(made["noise"]["median_confidence"], abs=0.01)
 
 
-def test_recorded_times_are_a_frame():
-    frame = shipped.latencies(shipped.recorded_rounds())
-    assert len(frame) == 3 * len(shipped.BATCHES)
-    assert (frame["low"] <= frame["ms"]).all()
-    assert (frame["ms"] <= frame["high"]).all()
+def test_times_taken_here_and_recorded_ones_are_a_frame_each(network, tmp_path):
+    graph = inference.save(network, shipped.IMAGE_SHAPE, tmp_path / "network")
+    here = shipped.time_in_turns(network, graph, shipped.recorded_onnx(tmp_path), threads=1, repeats=3)
+    assert here.keys() == shipped.recorded_rounds().keys()
+    for rounds, calls in ((here, 3), (shipped.recorded_rounds(), shipped.ROUNDS)):
+        frame = shipped.latencies(rounds)
+        assert (frame["low"] <= frame["ms"]).all()
+        assert (frame["ms"] <= frame["high"]).all()
+        assert set(frame["calls"]) == {calls}
 
 
 def test_questions_and_exercises_fit_the_network(network):
@@ -149,7 +154,7 @@ def test_how_many_times_faster_is_a_ratio_with_its_interval():
 def test_the_figures_say_what_they_drew():
     _, alt = figures.latencies(shipped.latencies(shipped.recorded_rounds()), "a machine")
     row = shipped.latencies(shipped.recorded_rounds()).iloc[0]
-    assert f"{row['runtime']}, {row['batch']}: {row['ms']:.1f} ms" in alt
+    assert f"{row['runtime']}, {row['batch']}: {row['ms']:.3g} ({row['low']:.3g} to {row['high']:.3g})" in alt
     assert alt.endswith("a machine.")
     light = np.full((3, 4, 4), 255, np.uint8)
     _, alt = figures.preparations(lambda images: np.array([[images.max(), 1.5]]), light, ["beyond", "within"])

@@ -60,8 +60,8 @@ QUESTIONS = (
         _what_the_runtime_changes,
         default=_EXACT,
         choices=(_EXACT, _DIGITS, _CLASSES),
-        why="It is the same sum in real numbers, but floating-point numbers round elsewhere. The differences lie far "
-        "below what separates two classes.",
+        why="It is the same sum in real numbers, but floating-point numbers round elsewhere. The next output has the "
+        "differences beside the smallest gap between two classes.",
     ),
     Question(
         "11.runtime_times",
@@ -70,7 +70,7 @@ QUESTIONS = (
         lambda: float(shipped.speed_up(shipped.recorded_rounds()).loc[("onnxruntime", 64), "times"]),
         default=2,
         unit="times",
-        why="MACs and predictions are the same. The runtime merges layers and has kernels of its own.",
+        why="MACs and predictions are the same. Why it is faster, no record says here; lesson 07 takes a gain apart.",
     ),
     Question(
         "11.wrong_range",
@@ -79,8 +79,7 @@ QUESTIONS = (
         _right_with_the_wrong_range,
         default=70,
         unit="%",
-        why="Black is now 0 where the network knows it as −1: every image looks like a light one, and a guess among "
-        "ten classes would be as good.",
+        why="Black is now 0 where the network knows it as −1, and a guess among ten classes would be as good.",
     ),
     Question(
         "11.sure_of_noise",

@@ -12,6 +12,7 @@ from mobilenet_lib.experiments.low_precision import quantization, rounding_sweep
 
 if TYPE_CHECKING:
     import paddle
+    import pandas as pd
     from matplotlib.figure import Figure
 
 _RANGES = ("largest measured", "99.9 % measured", "0 to 24", "0 to 6")  # each has one look in both halves of a figure
@@ -123,7 +124,8 @@ def sweep() -> tuple[Figure, str]:
         axes.legend(fontsize=10, loc="lower left")
     both[0].set_ylabel("accuracy (%)")
     what = "Two plots of accuracy against the bits of the activations, a line per range with the spread of three seeds."
-    return fig, f"{what} Means: {'; '.join(words)}. Mode: recorded; {_total():,} test images."
+    total = rounding_sweep.record()["rows"][0]["total"]
+    return fig, f"{what} Means: {'; '.join(words)}. Mode: recorded; {total:,} test images."
 
 
 def _spread(axes: Any, name: str, seeds: np.ndarray) -> None:
@@ -133,20 +135,21 @@ def _spread(axes: Any, name: str, seeds: np.ndarray) -> None:
     axes.errorbar(rounding_sweep.BITS, mean, ends, label=name, capsize=4, **_look(_RANGES.index(name)))
 
 
-def differences() -> tuple[Figure, str]:
-    """ReLU6 minus ReLU in points of accuracy, a point per seed, by bits and range: `rounding_sweep.differences`."""
-    frame = rounding_sweep.differences()
+def differences(frames: Mapping[str, pd.DataFrame], what: str) -> tuple[Figure, str]:
+    """Points of accuracy by bits, a point per seed; frames: of `rounding_sweep.differences`, by the range of both."""
     fig, axes = plots.figure(width=8.5, height=3)
-    names = list(frame["range of both"].unique())
-    for place, row in enumerate(frame.itertuples(index=False)):
-        kind = names.index(row[0])
-        axes.plot([place] * len(row[2]), row[2], plots.MARKERS[kind], color=plots.PALETTE[kind], linestyle="none")
+    told = []
+    for kind, (name, frame) in enumerate(frames.items()):
+        seeds = np.array(frame["by seed"].tolist())  # [bits, seeds]
+        places = np.repeat(np.arange(len(seeds)) + 0.24 * kind, seeds.shape[1])
+        axes.plot(places, seeds.ravel(), plots.MARKERS[kind], color=plots.PALETTE[kind], linestyle="none", label=name)
+        ends = zip(frame.index, seeds.min(axis=1), seeds.max(axis=1), strict=True)
+        told += [f"{bits} bits, {name}: from {low:.1f} to {high:.1f}" for bits, low, high in ends]
     axes.axhline(0, color="black", linewidth=1)
-    labels = [f"{row[1]} bits\n{row[0].split(' measured')[0]}" for row in frame.itertuples(index=False)]
-    axes.set_xticks(range(len(labels)), labels, fontsize=9)
-    axes.set(ylabel="ReLU6 minus ReLU (points)")
-    told = (f"{r[1]} bits, {r[0]}: from {min(r[2]):.1f} to {max(r[2]):.1f}" for r in frame.itertuples(index=False))
-    what = "Columns of three points, ReLU6 minus ReLU in points of accuracy, by bits and range."
+    axes.set_xticks(np.arange(len(frame)) + 0.12, frame.index)
+    axes.set(xlabel="bits of the activations", ylabel=f"{what} (points)")
+    axes.legend()
+    what = f"Columns of three points, {what} in points of accuracy, by bits and range."
     return fig, f"{what} {'; '.join(told)}. Mode: recorded."
 
 
@@ -191,7 +194,3 @@ def levels(forms: Mapping[str, np.ndarray], bits: int, living: np.ndarray) -> tu
         )
     axes[0, 0].set_ylabel("weights")
     return fig, f"Histograms of the integers that stand for the living channels' weights. {'; '.join(words)}."
-
-
-def _total() -> int:
-    return int(rounding_sweep.record()["rows"][0]["total"])

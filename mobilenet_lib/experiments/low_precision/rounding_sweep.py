@@ -40,19 +40,12 @@ FORMS += ("repaired and folded, per tensor",)
 
 
 def record() -> dict[str, Any]:
-    """The recorded sweep: "rows", and how they were made ("data", "versions", "machine", …)."""
-    return recorded.load(PATH, "python -m mobilenet_lib.experiments.low_precision.rounding_sweep")
+    """The recorded sweep, and how it was made ("data", "versions", "machine", …); "rows": one per network and rounding.
 
-
-def to_frame() -> pd.DataFrame:
-    """The recorded sweep, a row per network, seed and rounding.
-
-    Columns: activation ("relu", "relu6"), seed, rounded ("nothing", "activations", "depthwise weights"), range (a name
+    Of a row: activation ("relu", "relu6"), seed, rounded ("nothing", "activations", "depthwise weights"), range (a name
     of `RANGES`, or how the weights were rounded; "" for nothing), bits (32 for nothing), correct and total (images).
     """
-    import pandas as pd
-
-    return pd.DataFrame(record()["rows"])
+    return recorded.load(PATH, "python -m mobilenet_lib.experiments.low_precision.rounding_sweep")
 
 
 def correct(activation: str, range_name: str, bits: int) -> list[int]:
@@ -88,19 +81,19 @@ def _spread(values: list[float]) -> str:
     return f"{fmean(values):.0f} ({min(values):.0f} to {max(values):.0f})"
 
 
-def differences() -> pd.DataFrame:
-    """ReLU6 minus ReLU in points of accuracy, where both take their range in the same way.
+def differences(first: tuple[str, str], second: tuple[str, str]) -> pd.DataFrame:
+    """First minus second in points of accuracy, a row for each of `BITS`; both: an activation and its range's name.
 
-    Columns: range of both, bits, by seed (a list), low and high: Student's 95 % confidence interval of the mean.
+    Columns: by seed (a list), low and high: Student's 95 % confidence interval of the mean.
     """
     import pandas as pd
 
     rows = []
-    for name, bits in itertools.product(_MEASURED, (8, 5, 4, 3, 2)):
-        pairs = zip(percent("relu", name, bits), percent("relu6", name, bits), strict=True)
-        gains = [round(six - plain, 2) for plain, six in pairs]
-        rows.append((name, bits, gains, *student_interval(gains)))
-    return pd.DataFrame(rows, columns=["range of both", "bits", "by seed", "low", "high"])
+    for bits in BITS:
+        pairs = zip(percent(*first, bits), percent(*second, bits), strict=True)
+        gains = [round(one - other, 2) for one, other in pairs]
+        rows.append((gains, *student_interval(gains)))
+    return pd.DataFrame(rows, pd.Index(BITS, name="bits"), ["by seed", "low", "high"])
 
 
 def weights_table() -> pd.DataFrame:

@@ -16,15 +16,22 @@ if TYPE_CHECKING:
 
 
 def latencies(frame: pd.DataFrame, conditions: str) -> tuple[Figure, str]:
-    """Bars of the milliseconds of each runtime, a plot per batch; frame: like that of `shipped.latencies`."""
-    batches = list(frame.groupby("batch"))
+    """Bars of the milliseconds of each runtime with their interval, a plot per batch; frame: of `shipped.latencies`."""
+    batches, words = list(frame.groupby("batch")), []
     fig, axes = plots.figure(1, len(batches), width=11, height=2.4, squeeze=False)
     for one, (batch, rows) in zip(axes[0], batches, strict=True):
-        texts = [f"{ms:.1f}" for ms in rows["ms"]]
-        plots.bars(one, list(rows["runtime"]), list(rows["ms"]), unit="ms (median)", texts=texts)
+        unit, blank = "ms (median, 95 % interval)", [""] * len(rows)
+        plots.bars(one, list(rows["runtime"]), list(rows["ms"]), unit=unit, texts=blank)
+        errors = (rows["ms"] - rows["low"], rows["high"] - rows["ms"])
+        one.errorbar(rows["ms"], range(len(rows)), xerr=errors, color="black", linestyle="", marker="", capsize=4)
+        for place, row in enumerate(rows.itertuples()):
+            told = f"{row.ms:.3g} ({row.low:.3g} to {row.high:.3g})"
+            one.annotate(told, (row.high, place), (7, 0), textcoords="offset points", va="center")
+            words.append(f"{row.runtime}, {batch}: {told}")
+        one.margins(x=0.7)
         one.set_title(f"{batch} image{'s' if batch > 1 else ''}", fontsize=11)
-    words = "; ".join(f"{row.runtime}, {row.batch}: {row.ms:.1f} ms" for row in frame.itertuples())
-    return fig, f"Bars of the latency of runtimes by the number of images. {words}. {conditions}."
+    what = "Bars of the latency of runtimes by the number of images, ms with the 95 % confidence interval."
+    return fig, f"{what} {'; '.join(words)}. {conditions}."
 
 
 def preparations(

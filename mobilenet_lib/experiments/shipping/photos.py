@@ -55,7 +55,9 @@ class Prediction:
         return ", ".join(f"{name} {100 * probability:.0f} %" for name, probability in self.top())
 
 
-def prepare(source: str | Path | bytes, name: str = "the image", *, invert: bool = False) -> np.ndarray:
+def prepare(
+    source: str | Path | bytes, name: str = "the image", *, invert: bool = False, cut: bool = True
+) -> np.ndarray:
     """A photo as the network was trained on images: uint8 [3, 32, 32], grey in all three colours, a black border.
 
     Turned upright as its EXIF says; the object cut out, centred and made as large as the square, its ground black. Any
@@ -65,12 +67,13 @@ def prepare(source: str | Path | bytes, name: str = "the image", *, invert: bool
         source: a path, or the bytes of a file.
         name: what to call it in an error, where `source` is bytes.
         invert: for a photo with a light ground (see `light_ground`), because the training images have a dark one.
+        cut: False leaves the object where it is, and shrinks the whole photo.
 
     Raises FileNotFoundError without the file, ImageError for what is no image, is damaged, has too many pixels, or
     shows nothing: all its pixels are alike.
     """
     grey = _grey(source, name)
-    square = _object(255 - grey if invert else grey)
+    square = _object(255 - grey if invert else grey, cut)
     side = SIZE - 2 * BORDER
     small = Image.fromarray(square).resize((side, side), Image.Resampling.BICUBIC) if len(square) != side else square
     return bordered(np.asarray(small)[np.newaxis])[0]
@@ -108,7 +111,7 @@ def _ground(grey: np.ndarray) -> float:
     return float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
 
 
-def _object(grey: np.ndarray) -> np.ndarray:
+def _object(grey: np.ndarray, cut_out: bool) -> np.ndarray:
     """The object of a photo in the middle of a square that it fills, uint8 [side, side], a dark ground made black.
 
     Object is what differs from the ground by more than a quarter of what differs most. Specks are cut off: each side
@@ -116,7 +119,8 @@ def _object(grey: np.ndarray) -> np.ndarray:
     """
     ground = _ground(grey)
     off = np.abs(grey - ground)
-    ends = (np.percentile(found, (0.5, 99.5)).astype(int) for found in np.nonzero(off > off.max() / 4))
+    inside = (off > off.max() / 4) | (not cut_out)
+    ends = (np.percentile(found, (0.5, 99.5)).astype(int) for found in np.nonzero(inside))
     cut = grey[tuple(slice(first, last + 1) for first, last in ends)].astype(float)
     if ground <= LIGHT:  # as in training, from black to white
         cut = np.clip(cut - ground, 0, None)
@@ -126,21 +130,21 @@ def _object(grey: np.ndarray) -> np.ndarray:
     return np.pad(cut, around, constant_values=ground).astype(np.uint8)
 
 
-def careless(images: np.ndarray, seed: int = 0) -> list[bytes]:
+def careless(images: np.ndarray, seed: int = 0, *, light: bool = True) -> list[bytes]:
     """Test images, uint8 [N, 3, 32, 32], as a hasty photographer would send them: PNG files of 400×300 pixels.
 
-    The object is small, somewhere in the photo, darker than its light ground, and there is noise.
+    The object is small, somewhere in the photo, and there is noise. light: it is darker than its ground, else lighter.
     """
     rng = np.random.default_rng(seed)
-    return [_careless(image[0, BORDER:-BORDER, BORDER:-BORDER], rng) for image in images]
+    return [_careless(image[0, BORDER:-BORDER, BORDER:-BORDER], rng, light) for image in images]
 
 
-def _careless(grey: np.ndarray, rng: np.random.Generator) -> bytes:
+def _careless(grey: np.ndarray, rng: np.random.Generator, light: bool) -> bytes:
     side = int(rng.integers(3, 6)) * len(grey)
     top, left = rng.integers(0, 300 - side), rng.integers(0, 400 - side)
     photo = np.zeros((300, 400))
     photo[top : top + side, left : left + side] = Image.fromarray(grey).resize((side, side), Image.Resampling.BICUBIC)
-    photo = 235 - 0.8 * photo + rng.normal(0, 4, photo.shape)
+    photo = (235 - 0.8 * photo if light else 20 + 0.8 * photo) + rng.normal(0, 4, photo.shape)
     file = io.BytesIO()
     Image.fromarray(np.clip(photo, 0, 255).astype(np.uint8)).save(file, "PNG")
     return file.getvalue()
@@ -204,6 +208,7 @@ UNUSABLE = {
     "empty.png": b"",
     "IMG_0042.HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
     "blank.pgm": b"P5 1 1 255 \xff",  # one white pixel
+    "huge.pgm": b"P5 15000 10000 255 ",  # says that 150 million pixels follow
 }
 
 OUTSIDE = (

@@ -4,11 +4,12 @@ How far two runtimes agree, what careless preparation costs, and what was measur
 
     uv run python -m mobilenet_lib.experiments.shipping.shipped
 
-in half a minute on two idle cores, with the ONNX file for machines without the converter. Introduced in lesson 11.
+in a minute and a half on two idle cores, with the ONNX file for machines without a converter. Introduced in lesson 11.
 """
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections import Counter
@@ -35,7 +36,7 @@ NETWORK = "fashion_v1_relu_seed0"
 IMAGE_SHAPE = (3, 32, 32)
 IMAGES = 200  # test images, the first ones
 BATCHES = (1, 64)
-WARM_UP, ROUNDS = 5, 40
+ROUNDS = 40
 
 _FOLDER = files.RECORDED / "shipping"  # not beside the runs, which have another form
 PATH = _FOLDER / "measured.json"
@@ -49,6 +50,11 @@ class Agreement:
     largest_score: float
     same_class: int
     images: int
+
+    @property
+    def below(self) -> float:
+        """A power of ten that no difference exceeds, 0.0001 or more: the digits themselves are each machine's own."""
+        return 10.0 ** max(-4, math.ceil(math.log10(self.largest_difference or 1e-4)))
 
 
 def agreement(scores: np.ndarray, others: np.ndarray) -> Agreement:
@@ -147,16 +153,33 @@ def latencies(rounds: Rounds) -> pd.DataFrame:
 def speed_up(rounds: Rounds) -> pd.DataFrame:
     """How many times faster than the dynamic graph, a row per other runtime and batch, with the 95 % interval.
 
-    Columns: times (of the medians), low, high. The runtimes are measured one after the other, so not in pairs.
+    Columns: times (of the medians), low, high. The runtimes are measured in turns, so in pairs.
     """
     import pandas as pd
 
     found = {
-        (name, batch): ratio_of_medians(rounds["dynamic graph", batch], taken, paired=False)
+        (name, batch): ratio_of_medians(rounds["dynamic graph", batch], taken)
         for (name, batch), taken in rounds.items()
         if name != "dynamic graph"
     }
     return pd.DataFrame(found, ["times", "low", "high"]).T.rename_axis(["runtime", "batch"])
+
+
+def time_in_turns(
+    model: paddle.nn.Layer, graph: str | Path, onnx: str | Path, threads: int, repeats: int = ROUNDS
+) -> Rounds:
+    """Milliseconds of each call of `model` and of both files made of it, with so many threads, in turns with pauses."""
+    from mobilenet_lib.experiments import inference
+    from mobilenet_lib.experiments.speed import timing
+
+    how, found = {"warm_up": 1, "repeats": repeats, "pause": 0.25}, {}
+    with environment.computing_threads(threads):
+        loaded = inference.load_predictor(graph, IMAGE_SHAPE), inference.load_onnx(onnx, IMAGE_SHAPE)
+        timed = {"dynamic graph": model} | {one.runtime: one for one in loaded}
+        for batch in BATCHES:
+            taken = timing.latencies(timed, IMAGE_SHAPE, batch_size=batch, **how)
+            found |= {(name, batch): [round(ms, 4) for ms in one.rounds] for name, one in taken.items()}
+    return found
 
 
 def measure() -> dict[str, Any]:
@@ -170,11 +193,11 @@ def measure() -> dict[str, Any]:
         onnx = inference.export_onnx(model, IMAGE_SHAPE, _FOLDER / f"{NETWORK}.onnx")
         sizes = {file.name: file.stat().st_size for file in (*graph.parent.iterdir(), onnx)}
         runtime = inference.load_predictor(graph, IMAGE_SHAPE)
+        rounds = time_in_turns(model, graph, onnx, environment.threads())
     runtimes = {"paddle.inference": runtime, "onnxruntime": inference.load_onnx(onnx, IMAGE_SHAPE)}
     normalised = data.normalise(test.images)
     expected = dynamic(model)(normalised)
     scores = {"dynamic graph": expected, **{name: one(normalised) for name, one in runtimes.items()}}
-    timed = {"dynamic graph": model, **runtimes}
     return {
         "network": f"{NETWORK}: see runs.recorded",
         "mode": "recorded",
@@ -184,26 +207,14 @@ def measure() -> dict[str, Any]:
         "bytes": dict(sorted(sizes.items())),
         "agreement": {name: asdict(agreement(expected, others)) for name, others in scores.items()},
         "preparations": {name: _judged(runtime(made(test.images)), test.labels) for name, made in PREPARATIONS.items()},
-        "noise": {"median_confidence": _median_confidence(runtime(noise(IMAGES)))},
-        "latency": [_latency(name, one, batch) for name, one in timed.items() for batch in BATCHES],
+        "noise": {"median_confidence": float(np.median(confidence(runtime(noise(IMAGES)))))},
+        "latency": [{"runtime": name, "batch": batch, "rounds": ms} for (name, batch), ms in rounds.items()],
     }
 
 
 def _judged(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     correct = int((scores.argmax(axis=1) == labels).sum())
-    return {"correct": correct, "total": len(labels), "median_confidence": _median_confidence(scores)}
-
-
-def _median_confidence(scores: np.ndarray) -> float:
-    return float(np.median(confidence(scores)))
-
-
-def _latency(name: str, runtime: Any, batch: int) -> dict[str, Any]:
-    """One runtime after the other, not in turns: idle threads of one would keep the cores from the next for a while."""
-    from mobilenet_lib.experiments.speed import timing
-
-    taken = timing.latency(runtime, IMAGE_SHAPE, batch_size=batch, warm_up=WARM_UP, repeats=ROUNDS)
-    return {"runtime": name, "batch": batch, "rounds": [round(ms, 4) for ms in taken.rounds]}
+    return {"correct": correct, "total": len(labels), "median_confidence": float(np.median(confidence(scores)))}
 
 
 if __name__ == "__main__":

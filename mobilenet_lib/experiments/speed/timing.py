@@ -77,6 +77,8 @@ def measure_in_turns(
     warm_up: int = 3,
     repeats: int = 15,
     limit: float = math.inf,
+    pause: float = 0,
+    settle: int = 1,
     batch_size: int = 1,
     threads: int | None = None,
 ) -> dict[str, Timing]:
@@ -86,6 +88,8 @@ def measure_in_turns(
         functions: name → a function without arguments that returns when its result is there.
         warm_up, repeats: rounds before and rounds measured.
         limit: seconds after which no further round begins, but at least `LEAST_REPEATS` are measured.
+        pause, settle: seconds before each turn, which then begins with so many calls that do not count: less of what
+            another library left behind, such as threads that are still awake, goes into its time.
         batch_size, threads: noted in the `Timing`; threads defaults to those of Paddle's kernels.
 
     Raises:
@@ -106,6 +110,10 @@ def measure_in_turns(
         if done >= LEAST_REPEATS and time.perf_counter() > end:
             break
         for name, function in functions.items():
+            if pause:
+                time.sleep(pause)
+                for _ in range(settle):
+                    function()
             begin = time.perf_counter()
             function()
             taken[name].append(time.perf_counter() - begin)
@@ -141,7 +149,7 @@ def latencies(
     Args:
         models: Paddle networks, which run in the dynamic graph and come back in their modes, or `Predictor` objects.
         image_shape, batch_size: (channels, height, width) of an image, and images per call.
-        options: warm_up, repeats, limit, as `measure_in_turns`.
+        options: warm_up, repeats, limit, pause, settle, as `measure_in_turns`.
 
     Raises:
         ValueError: a model that is no Layer, takes other inputs than images, or returns other than one tensor.
@@ -197,7 +205,13 @@ def callables(
 
 def _scores(model: paddle.nn.Layer, images: paddle.Tensor) -> np.ndarray:
     """What the model returns, fetched: that waits for it, whatever the device."""
+    take_threads()
     return one_tensor(model(images)).numpy()
+
+
+def take_threads() -> None:
+    """Give the dynamic graph its threads: each call of `paddle.inference` leaves it one, in the whole process."""
+    _core.set_num_threads(environment.threads())
 
 
 def peak_memory(
