@@ -1,4 +1,4 @@
-"""Measures all recorded speeds of lesson 07, in about a quarter of an hour on two cores that do nothing else:
+"""Measures all recorded speeds of lesson 07, in about eight minutes on two cores that do nothing else:
 
     uv run python -m mobilenet_lib.experiments.speed.measuring
 
