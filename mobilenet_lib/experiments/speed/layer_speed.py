@@ -20,7 +20,7 @@ from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.architectures import Row
 from mobilenet_lib.experiments.inference import check_one_input, one_tensor, predictor
 from mobilenet_lib.experiments.speed import roofline
-from mobilenet_lib.experiments.speed.timing import latencies, random_images, take_threads
+from mobilenet_lib.experiments.speed.timing import latencies, random_images
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,6 @@ def by_layer(
             begin, end = _stopwatch(seconds)
             undo.callback(layer.register_forward_pre_hook(begin).remove)
             undo.callback(layer.register_forward_post_hook(end).remove)
-        take_threads()
         for _ in range(warm_up + repeats):
             one_tensor(model(images))
     rows = [
@@ -105,8 +104,8 @@ def measure_layers(
         shapes: pairs (channels, size of the feature map).
         runtimes, kinds: of `RUNNERS` and of `CHAINED`. options: as `timing.measure_in_turns`.
 
-    Returns a frame with kind, channels, size, runtime, threads, ms (median), low and high (its 95 % confidence
-    interval), macs, intensity (MACs per byte), gmacs_per_second. Raises ValueError for an unknown runtime or kind.
+    Returns a frame with kind, channels, size, runtime, threads, ms (median), macs, intensity (MACs per byte),
+    gmacs_per_second. Raises ValueError for an unknown runtime or kind.
     """
     import pandas as pd
 
@@ -116,9 +115,9 @@ def measure_layers(
         runners = {runtime: _runner(runtime, network, row.input_shape) for runtime in runtimes}
         for runtime, timing in latencies(runners, row.input_shape, **options).items():
             layer = {"kind": kind, "channels": channels, "size": size, "runtime": runtime, "threads": timing.threads}
-            layer |= {name: timing.row()[name] / COPIES for name in ("ms", "low", "high")}
-            layer |= {"macs": row.macs, "intensity": roofline.intensity(row)}
-            rows.append({**layer, "gmacs_per_second": row.macs / layer["ms"] / 1e6})
+            ms = timing.median / COPIES
+            layer |= {"ms": ms, "macs": row.macs, "intensity": roofline.intensity(row)}
+            rows.append({**layer, "gmacs_per_second": row.macs / ms / 1e6})
     return pd.DataFrame(rows)
 
 
