@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mobilenet_lib import architectures, counting, models
+from mobilenet_lib._support import environment
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.experiments import inference
 from mobilenet_lib.experiments.speed import ablation, layer_speed, measured, measuring, spread, steps, timing
@@ -214,6 +215,23 @@ def test_leaving_a_part_out_gives_at_most_amdahls_factor():
     for fraction in (-0.1, 1, 13):
         with pytest.raises(ValueError, match="from 0 to below 1"):
             steps.most_from_leaving_out(fraction)
+
+
+def test_a_turn_may_begin_with_a_pause_and_calls_that_do_not_count(monkeypatch):
+    called = []
+    monkeypatch.setattr(timing.time, "sleep", called.append)
+    measured = timing.measure(lambda: called.append("call"), warm_up=1, repeats=3, pause=0.25, settle=2)
+    assert called == [0.25, "call", "call", "call"] * 4
+    assert (len(measured.warm_up), len(measured.seconds)) == (1, 3)
+
+
+def test_a_runtime_takes_no_threads_from_the_dynamic_graph(model, monkeypatch):
+    given = []
+    monkeypatch.setattr(timing._core, "set_num_threads", given.append)
+    with environment.computing_threads(3):
+        timing.latency(model, SHAPE, **QUICK)
+        layer_speed.by_layer(model, SHAPE, warm_up=0, repeats=1)
+    assert given == [3] * 5
 
 
 def test_rounds_alternate_and_the_disturbed_ones_are_left_out(monkeypatch):

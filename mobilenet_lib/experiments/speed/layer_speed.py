@@ -20,7 +20,7 @@ from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.architectures import Row
 from mobilenet_lib.experiments.inference import check_one_input, one_tensor, predictor
 from mobilenet_lib.experiments.speed import roofline
-from mobilenet_lib.experiments.speed.timing import latencies, random_images
+from mobilenet_lib.experiments.speed.timing import latencies, random_images, take_threads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +61,7 @@ def by_layer(
             begin, end = _stopwatch(seconds)
             undo.callback(layer.register_forward_pre_hook(begin).remove)
             undo.callback(layer.register_forward_post_hook(end).remove)
+        take_threads()
         for _ in range(warm_up + repeats):
             one_tensor(model(images))
     rows = [
