@@ -60,17 +60,25 @@ def launch_costs(**options: Any) -> pd.DataFrame:
 
 
 def _smallest() -> dict[str, Any]:
-    """A layer for each operation that V1 and V2 are made of, for images of two channels and one spatial position."""
+    """A layer for each operation of V1 and V2, as they are and folded, for two channels and one spatial position."""
     layers = {
         "conv2d": nn.Conv2D(2, 2, 1, bias_attr=False),
         "depthwise_conv2d": nn.Conv2D(2, 2, 1, groups=2, bias_attr=False),
         "batch_norm": nn.BatchNorm2D(2),
         "relu": nn.ReLU(),
         "relu6": nn.ReLU6(),
+        "pool2d": nn.AdaptiveAvgPool2D(1),
+        "flatten_contiguous_range": nn.Flatten(),
     }
     for layer in layers.values():
         layer.eval()
-    return {**layers, "elementwise_add": lambda image: image + image}
+    square = paddle.ones([2, 2])
+    return {
+        **layers,
+        "elementwise_add": lambda image: image + image,
+        "reshape": lambda image: image.reshape([1, 2, 1, 1]),
+        "matmul_v2": lambda _: paddle.matmul(square, square),
+    }
 
 
 def _often(layer: Any, image: paddle.Tensor) -> Any:

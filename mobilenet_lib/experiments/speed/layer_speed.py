@@ -105,8 +105,8 @@ def measure_layers(
         shapes: pairs (channels, size of the feature map).
         runtimes, kinds: of `RUNNERS` and of `CHAINED`. options: as `timing.measure_in_turns`.
 
-    Returns a frame with kind, channels, size, runtime, threads, ms (median), macs, intensity (MACs per byte),
-    gmacs_per_second. Raises ValueError for an unknown runtime or kind.
+    Returns a frame with kind, channels, size, runtime, threads, ms (median), low and high (its 95 % confidence
+    interval), macs, intensity (MACs per byte), gmacs_per_second. Raises ValueError for an unknown runtime or kind.
     """
     import pandas as pd
 
@@ -116,9 +116,9 @@ def measure_layers(
         runners = {runtime: _runner(runtime, network, row.input_shape) for runtime in runtimes}
         for runtime, timing in latencies(runners, row.input_shape, **options).items():
             layer = {"kind": kind, "channels": channels, "size": size, "runtime": runtime, "threads": timing.threads}
-            ms = timing.median / COPIES
-            layer |= {"ms": ms, "macs": row.macs, "intensity": roofline.intensity(row)}
-            rows.append({**layer, "gmacs_per_second": row.macs / ms / 1e6})
+            layer |= {name: timing.row()[name] / COPIES for name in ("ms", "low", "high")}
+            layer |= {"macs": row.macs, "intensity": roofline.intensity(row)}
+            rows.append({**layer, "gmacs_per_second": row.macs / layer["ms"] / 1e6})
     return pd.DataFrame(rows)
 
 

@@ -2,7 +2,7 @@
 
 Seven networks at 224×224 in three runtimes with all threads, four of them with one thread too; V1 and V2 in the steps
 between the dynamic graph and the runtime, and in batches; single layers; single launches; the limits of the machine.
-All of one number of threads were measured in turns, round by round. Every sample is kept, with the settings, the
+All were measured in turns, round by round, with one thread and with all. Every sample is kept, with the settings, the
 versions, the machine, the date, and how busy other programs kept the machine. A file that lacks any of them is refused.
 Reading needs no Paddle; measuring does.
 
@@ -21,7 +21,7 @@ from mobilenet_lib._support import files, schema
 from mobilenet_lib.experiments import recorded
 from mobilenet_lib.experiments.speed import steps
 from mobilenet_lib.experiments.speed.roofline import Limits
-from mobilenet_lib.experiments.speed.spread import spread
+from mobilenet_lib.experiments.speed.spread import percentile_interval, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +46,9 @@ LAYERS = ((64, 112), (128, 56), (512, 14))  # (channels, size of the feature map
 IDLE = 0.1  # cores that others may use in a measurement that counts as undisturbed
 SETTINGS = {
     **{"image_shape": [3, 224, 224], "batch_sizes": [1, 8], "num_classes": 1000, "mode": "eval", "warm_up": 2},
-    # Calls in a row that a network has in each round; seconds that the rounds may take, and a pause before each turn.
-    **{"rounds": 8, "limit": 160.0, "pause": 0.25, "calls": 1},
+    # Seconds that the rounds may take, and a pause before each turn; calls in a row that a network has in each: of
+    # eight images, and of one, which is 1 where nothing else is said.
+    **{"rounds": 8, "limit": 900.0, "pause": 0.25, "calls": 3},
     "more_calls": {"mobilenet_v1": 15, "mobilenet_v2": 15, "article_mobilenet_v2": 3, "resnet50": 3},
     "layers": {"warm_up": 2, "repeats": 9, "limit": 1.5},
     "layer_times": {"warm_up": 2, "repeats": 15},
@@ -83,7 +84,7 @@ SCHEMA = _fields(
     timings=_rows(network=_TEXT, runtime=_TEXT, batch_size=_COUNT, **_MEASURED, warm_up=_LIST, seconds=_ROUNDS),
     layers=_rows(
         **{"kind": _TEXT, "channels": _COUNT, "size": _COUNT, "runtime": _TEXT, **_MEASURED, "ms": _NUMBER},
-        **{"macs": _COUNT, "intensity": _NUMBER, "gmacs_per_second": _NUMBER},
+        **{"low": _NUMBER, "high": _NUMBER, "macs": _COUNT, "intensity": _NUMBER, "gmacs_per_second": _NUMBER},
     ),
     layer_times=_rows(network=_TEXT, name=_TEXT, kind=_TEXT, **_MEASURED, ms=_NUMBER),
     launch_costs=_rows(operation=_TEXT, **_MEASURED, us=_NUMBER, low=_NUMBER, high=_NUMBER),
@@ -148,7 +149,7 @@ def scenarios() -> pd.DataFrame:
 
     single_stream: the next image is given when the last one is done, p90 of the milliseconds. offline: all images are
     there at once, images per second at that of the measured batch sizes (batch) which gives most, from the median of
-    the calls, with its 95 % confidence interval (low, high).
+    the calls. Each has its 95 % confidence interval (columns …_low, …_high).
     Source: V. J. Reddi and others, MLPerf Inference Benchmark, arXiv 1911.02549, section III, part C.
     """
     import pandas as pd
@@ -159,9 +160,12 @@ def scenarios() -> pd.DataFrame:
             sizes = record()["settings"]["batch_sizes"]
             by_batch = {n: spread(rounds(network, runtime, batch_size=n)) for n in sizes}
             best = max(sizes, key=lambda n: n / by_batch[n]["ms"])
-            offline, high, low = (1000 * best / by_batch[best][name] for name in ("ms", "low", "high"))
-            row = {"network": TITLES[network], "runtime": runtime, "single_stream": by_batch[1]["p90"]}
-            rows.append({**row, "offline": offline, "low": low, "high": high, "batch": best})
+            row: dict[str, Any] = {"network": TITLES[network], "runtime": runtime}
+            found = percentile_interval(rounds(network, runtime), 90)
+            row |= zip(("single_stream", "single_stream_low", "single_stream_high"), found, strict=True)
+            found = [1000 * best / by_batch[best][name] for name in ("ms", "high", "low")]
+            row |= zip(("offline", "offline_low", "offline_high"), found, strict=True)
+            rows.append({**row, "batch": best})
     return pd.DataFrame(rows)
 
 
@@ -192,7 +196,7 @@ def launch_costs() -> pd.DataFrame:
 
 
 def rounds(network: str, runtime: str, threads: int | None = None, batch_size: int = 1) -> list[list[float]]:
-    """Recorded milliseconds, [rounds, calls]; those of equal threads were measured in the same rounds.
+    """Recorded milliseconds, [rounds, calls]; all were measured in the same rounds.
 
     runtime: of `RUNTIMES`, or a step of `steps.TITLES`. threads: default all of the machine's. ValueError where there
     are none.
@@ -226,12 +230,12 @@ def ratio(first: tuple[str, str], second: tuple[str, str]) -> dict[str, float]:
 def gains_of_threads() -> pd.DataFrame:
     """How many times as fast all threads are as one: a row per network and runtime, columns as `ratio`.
 
-    The intervals are not paired: each number of threads had a process of its own.
+    Both were measured in the same rounds.
     """
     import pandas as pd
 
     pairs = [(network, runtime) for network in WITH_ONE_THREAD for runtime in RUNTIMES]
-    found = [statistics.ratio_of_medians(rounds(*pair, threads=1), rounds(*pair), paired=False) for pair in pairs]
+    found = [statistics.ratio_of_medians(rounds(*pair, threads=1), rounds(*pair)) for pair in pairs]
     names = [f"{TITLES[network]}, {runtime}" for network, runtime in pairs]
     return pd.DataFrame([_named(one) for one in found], index=names)
 

@@ -1,23 +1,23 @@
-"""Measures all recorded speeds of lesson 07, in about nine minutes on two cores that do nothing else:
+"""Measures all recorded speeds of lesson 07, in about ten minutes on two cores that do nothing else:
 
     uv run python -m mobilenet_lib.experiments.speed.measuring
 
-Each number of threads has a process of its own, because Paddle reads it once, at its start.
+Each number of threads has a process of its own, because a runtime that is built with one thread leaves Paddle's matrix
+products one in its whole process; the processes take turns, and wait without using the processor.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import datetime, timezone
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +32,102 @@ from mobilenet_lib.experiments.speed import ablation, layer_speed, measured, roo
 _SHAPE = tuple(measured.SETTINGS["image_shape"])
 _TRIES = 3  # for an undisturbed measurement
 _PATIENCE = 5.0  # seconds of waiting before each
-_Key = tuple[str, str, int]  # network, runtime or step, batch size
+_Key = tuple[str, str, int, int]  # network, runtime or step, batch size, threads
+_Round = tuple[dict[_Key, list[float]], float]  # seconds of each call, and how many cores other programs used
 
 
-def _measured_here(names: Sequence[str], threads: int, rounds: int) -> dict[str, Any]:
-    """The parts of a record that are measured; with fewer threads than cores, the timings alone."""
-    full = threads == environment.allowed_cores()
-    networks = {name: _built(name) for name in names}
-    made: dict[str, Any] = {"timings": _timings(networks, threads, rounds)}
-    if not full:
-        return made
-    made |= {part: [] for part in ("networks", "layers", "layer_times")}
-    for name, network in networks.items():
-        made["networks"].append(_about(name, network))
-        if name in measured.CLOSELY:
-            by_layer = partial(layer_speed.by_layer, network, _SHAPE, **measured.SETTINGS["layer_times"])
-            rows = _rows(by_layer, threads)
-            made["layer_times"] += [{"network": name, **row} for row in rows]
+def measure(names: Sequence[str], rounds: int) -> dict[str, Any]:
+    """A new record. All timings first, in turns; then, with all threads, what is measured on its own."""
+    machine = environment.machine()
+    del machine["threads"]  # each timing says its own
+    made: dict[str, Any] = {
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": "python -m mobilenet_lib.experiments.speed.measuring",
+        "settings": measured.SETTINGS | {"rounds": rounds},
+        "versions": environment.versions("onnxruntime", "paddle2onnx"),
+        "machine": machine,
+    }
+    cores = machine["cores"]
+    with ExitStack() as processes:
+        workers = {threads: processes.enter_context(_process(threads)) for threads in sorted({1, cores})}
+        warm_up = {}
+        for threads, worker in workers.items():
+            chosen = [name for name in names if threads == cores or name in measured.WITH_ONE_THREAD]
+            warm_up |= worker.submit(_prepare, chosen, threads).result()
+        print(f"{len(warm_up)} runners are ready", flush=True)
+        taken = in_rounds([lambda back, one=one: one.submit(_round, back).result() for one in workers.values()], rounds)
+        made |= workers[cores].submit(_alone, cores).result()
+    busiest = max(others for _, others in taken)
+    made["timings"] = [
+        {**dict(zip(("network", "runtime", "batch_size", "threads"), key, strict=True)), "others": busiest}
+        | {"warm_up": first, "seconds": [found[key] for found, _ in taken]}
+        for key, first in warm_up.items()
+    ]
+    return made
+
+
+def _process(threads: int) -> ProcessPoolExecutor:
+    """A process that computes with so many threads: Paddle reads the variable when it starts."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    pool = ProcessPoolExecutor(1, get_context("spawn"))
+    pool.submit(os.getpid).result()
+    return pool
+
+
+def in_rounds(workers: Sequence[Callable[[bool], _Round]], rounds: int) -> list[_Round]:
+    """Measure in turns, and leave out the rounds in which other programs took most of the machine.
+
+    Rounds are measured until `rounds` of them were undisturbed (`measured.IDLE`), or until the limit of the settings is
+    over, but at least three. workers: what measures a round of its own, forwards or backwards (True); they too come in
+    the other order in every second round. Returns the least disturbed rounds in their order: all that the workers gave,
+    and the most cores that others used meanwhile. Times play no part in the choice.
+    """
+    taken: list[_Round] = []
+    end = time.perf_counter() + measured.SETTINGS["limit"]
+    while len(taken) < timing.LEAST_REPEATS or (
+        sum(others <= measured.IDLE for _, others in taken) < rounds and time.perf_counter() < end
+    ):
+        backwards = len(taken) % 2 == 1
+        found = [worker(backwards) for worker in list(workers)[:: -1 if backwards else 1]]
+        times = {key: seconds for turns, _ in found for key, seconds in turns.items()}
+        taken.append((times, max(others for _, others in found)))
+        print(f"round {len(taken)}: other programs used {taken[-1][1]:.2f} cores", flush=True)
+    limit = sorted(others for _, others in taken)[min(rounds, len(taken)) - 1]
+    return [one for one in taken if one[1] <= limit]
+
+
+# --- In the process that measures ---
+
+_networks: dict[str, paddle.nn.Layer] = {}
+_turns: dict[_Key, Callable[[], list[float]]] = {}
+_modes = ExitStack()  # keeps the networks in eval mode and without gradients until the process ends
+
+
+def _prepare(names: Sequence[str], threads: int) -> dict[_Key, list[float]]:
+    """Build what is to be timed, and give the seconds of the first calls."""
+    _networks.update((name, _built(name)) for name in names)
+    runs = {key: run for name, network in _networks.items() for key, run in _runs(name, network, threads).items()}
+    functions = _modes.enter_context(timing.callables(runs))
+    more = measured.SETTINGS["more_calls"]
+    for key, function in functions.items():
+        calls = more.get(key[0], 1) if key[2] == 1 else measured.SETTINGS["calls"]
+        _turns[key] = partial(_turn, function, calls)
+    return {key: _turn(function, measured.SETTINGS["warm_up"] - 1, first=True) for key, function in functions.items()}
+
+
+def _round(backwards: bool) -> _Round:
+    order = list(_turns)[:: -1 if backwards else 1]
+    return _others(lambda: {key: _turns[key]() for key in order})
+
+
+def _alone(threads: int) -> dict[str, Any]:
+    """The parts of a record that are measured one after the other."""
+    made: dict[str, Any] = {"networks": [_about(name, network) for name, network in _networks.items()]}
+    made |= {"layers": [], "layer_times": []}
+    for name in measured.CLOSELY:
+        if name in _networks:
+            by_layer = partial(layer_speed.by_layer, _networks[name], _SHAPE, **measured.SETTINGS["layer_times"])
+            made["layer_times"] += [{"network": name, **row} for row in _rows(by_layer, threads)]
     for shape in measured.LAYERS:
         single = partial(layer_speed.measure_layers, [shape], **measured.SETTINGS["layers"])
         made["layers"] += _rows(single, threads)
@@ -74,28 +153,8 @@ def _rows(measure: Callable[[], Any], threads: int) -> list[dict[str, Any]]:
     return [{"threads": threads, "others": others, **row} for row in frame.to_dict("records")]
 
 
-def _timings(networks: Mapping[str, paddle.nn.Layer], threads: int, rounds: int) -> list[dict[str, Any]]:
-    """All networks in all runtimes, steps and batches, a turn of each per round."""
-    runs = {key: run for name, network in networks.items() for key, run in _runs(name, network, threads).items()}
-    more = measured.SETTINGS["more_calls"]
-    # In a batch of eight a call is long enough.
-    calls = {key: more.get(key[0], 1) if key[2] == 1 else 1 for key in runs}
-    with timing.callables(runs) as functions:
-        warm_up = {key: _turn(function, measured.SETTINGS["warm_up"], 0) for key, function in functions.items()}
-        # Idle threads of one library stay awake for a while and would keep a core from the next one's.
-        pause = measured.SETTINGS["pause"] if threads > 1 else 0
-        print(f"{threads} threads: {len(runs)} runners are ready", flush=True)
-        taken = in_rounds(functions, calls, rounds, pause)
-    return [
-        {"network": network, "runtime": runtime, "batch_size": batch, "threads": threads}
-        | {"others": max(others for _, others in taken), "warm_up": warm_up[network, runtime, batch]}
-        | {"seconds": [turns[network, runtime, batch] for turns, _ in taken]}
-        for network, runtime, batch in runs
-    ]
-
-
 def _runs(name: str, network: paddle.nn.Layer, threads: int) -> dict[_Key, tuple[Any, paddle.Tensor]]:
-    """What is timed of one network: (network, runtime or step, batch size) → a runner and its images."""
+    """What is timed of one network: a runner and its images for each key."""
     if name in measured.CLOSELY:
         runners = ablation.runners(network, _SHAPE, threads)
     else:
@@ -103,44 +162,24 @@ def _runs(name: str, network: paddle.nn.Layer, threads: int) -> dict[_Key, tuple
     runners["onnxruntime"] = inference.onnx_predictor(network, _SHAPE, threads=threads)
     every_size = measured.SETTINGS["batch_sizes"] if name in measured.CLOSELY and threads > 1 else [1]
     return {
-        (name, runtime, batch): (runner, timing.random_images(_SHAPE, batch))
+        (name, runtime, batch, threads): (runner, timing.random_images(_SHAPE, batch))
         for runtime, runner in runners.items()
         for batch in (every_size if runtime in measured.RUNTIMES else [1])
     }
 
 
-def in_rounds(
-    functions: Mapping[Any, Callable[[], Any]], calls: Mapping[Any, int], rounds: int, pause: float = 0.0
-) -> list[tuple[dict[Any, list[float]], float]]:
-    """Time functions in turns, and leave out the rounds in which other programs took most of the machine.
+def _turn(function: Callable[[], Any], calls: int, first: bool = False) -> list[float]:
+    """Seconds of each of `calls` calls in a row, behind one that counts only as the `first`.
 
-    Rounds are measured until `rounds` of them were undisturbed (`measured.IDLE`), or until the limit of the settings is
-    over, but at least three; every second one goes through the functions backwards. calls: of each function, in a row,
-    behind one that does not count. Returns the least disturbed rounds in their order: seconds of each function's calls,
-    and how many cores others used meanwhile. Times play no part in the choice.
+    Before them a pause: idle threads of one library stay awake for a while and would keep a core from the next one's.
     """
-    taken: list[tuple[dict[Any, list[float]], float]] = []
-    end = time.perf_counter() + measured.SETTINGS["limit"]
-    while len(taken) < timing.LEAST_REPEATS or (
-        sum(others <= measured.IDLE for _, others in taken) < rounds and time.perf_counter() < end
-    ):
-        order = list(functions)[:: -1 if len(taken) % 2 else 1]
-        taken.append(_others(lambda o=order: {key: _turn(functions[key], calls[key], pause) for key in o}))
-        print(f"round {len(taken)}: other programs used {taken[-1][1]:.2f} cores", flush=True)
-    limit = sorted(others for _, others in taken)[min(rounds, len(taken)) - 1]
-    return [one for one in taken if one[1] <= limit]
-
-
-def _turn(function: Callable[[], Any], calls: int, pause: float) -> list[float]:
-    """Seconds of each of `calls` calls in a row."""
-    time.sleep(pause)
-    function()
+    time.sleep(measured.SETTINGS["pause"])
     seconds = []
-    for _ in range(calls):
+    for _ in range(calls + 1):
         begin = time.perf_counter()
         function()
         seconds.append(round(time.perf_counter() - begin, 7))
-    return seconds
+    return seconds if first else seconds[1:]
 
 
 def _undisturbed(measure: Callable[[], Any]) -> tuple[Any, float]:
@@ -168,35 +207,6 @@ def _others(function: Callable[[], Any]) -> tuple[Any, float]:
     return result, max(0.0, psutil.cpu_percent() / 100 * psutil.cpu_count() - own)
 
 
-def measure(names: Sequence[str], rounds: int) -> dict[str, Any]:
-    """A new record; each number of threads has its process."""
-    machine = environment.machine()
-    del machine["threads"]  # each timing says its own
-    made: dict[str, Any] = {
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": "python -m mobilenet_lib.experiments.speed.measuring",
-        "settings": measured.SETTINGS | {"rounds": rounds},
-        "versions": environment.versions("onnxruntime", "paddle2onnx"),
-        "machine": machine,
-        "timings": [],
-    }
-    for threads in sorted({1, machine["cores"]}):
-        full = threads == machine["cores"]
-        chosen = [name for name in names if full or name in measured.WITH_ONE_THREAD]
-        if not chosen:
-            continue
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            part = Path(folder, "part.json")
-            command = [*made["command"].split()[1:], "--threads", str(threads), "--output", str(part)]
-            command += ["--rounds", str(rounds), "--networks"]
-            surroundings = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-            subprocess.run([sys.executable, *command, *chosen], env=surroundings, check=True)
-            found = json.loads(part.read_text(encoding="utf-8"))
-        made["timings"] += found.pop("timings")
-        made.update(found)  # the rest was measured with all threads alone
-    return made
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description="Measure the speeds of lesson 07 again, on a machine that does nothing else."
@@ -206,12 +216,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--rounds", type=int, default=measured.SETTINGS["rounds"], help="how many are to be undisturbed"
     )
-    parser.add_argument("--threads", type=int, help=argparse.SUPPRESS)  # the process that measures
     options = parser.parse_args(arguments)
-    if options.threads:
-        parts = _measured_here(options.networks, options.threads, options.rounds)
-        options.output.write_text(json.dumps(parts), encoding="utf-8")
-        return
     made = measure(options.networks, options.rounds)
     measured.check(made, "the new record")
     files.write_json(options.output, made)
