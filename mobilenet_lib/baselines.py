@@ -165,4 +165,10 @@ ARTICLE: dict[str, Callable[..., Table]] = {
     "vgg16": vgg16,
     "vgg19": vgg19,
 }
+# What figures and tables call a network.
+TITLES = {
+    **{"mobilenet_v1": "V1", "mobilenet_v2": "V2", "article_mobilenet_v2": "article's V2"},
+    **{"resnet50": "ResNet50", "resnet152": "ResNet152", "vgg16": "VGG16", "vgg19": "VGG19"},
+    **{"linear_softmax": "linear softmax", "perceptron": "perceptron"},
+}
 TABLES: dict[str, Callable[..., Table]] = {**ARTICLE, "linear_softmax": linear_softmax, "perceptron": perceptron}

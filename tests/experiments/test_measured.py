@@ -192,13 +192,12 @@ def test_the_lesson_says_what_the_record_shows():
     article = measured.ratio(("article_mobilenet_v2", "dynamic"), ("resnet50", "dynamic"))
     assert article["low"] > 1, "the article's V2 takes longer than ResNet50"
     two = [measured.ratio((name, "paddle.inference"), (name, "onnxruntime")) for name in ("vgg19", "mobilenet_v2")]
-    told = [f"{one['ratio']:.2f} ({one['low']:.2f} to {one['high']:.2f})" for one in two]
-    assert told[0] == "1.08 (1.04 to 1.14)"
+    assert "{ratio:.2f} ({low:.2f} to {high:.2f})".format(**two[0]) == "1.08 (1.04 to 1.14)"
     assert 1.8 <= two[1]["low"] < two[1]["ratio"] < 2, "on V2 nearly twice as long"
 
-    for runtime in measured.RUNTIMES:
-        v1_to_v2 = measured.ratio(("mobilenet_v1", runtime), ("mobilenet_v2", runtime))
-        assert v1_to_v2["high"] < by_macs(), "by less than the MACs in all"
+    first, second, third = (measured.ratio(*((name, run) for name in measured.CLOSELY)) for run in measured.RUNTIMES)
+    assert first["high"] < 1 < third["low"] < third["high"] < by_macs(), "V2 slower, faster, and nowhere by 1.89"
+    assert second["low"] < 1 < second["high"], "in paddle.inference not told apart"
     gain = measured.ratio(("mobilenet_v2", "dynamic"), ("mobilenet_v2", "paddle.inference"))
     assert gain["low"] > by_macs(), "more than V2 gains by its MACs"
 
@@ -222,7 +221,9 @@ def test_the_lesson_says_what_the_record_shows():
     assert layers["intensity"]["depthwise"].max() < limits.ridge < layers["intensity"]["pointwise"].min()
     by_ends = layers[["low", "high"]].unstack()
     assert (by_ends["low"]["dynamic"]["conv"] > by_ends["high"]["paddle.inference"]["conv"]).all(), "less time"
-    assert (by_ends["low"]["dynamic"]["pointwise"] < by_ends["high"]["paddle.inference"]["pointwise"]).all(), "not"
+    slower = by_ends["low"]["paddle.inference"]["pointwise"] > by_ends["high"]["dynamic"]["pointwise"]
+    assert slower.sum() == 1, "of the three pointwise ones one takes longer"
+    assert (by_ends["low"]["dynamic"]["pointwise"] < by_ends["high"]["paddle.inference"]["pointwise"]).all(), "overlap"
     depthwise = layers.loc["depthwise"]
     roof = depthwise["intensity"].map(limits.attainable)
     assert (depthwise["gmacs_per_second"] < roof / 2).all(), "below their own low roof, by half or more"

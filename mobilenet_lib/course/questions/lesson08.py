@@ -91,7 +91,7 @@ QUESTIONS = (
         lambda: 100 / 10,
         default=1,
         unit="%",
-        why="Whatever it predicts, a tenth of the images is of that class.",
+        why="Whatever one class it always says, a tenth of the images is of it. Guesses are right as often on average.",
     ),
     Question(
         "08.linear_baseline",
@@ -100,8 +100,8 @@ QUESTIONS = (
         _linear_baseline,
         default=50,
         unit="%",
-        why="Clothes in the middle of the image, seen from the front, differ in where they are light and dark, and "
-        "that is what a weight per pixel can use.",
+        why="A weight per pixel sees only where an image is light or dark. With clothes in the middle of each image "
+        "that goes far.",
     ),
     Question(
         "08.start_loss",
@@ -202,6 +202,6 @@ QUESTIONS = (
         default=20,
         unit="seeds",
         why="The standard error falls with the root of the number of seeds. With so few of them Student's t is large, "
-        "so it must be a small part of the difference that is to be seen: a sixth of two points here.",
+        "so the standard error must be a small part of the difference that is to be seen: a sixth of two points here.",
     ),
 )

@@ -56,12 +56,12 @@ def _article() -> Iterator[tuple[str, Plan]]:
     """Lesson 08: the article's protocol at its own size."""
     recipe = Recipe(3, 100, 1e-3, "adam", "constant", augment=False)
     for name, seed in itertools.product(("linear_softmax", *baselines.ARTICLE), range(3)):
-        yield f"card_article_{name}_seed{seed}", Plan(name, {"name": name}, 224, recipe, seed)
+        yield f"card_article_{name}_seed{seed}", Plan(baselines.TITLES[name], {"name": name}, 224, recipe, seed)
 
 
 def grid(network: str, width: float, seed: int, peak: float) -> Plan:
     """Lesson 08: V1 or V2 at 32×32 with a stem of stride 1, by a recipe that takes its time."""
-    title = f"{'V1' if network == 'mobilenet_v1' else 'V2'}, α = {width:g}"
+    title = f"{baselines.TITLES[network]}, α = {width:g}"
     how = {"name": network, "width_multiplier": width, "stem_stride": 1}
     return Plan(title, how, 32, Recipe(12, 250, peak, "sgd", "one_cycle", augment=True), seed)
 

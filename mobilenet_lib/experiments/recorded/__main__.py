@@ -21,8 +21,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mobilenet_lib import baselines
 from mobilenet_lib._support import environment, files
-from mobilenet_lib.baselines import ARTICLE_DEVIATIONS
 from mobilenet_lib.experiments import design
 from mobilenet_lib.experiments.recorded import recipe
 from mobilenet_lib.runs import Run
@@ -53,7 +53,7 @@ def _until() -> Iterator[dict[str, Plan]]:
     # Only mirrored: so few epochs cannot fit the training images too closely, and shifted ones are harder.
     how = {"epochs": 6, "learning_rate": 0.1, "step": "auto", "timed": True}
     options = {"until": 0.75, "max_shift": 0, "augment": True}
-    yield _plans("cifar10_until75", "mobilenet_v1", "cifar10", network, (0, 1, 2), **how, options=options)
+    yield _plans("cifar10_until75", "V1, α = 0.5", "cifar10", network, (0, 1, 2), **how, options=options)
 
 
 def _article() -> Iterator[dict[str, Plan]]:
@@ -64,7 +64,7 @@ def _article() -> Iterator[dict[str, Plan]]:
     """
     how = {"epochs": 3, "batch_size": 100, "learning_rate": 1e-3, "threads": 1}
     options = {"optimizer": "adam", "schedule": "constant"}
-    own = {"deviations": [name for name in ARTICLE_DEVIATIONS if name != "two_pools"]}
+    own = {"deviations": [name for name in baselines.ARTICLE_DEVIATIONS if name != "two_pools"]}
     stem = {"stem_stride": 2}
     special = {"article_mobilenet_v2": own, "mobilenet_v1": stem, "mobilenet_v2": stem}
     for name, seeds in (
@@ -78,7 +78,7 @@ def _article() -> Iterator[dict[str, Plan]]:
         ("vgg19", range(1)),
     ):
         network = {"name": name, **special.get(name, {})}
-        yield _plans(f"article_{name}", name, "cifar10", network, seeds, **how, options=options)
+        yield _plans(f"article_{name}", baselines.TITLES[name], "cifar10", network, seeds, **how, options=options)
     # Why at 32×32 so little? With a stem of stride 1 the last feature maps are 2×2 in place of 1×1.
     network = {"name": "mobilenet_v1", "stem_stride": 1}
     yield _plans("cifar10_stem1", "V1, stem stride 1", "cifar10", network, range(3), **how, options=options)
@@ -98,16 +98,16 @@ def _article() -> Iterator[dict[str, Plan]]:
 
 def _baselines() -> Iterator[dict[str, Plan]]:
     """What a network has to beat, on the same images: a linear softmax and a small perceptron."""
-    for name, title in (("linear_softmax", "linear softmax"), ("perceptron", "perceptron")):
-        yield _fashion(f"fashion_{name}", title, {"name": name}, range(10))
+    for name in ("linear_softmax", "perceptron"):
+        yield _fashion(f"fashion_{name}", baselines.TITLES[name], {"name": name}, range(10))
 
 
 def _trained() -> Iterator[dict[str, Plan]]:
     """V1 and V2 on the bundled images, ten seeds, the first ones with the weights that lessons look into."""
-    yield _fashion("fashion_v1_relu", "V1, relu", {"name": "mobilenet_v1", **SMALL}, range(3), keep_weights=True)
-    yield _fashion("fashion_v1_relu", "V1, relu", {"name": "mobilenet_v1", **SMALL}, range(3, 10))
+    yield _fashion("fashion_v1_relu", "V1", {"name": "mobilenet_v1", **SMALL}, range(3), keep_weights=True)
+    yield _fashion("fashion_v1_relu", "V1", {"name": "mobilenet_v1", **SMALL}, range(3, 10))
     relu6 = {"name": "mobilenet_v1", **SMALL, "activation": "relu6"}
-    yield _fashion("fashion_v1_relu6", "V1, relu6", relu6, range(3), keep_weights=True)
+    yield _fashion("fashion_v1_relu6", "V1, ReLU6", relu6, range(3), keep_weights=True)
     yield _fashion("fashion_v2", "V2", {"name": "mobilenet_v2", **SMALL}, range(1), keep_weights=True)
     yield _fashion("fashion_v2", "V2", {"name": "mobilenet_v2", **SMALL}, range(1, 10))
 

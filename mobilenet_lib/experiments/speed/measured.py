@@ -16,7 +16,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobilenet_lib import statistics
+from mobilenet_lib import baselines, statistics
 from mobilenet_lib._support import files, schema
 from mobilenet_lib.experiments import recorded
 from mobilenet_lib.experiments.speed import steps
@@ -28,15 +28,7 @@ if TYPE_CHECKING:
 
 PATH = files.RECORDED / "speed" / "speed.json"  # not beside the runs, which have another form
 RUNTIMES = ("dynamic", "paddle.inference", "onnxruntime")
-TITLES = {
-    "mobilenet_v1": "V1",
-    "mobilenet_v2": "V2",
-    "article_mobilenet_v2": "article's V2",
-    "resnet50": "ResNet50",
-    "resnet152": "ResNet152",
-    "vgg16": "VGG16",
-    "vgg19": "VGG19",
-}
+TITLES = {name: baselines.TITLES[name] for name in baselines.ARTICLE}
 NETWORKS = tuple(TITLES)
 # Measured with one thread, too; all networks are measured with all threads.
 WITH_ONE_THREAD = ("mobilenet_v1", "mobilenet_v2", "resnet50", "vgg16")
@@ -244,14 +236,18 @@ def _named(found: tuple[float, float, float]) -> dict[str, float]:
     return dict(zip(("ratio", "low", "high"), found, strict=True))
 
 
-def conditions() -> str:
-    """How it was measured, in one line for a figure; other programs are named where they took part of the machine."""
+def conditions(threads: str = "") -> str:
+    """How it was measured, in one line for a figure; other programs are named where they took part of the machine.
+
+    threads: what to say of them; nothing stands for all.
+    """
     found = record()
     versions, machine, settings = found["versions"], found["machine"], found["settings"]
     height, width = settings["image_shape"][1:]
     busy = max(row["others"] for row in found["timings"])
+    threads = threads or f"{machine['cores']} threads"
     return (
-        f"recorded {found['started'][:10]} · {machine['processor']}, {machine['cores']} cores"
+        f"recorded {found['started'][:10]} · {machine['processor']}, {threads}"
         f" · {height}×{width}, batch 1, {settings['mode']}"
         f" · Paddle {versions['paddlepaddle']}, ONNX Runtime {versions['onnxruntime']}"
         + (f" · other programs used {busy:.1f} cores" if busy > IDLE else "")

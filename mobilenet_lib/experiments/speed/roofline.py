@@ -83,8 +83,9 @@ def measure_limits(seconds: float = 1.0) -> Limits:
     """This machine's two limits, in about `seconds` for each, on all threads that Paddle's kernels may use.
 
     Arithmetic: the fastest of many products of two 1024×1024 matrices in NumPy (float32). Memory: the fastest of many
-    copies of 256 MB, far larger than the caches, a thread per core; a byte read and a byte written count as two. The
-    fastest, not the median, because a limit is asked for. Needs 0.6 GB for that time. Raises ValueError for no time.
+    copies of 256 MB, far larger than a core's own caches, a thread per core; a byte read and a byte written count as
+    two. The fastest, not the median, because a limit is asked for. Needs 0.6 GB for that time. Raises ValueError for no
+    time.
     """
     import numpy as np
 
