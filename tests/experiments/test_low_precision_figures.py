@@ -15,9 +15,9 @@ def _titles(fig):
 def test_rounded_images_name_bits_levels_and_error():
     values = np.linspace(0, 6, 64).reshape(8, 8)
     fig, alt = figures.rounded(values, (4, 1), 6.0, "A ramp.")
-    assert _titles(fig) == ["as it is\n", "4 bits\n16 levels", "1 bits\n2 levels"]
-    assert alt.startswith("A ramp. 3 images: as it is, 4 bits 16 levels")
-    assert "1 bits 28." in alt, "a ramp on two levels is off by a quarter of the range at most, 1/√12 on average"
+    assert _titles(fig) == ["as it is\n", "4 bits\n16 levels used", "1 bit\n2 levels used"]
+    assert alt.startswith("A ramp. 3 images: as it is, 4 bits 16 levels used")
+    assert "1 bit 28." in alt, "a ramp on two levels is off by a quarter of the range at most, 1/√12 on average"
 
 
 def test_lines_say_where_they_begin_end_and_run():
@@ -34,7 +34,7 @@ def test_the_sweep_and_the_differences_tell_the_recorded_numbers():
     _, alt = figures.sweep()
     four = np.mean(rounding_sweep.percent("relu", "0 to 24", 4))
     assert (
-        f"relu, 0 to 24: {np.mean(rounding_sweep.percent('relu', '0 to 24', 8)):.0f} % at 8 bits, {four:.0f} %" in alt
+        f"ReLU, 0 to 24: {np.mean(rounding_sweep.percent('relu', '0 to 24', 8)):.0f} % at 8 bits, {four:.0f} %" in alt
     )
     frame = rounding_sweep.differences(("relu6", "largest measured"), ("relu", "largest measured"))
     _, alt = figures.differences({"the range": frame}, "ReLU6 minus ReLU")

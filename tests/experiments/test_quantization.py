@@ -195,7 +195,7 @@ def test_only_networks_with_dead_channels_are_broken_by_folding_and_the_repair_m
     broken = table["folded, per tensor"] < table["as trained, per tensor"] - 10
     assert broken.any(), "nothing to repair: lesson 10 needs networks with dead channels"
     for activation, seed in table.index[broken]:
-        assert folding.dead_channels(weights.recorded(f"fashion_v1_{activation}_{seed.replace(' ', '')}"))
+        assert folding.dead_channels(weights.recorded(f"fashion_v1_{activation.lower()}_{seed.replace(' ', '')}"))
     assert (table["repaired and folded, per tensor"] > table["as trained, per tensor"] - 2).all()
 
 
@@ -204,7 +204,7 @@ def test_differences_are_those_of_the_seeds():
     pair = (rounding_sweep.percent(one, "99.9 % measured", 4) for one in ("relu6", "relu"))
     assert gains == pytest.approx(np.subtract(*pair))
     assert low < np.mean(gains) < high
-    shown = rounding_sweep.accuracy_table().loc["relu, 0 to 24", "4 bits"]
+    shown = rounding_sweep.accuracy_table().loc["ReLU, 0 to 24", "4 bits"]
     values = rounding_sweep.percent("relu", "0 to 24", 4)
     assert shown == f"{np.mean(values):.0f} ({min(values):.0f} to {max(values):.0f})"
 

@@ -64,9 +64,10 @@ def through(layers: Sequence[paddle.nn.Layer], maps: paddle.Tensor) -> dict[str,
 def rounded(values: np.ndarray, bits: Sequence[int], largest: float, what: str) -> tuple[Figure, str]:
     """Numbers [h, w] from 0 to `largest` as an image, then rounded to each number of bits. what: of the alt."""
     versions = {few: quantization.quantise(values, few, largest) for few in bits}
-    titled = {f"{few} bits\n{len(np.unique(version))} levels": version for few, version in versions.items()}
+    told = {few: "1 bit" if few == 1 else f"{few} bits" for few in bits}
+    titled = {f"{told[few]}\n{len(np.unique(one))} levels used": one for few, one in versions.items()}
     fig, alt = images({"as it is\n": values, **titled}, what, white=largest)
-    errors = (f"{few} bits {_error(version, values) / largest:.1%}" for few, version in versions.items())
+    errors = (f"{told[few]} {_error(version, values) / largest:.1%}" for few, version in versions.items())
     return fig, f"{alt} Root mean square error in parts of the range: {', '.join(errors)}."
 
 
@@ -114,12 +115,13 @@ def sweep() -> tuple[Figure, str]:
     fig, both = plots.figure(1, 2, width=9.5, height=3.4, sharey=True)
     words = []
     for axes, (activation, names) in zip(both, rounding_sweep.RANGES.items(), strict=True):
+        trained = rounding_sweep.TITLES[activation]
         for name in names:
             seeds = np.array([rounding_sweep.percent(activation, name, few) for few in rounding_sweep.BITS])
             _spread(axes, name, seeds)
             at = {few: row.mean() for few, row in zip(rounding_sweep.BITS, seeds, strict=True)}
-            words.append(f"{activation}, {name}: {at[8]:.0f} % at 8 bits, {at[4]:.0f} % at 4, {at[2]:.0f} % at 2")
-        axes.set(title=f"trained with {activation}", xlabel="bits of the activations", xticks=rounding_sweep.BITS)
+            words.append(f"{trained}, {name}: {at[8]:.0f} % at 8 bits, {at[4]:.0f} % at 4, {at[2]:.0f} % at 2")
+        axes.set(title=f"trained with {trained}", xlabel="bits of the activations", xticks=rounding_sweep.BITS)
         axes.invert_xaxis()
         axes.legend(fontsize=10, loc="lower left")
     both[0].set_ylabel("accuracy (%)")

@@ -32,6 +32,7 @@ CALIBRATION = 256  # training images, on which the ranges are measured
 
 # Which range is laid over the outputs of every activation layer: a percentile measured in each layer, or one number.
 _MEASURED = {"largest measured": {"percentile": 100}, "99.9 % measured": {"percentile": 99.9}}
+TITLES = {"relu": "ReLU", "relu6": "ReLU6"}
 RANGES = {"relu": {**_MEASURED, "0 to 24": {"largest": 24.0}}, "relu6": {"0 to 6": {"largest": 6.0}, **_MEASURED}}
 
 # How the depthwise weights were rounded: the form of the network, and whether kernels have a range each.
@@ -74,7 +75,7 @@ def accuracy_table() -> pd.DataFrame:
 
     settings = [(activation, name) for activation, names in RANGES.items() for name in names]
     columns = {f"{bits} bits": [_spread(percent(*each, bits)) for each in settings] for bits in BITS}
-    return pd.DataFrame(columns, index=[f"{activation}, {name}" for activation, name in settings])
+    return pd.DataFrame(columns, index=[f"{TITLES[activation]}, {name}" for activation, name in settings])
 
 
 def _spread(values: list[float]) -> str:
@@ -101,7 +102,7 @@ def weights_table() -> pd.DataFrame:
     import pandas as pd
 
     total = record()["rows"][0]["total"]
-    networks = [(activation, f"seed {seed}") for activation in RANGES for seed in SEEDS]
+    networks = [(TITLES[activation], f"seed {seed}") for activation in RANGES for seed in SEEDS]
     columns = {
         form: [100 * found / total for activation in RANGES for found in correct_with_rounded_weights(activation, form)]
         for form in FORMS
