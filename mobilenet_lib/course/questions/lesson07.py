@@ -61,8 +61,8 @@ QUESTIONS = (
     ),
     Question(
         "07.depthwise_bytes",
-        "V2's depthwise layers perform 7 % of its MACs. Which fraction of all bytes do they move, when each layer "
-        "reads its input and weights and writes its output once?",
+        "V2's depthwise layers perform 7 % of its MACs. Which fraction of the bytes that its convolutions, pool and "
+        "classifier move do they move, when each layer reads its input and weights and writes its output once?",
         lambda: roofline.by_kind(architectures.mobilenet_v2()).loc["depthwise convolution", "bytes_percent"],
         default=7,
         unit="%",

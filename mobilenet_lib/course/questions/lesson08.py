@@ -100,8 +100,7 @@ QUESTIONS = (
         _linear_baseline,
         default=50,
         unit="%",
-        why="A weight per pixel sees only where an image is light or dark. With clothes in the middle of each image "
-        "that goes far.",
+        why="A weight per pixel sees only where an image is light or dark. On these images that goes far.",
     ),
     Question(
         "08.start_loss",
@@ -196,8 +195,8 @@ QUESTIONS = (
     ),
     Question(
         "08.seeds_needed",
-        "The same runs: how many seeds must both networks be trained with, to see a true difference of two points four "
-        "times out of five?",
+        "V1 and V2 on the bundled images, as above: how many seeds must both be trained with, to see a true difference "
+        "of two points four times out of five?",
         _seeds_for_two_points,
         default=20,
         unit="seeds",

@@ -174,6 +174,7 @@ def _turn(function: Callable[[], Any], calls: int, first: bool = False) -> list[
     Before them a pause: idle threads of one library stay awake for a while and would keep a core from the next one's.
     """
     time.sleep(measured.SETTINGS["pause"])
+    timing.take_threads()
     seconds = []
     for _ in range(calls + 1):
         begin = time.perf_counter()

@@ -110,6 +110,7 @@ def measure_in_turns(
         if done >= LEAST_REPEATS and time.perf_counter() > end:
             break
         for name, function in functions.items():
+            take_threads()
             if pause:
                 time.sleep(pause)
                 for _ in range(settle):
@@ -205,12 +206,11 @@ def callables(
 
 def _scores(model: paddle.nn.Layer, images: paddle.Tensor) -> np.ndarray:
     """What the model returns, fetched: that waits for it, whatever the device."""
-    take_threads()
     return one_tensor(model(images)).numpy()
 
 
 def take_threads() -> None:
-    """Give the dynamic graph its threads: each call of `paddle.inference` leaves it one, in the whole process."""
+    """Give the dynamic graph its threads, as before each turn: `paddle.inference` leaves the whole process one."""
     _core.set_num_threads(environment.threads())
 
 
