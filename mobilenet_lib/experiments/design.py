@@ -224,7 +224,7 @@ TRAINED: dict[str, Design] = {
 class Baseline:
     """What every design has to beat on the same images: one fully connected layer."""
 
-    title: str = "linear softmax"
+    title: str = baselines.TITLES["linear_softmax"]
     family: str = "baseline"
 
     @property

@@ -211,12 +211,12 @@ def milliseconds(network: str, runtime: str, threads: int | None = None) -> floa
     return statistics.median_interval(rounds(network, runtime, threads))[0]
 
 
-def ratio(first: tuple[str, str], second: tuple[str, str]) -> dict[str, float]:
-    """How many times as long the first takes as the second, each (network, runtime), with all threads at batch 1.
+def ratio(first: tuple[str, str], second: tuple[str, str], threads: int | None = None) -> dict[str, float]:
+    """How many times as long the first takes as the second, each (network, runtime), at batch 1; threads as `rounds`.
 
     `ratio` of the medians, and `low` to `high`: its 95 % confidence interval, paired by round.
     """
-    return _named(statistics.ratio_of_medians(rounds(*first), rounds(*second)))
+    return _named(statistics.ratio_of_medians(rounds(*first, threads), rounds(*second, threads)))
 
 
 def gains_of_threads() -> pd.DataFrame:
