@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import nbformat
 from comparing_images import LIVE
 from refresh_notebooks import CELL_METADATA, NOTEBOOK_METADATA, NOTEBOOKS
-from revealing import collapsed, given_away
+from revealing import collapsed, given_away, settled
 
 from mobilenet_lib import course
 from mobilenet_lib.course.exercises import EXERCISES
@@ -365,6 +365,16 @@ def truths_out_of_sight(lesson: Lesson) -> Iterator[str]:
         yield f"the output of cell {name} reveals no truth and is collapsed: {_refresh(lesson)}"
     for found in given_away(lesson.number, _others() | {lesson.number: lesson.notebook.cells}):
         yield f"{found}: say it after the guess, in other words, or let a collapsed output say it"
+
+
+@rule
+def reasons_are_shown(lesson: Lesson) -> Iterator[str]:
+    """A decimal typed into the reason of a truth stands in an output that is the same in every run."""
+    shown = "\n".join(settled(cell) for _, cell in lesson.cells("code"))
+    for name in (name for name in _names_given(lesson, "predict") if name in QUESTIONS):
+        for typed in re.findall(r"\d+\.\d+", QUESTIONS[name].why):
+            if not re.search(rf"(?<![\d.]){re.escape(typed)}(?!\d)", shown):
+                yield f"the reason of {name} types {typed}, which no output shows: correct it, or show it"
 
 
 @cache

@@ -71,7 +71,7 @@ def given_away(number: str, lessons: dict[str, Cells]) -> Iterator[str]:
         for name in sorted(one for one in lessons if one <= number):
             cells = lessons[name]
             above = cells[:form] if name == number else cells
-            texts = [(cell, f"{_prose(cell)}\n{_settled(cell)}", _known_above) for cell in above]
+            texts = [(cell, f"{_prose(cell)}\n{settled(cell)}", _known_above) for cell in above]
             if name == number:
                 texts += [(cell, _prose(cell), _known_below) for cell in cells[form : _heading(cells, form, 2)]]
             for cell, text, known in texts:
@@ -190,7 +190,7 @@ def _prose(cell: nbformat.NotebookNode) -> str:
     return re.sub(r"\]\([^)]*\)|arXiv \d+\.\d+", "", _FOLDED.sub("", cell.source))
 
 
-def _settled(cell: nbformat.NotebookNode) -> str:
+def settled(cell: nbformat.NotebookNode) -> str:
     """The outputs that are the same in every run: any number may be among times."""
     return "" if "nbval-ignore-output" in cell.metadata.get("tags", ()) else _shown(cell)
 

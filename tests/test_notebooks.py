@@ -203,6 +203,7 @@ BROKEN: list[tuple[rules.Rule, str, Callable]] = [
         "cell end of lesson 99 gives away 01.macs_of_4x4",
         lambda cells: cells[CODE].update(source='predict("01.macs_of_4x4")') or cells[END].update(source="36 MACs."),
     ),
+    (rules.reasons_are_shown, "lost_at_eight_bits types 0.35", _code('predict("10.lost_at_eight_bits")')),
     (rules.sets_its_exercises, "check(gone) names no exercise", _code("exercises.check(gone)")),
     (rules.sets_its_exercises, "hint(gone) names no exercise", _code("hint('gone')")),
     (rules.file_size, "MB is more than", _data(FIGURE, **{"image/png": "A" * 2_500_000})),

@@ -24,7 +24,7 @@ QUESTIONS = (
         default=40,
         unit="million weights",
         clues=(r"\b33(?:rd| times)",),
-        why="Thin layers and a single fully connected layer hold 4.2 million, a 33rd of VGG16's.",
+        why="Thin layers and a single fully connected layer hold a 33rd of VGG16's.",
     ),
     Question(
         "00.v2_fraction_of_v1",

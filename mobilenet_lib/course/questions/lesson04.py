@@ -79,8 +79,8 @@ QUESTIONS = (
         _misprinted_pair,
         default="pair 12, to 1024 channels",
         choices=tuple(_STRIDES_OF_2),
-        why="Halving the last feature map takes 35 million MACs away: 51.8 million at 7×7 become 16.9 million at 4×4. "
-        "Any earlier change makes more feature maps larger and adds more than is missing.",
+        why="Halving the last feature map, from 7×7 to 4×4, leaves 533.8 of 568.7 million MACs. Any earlier change "
+        "makes more feature maps larger and adds more than is missing.",
     ),
     Question(
         "04.fully_connected_params",
@@ -105,8 +105,7 @@ QUESTIONS = (
         _params_at_128,
         default="about a third",
         choices=("all", "about a half", "about a third"),
-        why="The same kernels move over smaller feature maps. A third is what is left of the MACs: (128 / 224)² is "
-        "0.33.",
+        why="The same kernels move over smaller feature maps. A third is what is left of the MACs: (128 / 224)².",
     ),
     Question(
         "04.receptive_field",
