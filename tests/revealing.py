@@ -52,7 +52,7 @@ class Number(NamedTuple):
 def collapsed(cells: Cells) -> set[str]:
     """The ids of the code cells of a lesson whose stored outputs must be out of sight until they are run."""
     shown = [place for place, cell in enumerate(cells) if _shows(cell)]
-    found = set()
+    found = {cell.id for cell in cells if "answer" in cell.metadata.get("tags", ())}  # to what the prose asks
     for form, asked in _forms(cells):
         below = [place for place in shown if place > form]
         end = _heading(cells, form)

@@ -38,6 +38,12 @@ def test_what_stands_in_the_section_of_a_form_is_collapsed_and_no_form_nor_check
     assert collapsed(cells) == {"see", "b"}
 
 
+def test_a_cell_that_is_tagged_answers_a_question_of_the_prose():
+    cells = [text("What will it be?"), code("see", "1"), code("after", "2")]
+    cells[1].metadata["tags"] = ["answer"]
+    assert collapsed(cells) == {"see"}
+
+
 def test_a_section_without_an_output_is_answered_by_the_next_slide():
     cells = [
         text("## Ask"),

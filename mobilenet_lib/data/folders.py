@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
 import warnings
 from collections.abc import Sequence
@@ -202,7 +203,7 @@ def _is_heic(file: Path | BinaryIO) -> bool:
             return _is_heic(opened)
     file.seek(0)
     start = file.read(64)
-    return start[4:8] == b"ftyp" and any(brand in start[8:] for brand in (b"heic", b"heix", b"hevc", b"heim"))
+    return start[4:8] == b"ftyp" and b"avif" not in start and bool(re.search(rb"he[iv][cmsx]|hevc|m[is]f1", start[8:]))
 
 
 def _decode(file: Path | BinaryIO, size: int, whole: bool) -> np.ndarray:

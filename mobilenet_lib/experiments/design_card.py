@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobilenet_lib import statistics
+from mobilenet_lib import baselines, statistics
 from mobilenet_lib._support import files
 from mobilenet_lib.experiments import design
 from mobilenet_lib.experiments.design import COSTS, Budget, Design
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
     from mobilenet_lib.runs import Run
 
+_CHOICES = {  # what the card calls the arguments of `models.build`
+    "name": "network",
+    "width_multiplier": "width multiplier α",
+    "resolution": "pixels of an image's side",
+    "stem_stride": "stride of the stem",
+    "num_classes": "classes",
+    "pairs": "pairs (stride, channels)",
+    "bottlenecks": "bottlenecks (t, c, n, s)",
+}
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #f4f6f8; margin: 0 }
 main { max-width: 60em; margin: 1.5em auto; padding: 1.5em 2em; background: #fff; border-top: 6px solid #0072b2 }
@@ -90,7 +99,8 @@ def _rows(
     budget: Budget,
     milliseconds: float | None,
 ) -> dict[str, str]:
-    rows = {name: str(value) for name, value in made.network.items()}
+    rows = {_CHOICES[name]: str(value) for name, value in made.network.items()}
+    rows["network"] = baselines.TITLES[made.network["name"]]
     rows |= {label: f"{own[name].item():,}" for name, label in COSTS.items()}
     if milliseconds is not None:
         rows["milliseconds, one image"] = f"{milliseconds:.2f}"

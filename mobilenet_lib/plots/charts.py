@@ -88,7 +88,8 @@ def line_chart(
     if points is not None:
         marked += f" Measured: {'; '.join(f'{column}: {_course(points[column])}' for column in points)}."
     scale = f", logarithmic in {' and '.join(log)}" if log else ""
-    what = f"{len(frame.columns)} lines of {ylabel} against {xlabel or 'the rows of the table'}{scale}"
+    kind = "points" if frame.count().max() == 1 else "lines"
+    what = f"{len(frame.columns)} {kind} of {ylabel} against {xlabel or 'the rows of the table'}{scale}"
     return fig, f"{f'{title}. ' if title else ''}{what}. {words}.{marked}"
 
 

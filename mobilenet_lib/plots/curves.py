@@ -194,8 +194,7 @@ def trade_offs(
     for axes in panels[:, 0]:
         axes.set_ylabel("accuracy (%)")
     fig.legend(*_signs(panels[0, 0], front), loc="outside right upper", fontsize=9 if front else None)
-    beside = {"x": 0.02, "ha": "left"} if front else {}  # the legend stands at the right
-    fig.suptitle(textwrap.fill(readable(told, None), 95 if front else 120), fontsize=8, **beside)
+    fig.suptitle(textwrap.fill(readable(told, None), 95), fontsize=8, x=0.02, ha="left")  # the legend is at the right
     return fig, _told_trade_offs(frame, costs, told, best, own)
 
 

@@ -177,9 +177,10 @@ def log_axis(axes: Axes, label: str, costs: Sequence[float]) -> None:
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     axes.set(xscale="log", xlabel=f"{label} (log scale)")
-    # Within a decade LogLocator would crowd the axis, and over more than three a 1 and a 3 for each would.
-    near, far = max(costs) < 10 * min(costs), max(costs) > 1000 * min(costs)
-    axes.xaxis.set_major_locator(MaxNLocator(4) if near else LogLocator(subs=(1,) if far else (1, 3)))
+    # The wider the axis, the fewer numbers in a decade.
+    reach = max(costs) / min(costs)
+    subs = next((subs for most, subs in ((10, (1, 2, 5)), (1000, (1, 3))) if reach < most), (1,))
+    axes.xaxis.set_major_locator(MaxNLocator(4) if reach < 4 else LogLocator(subs=subs))
     axes.xaxis.set_minor_formatter(NullFormatter())
     _plain_numbers(axes)
 

@@ -81,7 +81,8 @@ def by_seed(
     if mark is not None:
         axes.axvline(mark, color="black", linewidth=1.2)
     axes.set_yticks(range(len(means)), list(means.index))
-    axes.set(ylim=(len(means) - 0.5, -0.5), xlabel=f"{xlabel}: a point per seed; below, mean and 95 % interval")
+    shown = "a point per seed; below, mean and 95 % confidence interval"
+    axes.set(ylim=(len(means) - 0.5, -0.5), xlabel=f"{xlabel}: {shown}")
     axes.set_title(textwrap.fill(told, 100), fontsize=9, weight="normal")
     what = f"{len(table)} points, one per seed, with their mean and its 95 % confidence interval, of {xlabel}"
     line = "" if mark is None else f" A line at {form.format(mark)}."

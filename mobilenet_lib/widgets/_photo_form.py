@@ -23,8 +23,8 @@ _HERE = Path(__file__).parent
 # The connection between a page and its kernel ends at a message of more than 10 MB, and the kernel seems dead.
 MOST_BYTES = 9_000_000
 _LIGHT = (
-    "This photo has a light ground, and the network knows objects on a dark one only. The button below the figure "
-    "swaps light and dark."
+    "The ground of this photo is lighter than its object, and the network knows only objects on a darker one. The "
+    "button below the figure swaps light and dark."
 )
 
 
@@ -57,7 +57,7 @@ class PhotoForm(anywidget.AnyWidget):
     most_bytes = traitlets.Int(MOST_BYTES).tag(sync=True)
     said = traitlets.Unicode().tag(sync=True)
     replies = traitlets.Int(0).tag(sync=True)  # how often Python has replied
-    offer = traitlets.Bool(False).tag(sync=True)  # to swap light and dark: the photo has a light ground
+    offer = traitlets.Bool(False).tag(sync=True)  # to swap light and dark: the ground is lighter
 
     def __init__(self, runtime: Callable[[np.ndarray], np.ndarray], classes: Sequence[str]) -> None:
         super().__init__()

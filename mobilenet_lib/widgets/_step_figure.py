@@ -77,11 +77,11 @@ class StepFigure:
         for index, values in enumerate(self.layer.outputs):
             line, place = divmod(index, self.maps_in_line)
             left, top = self.maps_left + place * (width + 1), line * (height + _LINE)
-            self._plane(left, top, values, f"map {index}")
+            self._plane(left, top, values, f"feature map {index}")
             if index == self.out:
                 self._frame(left + self.column, top + self.row, 1, 1, plots.PALETTE[2])
         added = f"{' + '.join(map(_factor, sums))} = " if len(sums) > 1 else ""
-        place = f"map {self.out}, row {self.row}, column {self.column}"
+        place = f"feature map {self.out}, row {self.row}, column {self.column}"
         written = f"{added}{_signed(sum(sums))} → {place}"
         self._text(self.maps_left, self.maps_bottom, written, va="top")
 

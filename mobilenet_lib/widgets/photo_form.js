@@ -14,7 +14,7 @@ function render({ model, el }) {
   const file = make("input", { type: "file", accept: "image/*" });
   const label = make("label", {}, "Your photo", file);
   const invert = make("input", { type: "checkbox" });
-  const light = make("label", {}, invert, "it has a light ground: swap light and dark");
+  const light = make("label", {}, invert, "its ground is lighter than the object: swap light and dark");
   const status = make("div", { className: "mobilenet-status" });
   const said = make("div");
   for (const element of [status, said]) element.setAttribute("role", "status"); // read aloud when it changes

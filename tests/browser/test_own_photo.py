@@ -56,9 +56,9 @@ def test_a_photo_is_classified_and_other_files_are_refused(open_lesson):
     expect(form).to_contain_text("poster.png has 9.5 MB; the way from this page to Python takes")
 
     give("my trousers on paper.png", _trouser(light=True))
-    expect(form).to_contain_text("This photo has a light ground")
+    expect(form).to_contain_text("lighter than its object")
     swap = form.get_by_role("button", name="Swap light and dark")
     swap.click()
     expect(form).to_contain_text("Trouser, says the network")
     expect(swap).to_have_count(0)
-    expect(page.get_by_label("it has a light ground")).to_be_checked()
+    expect(page.get_by_label("its ground is lighter")).to_be_checked()

@@ -643,7 +643,7 @@ def test_output_is_the_same_in_every_run(task: Exercise, said):
         ("macs_to_flops", "return Fraction(2 * macs)"),
         ("macs_to_flops", "return Decimal(2 * macs)"),
         ("half_width", "return np.float32(t * np.std(accuracies, ddof=1) / len(accuracies) ** 0.5)"),
-        ("share_lost", "return sum(sum(on) < 2 for on in itertools.product((0, 1), repeat=channels)) / 2**channels"),
+        ("fraction_lost", "return sum(sum(on) < 2 for on in itertools.product((0, 1), repeat=channels)) / 2**channels"),
         ("separable_kernel", "return (pointwise * depthwise[:, 0]).astype('float32')"),
     ],
 )
@@ -749,6 +749,18 @@ def test_wrong_answers_that_come_close_are_named(name, body, mistake):
             "import statistics\nfirst = seconds[:warm_up]\n"
             "return 1000 * statistics.median(s for s in seconds if s not in first)",
         ),
+        ("median_ms", "return 1000 * float(np.median(list(set(seconds[warm_up:]))))"),
+        ("median_ms", "s = np.array(seconds[warm_up:])\nreturn 1000 * np.median(s[s <= s.mean() + 3 * s.std()])"),
+        (
+            "front_indices",
+            "order = sorted(range(len(points)), key=lambda i: points[i][0])\nreturn [i for n, i in enumerate(order)"
+            " if all(points[j][1] < points[i][1] for j in order[max(0, n - 4):n])]",
+        ),
+        (
+            "front_indices",
+            "found, best = [], 10\nfor i in sorted(range(len(points)), key=lambda i: points[i][0]):\n"
+            "    if points[i][1] > best:\n        found, best = [*found, i], points[i][1]\nreturn found",
+        ),
     ],
 )
 def test_what_is_right_for_some_cases_only_is_refused(name, body):
@@ -782,7 +794,7 @@ def test_a_search_in_large_steps_is_said_to_be_coarse():
     assert "a search in large steps" in judged(body, "best_scale").message.text
 
 
-@pytest.mark.parametrize("least", ["0.92", "0.91", "0.88", "0.85"])
+@pytest.mark.parametrize("least", ["0.92", "0.91", "1 / 1.1", "0.89", "0.88", "0.85"])
 def test_ninety_per_cent_are_ninety(least):
     body = f"n = {NEAREST}\nreturn n + 8 if n < {least} * channels else n"
     assert judged(body, "rounded_channels").outcome == "wrong"

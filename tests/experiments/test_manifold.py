@@ -30,7 +30,7 @@ def test_fractions_are_those_of_all_patterns_counted_one_by_one(channels, dimens
 @given(st.integers(1, 60))
 def test_two_numbers_give_the_formula_of_the_lesson(channels):
     assert manifold.fraction_lost(channels) == pytest.approx((channels + 1) / 2**channels)
-    assert manifold.fraction_lost(channels) == EXERCISES["share_lost"].reference(channels)
+    assert manifold.fraction_lost(channels) == EXERCISES["fraction_lost"].reference(channels)
 
 
 @pytest.mark.parametrize(("channels", "dimensions"), [(3, 2), (5, 2), (6, 3)])

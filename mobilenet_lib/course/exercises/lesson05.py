@@ -32,7 +32,7 @@ def solved_point(matrix, activated):
     return np.linalg.pinv(matrix[active]) @ activated[active]
 
 
-def share_lost(channels):
+def fraction_lost(channels):
     """How often fewer than two of the channels are active; each is on or off with equal chance."""
     return (channels + 1) / 2**channels
 
@@ -181,7 +181,7 @@ SOLVED_POINT = Exercise(
 
 SHARE_LOST = Exercise(
     prompt="Write how often fewer than two of n channels are active, as a number between 0 and 1.",
-    reference=share_lost,
+    reference=fraction_lost,
     returns="number",
     cases=((2,), (3,), (5,), (10,)),
     random_case=lambda rng: (rng.integers(4, 14),),  # few enough to count all patterns one by one

@@ -299,7 +299,10 @@ ROUNDED_CHANNELS = Exercise(
     "where that would be below 90 %.",
     reference=rounded_channels,
     returns="whole number",
-    cases=((33.6,), (8.4,), (11.2,), (3,), (52,), (24,), (18.9,), (44,), (17.2,), (17.6,), (17.9,), (18,), (51.6,)),
+    cases=(
+        *((channels,) for channels in (33.6, 8.4, 11.2, 3, 52, 24, 18.9, 44)),
+        *((channels,) for channels in (17.2, 17.6, 17.7, 17.9, 17.99, 18, 51.6)),  # about the 90 %
+    ),
     random_case=lambda rng: (round(rng.uniform(1, 400), 2),),
     first_hint="Forget the 90 % first. How do you round to a whole number with `//`? The same works with 8: add the "
     "half, then cut off.",

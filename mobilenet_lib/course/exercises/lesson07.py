@@ -48,6 +48,8 @@ MEDIAN = Exercise(
         ([0.5, 0.030, 0.010, 0.020, 0.090, 0.015], 1),
         ([0.9, 0.004, 0.001, 0.002, 0.006, 0.003], 1),
         ([0.010, 0.900, 0.010, 0.020, 0.011], 1),
+        ([0.5, 0.010, 0.010, 0.010, 0.020, 0.030], 1),
+        ([0.9, *(0.010 + 0.001 * n for n in range(11)), 1.0], 1),
     ),
     random_case=_random_times,
     first_hint="Three steps: leave the first calls out, put the others in order, take the middle one. What is the "

@@ -184,13 +184,15 @@ DOMINATING = Exercise(
 
 FRONT_INDICES = Exercise(
     prompt="Write the Pareto front: the indices of all designs that no other dominates, from cheap to expensive. All "
-    "costs and all accuracies are different, and no accuracy is below zero.",
+    "costs and all accuracies are different, and every accuracy is above zero.",
     reference=front_indices,
     returns="shape",
     cases=(
         ([(569, 70.6), (300, 72.0), (149, 63.7), (41, 50.6)],),
         ([(3, 50.0), (1, 60.0), (2, 70.0)],),
         ([(5, 90.0), (4, 80.0), (3, 85.0), (2, 10.0), (1, 20.0)],),
+        ([(2, 5.0), (1, 0.5), (3, 4.0)],),
+        ([(1, 90.0), (2, 50.0), (3, 51.0), (4, 52.0), (5, 53.0), (6, 54.0), (7, 95.0)],),
     ),
     random_case=lambda rng: (_points(rng, rng.integers(6, 12)),),
     first_hint="You could compare every design with every other one. Or walk from the cheapest to the most expensive: "

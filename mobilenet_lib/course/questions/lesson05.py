@@ -153,7 +153,7 @@ QUESTIONS = (
         lambda: _outcome("no_shortcuts"),
         default=_OUTCOMES[1],
         choices=_OUTCOMES,
-        why="This is what the recorded runs gave on these images, seed by seed, by the effect's own 95 % interval; no "
-        "formula says it. The verdict further down asks for all effects together.",
+        why="This is what the recorded runs gave on these images, seed by seed, by the effect's own 95 % confidence "
+        "interval; no formula says it. The verdict further down asks for all effects together.",
     ),
 )

@@ -20,7 +20,7 @@ def latencies(frame: pd.DataFrame, conditions: str) -> tuple[Figure, str]:
     batches, words = list(frame.groupby("batch")), []
     fig, axes = plots.figure(1, len(batches), width=11, height=2.4, squeeze=False)
     for one, (batch, rows) in zip(axes[0], batches, strict=True):
-        unit, blank = "ms (median, 95 % interval)", [""] * len(rows)
+        unit, blank = "ms (median, 95 % confidence interval)", [""] * len(rows)
         plots.bars(one, list(rows["runtime"]), list(rows["ms"]), unit=unit, texts=blank)
         errors = (rows["ms"] - rows["low"], rows["high"] - rows["ms"])
         one.errorbar(rows["ms"], range(len(rows)), xerr=errors, color="black", linestyle="", marker="", capsize=4)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 SIZE = 32  # pixels, the side of what the network takes
 MOST_BYTES = 100_000_000  # of a file
-LIGHT = 127  # of 255: a lighter ground is a light one
 _WHOLE = 256  # pixels of a photo's longer side in which the object is looked for
 _LEAST_CONTRAST = 16  # of 255, between the lightest pixel and the darkest: below it there is nothing to see
 
@@ -66,7 +65,8 @@ def prepare(
     Args:
         source: a path, or the bytes of a file.
         name: what to call it in an error, where `source` is bytes.
-        invert: for a photo with a light ground (see `light_ground`), because the training images have a dark one.
+        invert: for a photo whose ground is lighter than its object (see `light_ground`); that of the training images is
+            darker.
         cut: False leaves the object where it is, and shrinks the whole photo.
 
     Raises FileNotFoundError without the file, ImageError for what is no image, is damaged, has too many pixels, or
@@ -80,8 +80,8 @@ def prepare(
 
 
 def light_ground(source: str | Path | bytes, name: str = "the image") -> bool:
-    """Whether the edge of a photo is rather light than dark: then `prepare` needs `invert=True`. Raises as it does."""
-    return bool(_ground(_grey(source, name)) > LIGHT)
+    """Whether a photo's ground is lighter than its object: then `prepare` needs `invert=True`. Raises as it does."""
+    return _contrast(_grey(source, name)) < 0
 
 
 def _grey(source: str | Path | bytes, name: str) -> np.ndarray:
@@ -111,18 +111,26 @@ def _ground(grey: np.ndarray) -> float:
     return float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
 
 
-def _object(grey: np.ndarray, cut_out: bool) -> np.ndarray:
-    """The object of a photo in the middle of a square that it fills, uint8 [side, side], a dark ground made black.
+def _outline(grey: np.ndarray) -> np.ndarray:
+    """Where the object is, [h, w]: what differs from the ground by more than a quarter of what differs most."""
+    off = np.abs(grey - _ground(grey))
+    return off > off.max() / 4
 
-    Object is what differs from the ground by more than a quarter of what differs most. Specks are cut off: each side
-    of its box leaves a 200th of it outside.
+
+def _contrast(grey: np.ndarray) -> float:
+    """How much lighter than its ground the object of a photo is, on average, of 255; below 0 it is darker."""
+    return float(grey[_outline(grey)].mean() - _ground(grey))
+
+
+def _object(grey: np.ndarray, cut_out: bool) -> np.ndarray:
+    """The object of a photo in the middle of a square that it fills, uint8 [side, side], a darker ground made black.
+
+    Specks are cut off: each side of the object's box leaves a 200th of it outside.
     """
-    ground = _ground(grey)
-    off = np.abs(grey - ground)
-    inside = (off > off.max() / 4) | (not cut_out)
+    ground, inside = _ground(grey), _outline(grey) | (not cut_out)
     ends = (np.percentile(found, (0.5, 99.5)).astype(int) for found in np.nonzero(inside))
     cut = grey[tuple(slice(first, last + 1) for first, last in ends)].astype(float)
-    if ground <= LIGHT:  # as in training, from black to white
+    if _contrast(grey) > 0:  # as in training, from black to white
         cut = np.clip(cut - ground, 0, None)
         cut, ground = cut * (255 / max(cut.max(), 1)), 0
     space = max(cut.shape) - np.array(cut.shape)

@@ -151,7 +151,7 @@ def latencies(rounds: Rounds) -> pd.DataFrame:
 
 
 def speed_up(rounds: Rounds) -> pd.DataFrame:
-    """How many times faster than the dynamic graph, a row per other runtime and batch, with the 95 % interval.
+    """How many times faster than the dynamic graph, a row per other runtime and batch, with 95 % confidence interval.
 
     Columns: times (of the medians), low, high. The runtimes are measured in turns, so in pairs.
     """

@@ -11,6 +11,7 @@ Introduced in lesson 07.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
@@ -219,14 +220,14 @@ def ratio(first: tuple[str, str], second: tuple[str, str], threads: int | None =
     return _named(statistics.ratio_of_medians(rounds(*first, threads), rounds(*second, threads)))
 
 
-def gains_of_threads() -> pd.DataFrame:
+def gains_of_threads(networks: Sequence[str] = WITH_ONE_THREAD, runtimes: Sequence[str] = RUNTIMES) -> pd.DataFrame:
     """How many times as fast all threads are as one: a row per network and runtime, columns as `ratio`.
 
-    Both were measured in the same rounds.
+    runtimes: as `rounds` takes them. Both were measured in the same rounds.
     """
     import pandas as pd
 
-    pairs = [(network, runtime) for network in WITH_ONE_THREAD for runtime in RUNTIMES]
+    pairs = [(network, runtime) for network in networks for runtime in runtimes]
     found = [statistics.ratio_of_medians(rounds(*pair, threads=1), rounds(*pair)) for pair in pairs]
     names = [f"{TITLES[network]}, {runtime}" for network, runtime in pairs]
     return pd.DataFrame([_named(one) for one in found], index=names)

@@ -115,8 +115,9 @@ def measure_limits(seconds: float = 1.0) -> Limits:
 def draw(limits: Limits, layers: pd.DataFrame, title: str) -> Figure:
     """The roof of a machine with layers below it, on two logarithmic axes.
 
-    layers: columns kind and runtime (marker and colour), size (of the feature map, written beside the point), intensity
-    (MACs per byte) and gmacs_per_second, as `layer_speed.measure_layers` gives them.
+    layers: columns kind and runtime (marker and colour), size (of the feature map, written below the layer's points, or
+    beside those of a kind whose sizes lie above each other), intensity (MACs per byte) and gmacs_per_second, as
+    `layer_speed.measure_layers` gives them.
     """
     import numpy as np
 
@@ -134,13 +135,17 @@ def draw(limits: Limits, layers: pd.DataFrame, title: str) -> Figure:
             look = {"color": plots.PALETTE[place % len(plots.PALETTE)], "linestyle": ""}
             look["marker"] = plots.MARKERS[kinds.index(kind) % len(plots.MARKERS)]
             axes.plot(members["intensity"], members["gmacs_per_second"], label=f"{KINDS[kind]}, {runtime}", **look)
-    for layer in layers.itertuples():
-        where = (layer.intensity, layer.gmacs_per_second)
-        # Every other size to the left: depthwise layers of different sizes may lie on one point.
-        shift, side = ((6, -4), "left") if sizes.index(layer.size) % 2 == 0 else ((-6, -4), "right")
-        axes.annotate(f"{layer.size}", where, shift, textcoords="offset points", fontsize=8, ha=side)
+    for _, members in layers.groupby("kind"):
+        above = members["size"].nunique() > 1 and members["intensity"].max() < 1.2 * members["intensity"].min()
+        lowest = members if above else members.loc[members.groupby("size")["gmacs_per_second"].idxmin()]
+        for layer in lowest.itertuples():
+            # Every other size to the left: layers above each other may lie on one point.
+            side = ((6, -4), "left") if sizes.index(layer.size) % 2 == 0 else ((-6, -4), "right")
+            shift, align = side if above else ((0, -14), "center")
+            where = (layer.intensity, layer.gmacs_per_second)
+            axes.annotate(f"{layer.size}", where, shift, textcoords="offset points", fontsize=8, ha=align)
     axes.set(xscale="log", yscale="log", xlabel="MACs per byte (log scale)", ylabel="G MACs/s (log scale)")
     axes.set_title(title, fontsize=8, weight="normal")
-    look = {"title": "beside: size of the feature map", "title_fontsize": 8, "alignment": "left"}
+    look = {"title": "number: size of the feature map", "title_fontsize": 8, "alignment": "left"}
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), **look)
     return fig

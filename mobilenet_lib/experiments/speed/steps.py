@@ -85,7 +85,7 @@ def draw(tables: Mapping[str, pd.DataFrame], title: str) -> tuple[Figure, str]:
         axes.invert_yaxis()
     fig.suptitle(title, fontsize=8)
     told = (
-        f"{network}: {'; '.join(_told(name, row) for name, row in frame.iterrows())}"
+        f"{network}: {'; '.join(_told(name, row) for name, row in frame.drop(index=ALL).iterrows())}"
         for network, frame in tables.items()
     )
     return fig, f"Bars of milliseconds for one image after each step. {'. '.join(told)}. {title}."

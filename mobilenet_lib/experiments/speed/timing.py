@@ -63,8 +63,8 @@ class Timing:
         return 1000 * self.batch_size / self.median
 
     def row(self) -> dict[str, float | int]:
-        """One row of a table: batch_size, ms (median), low and high (its 95 % interval), calls, images_per_second,
-        threads. ValueError for fewer than three calls, which have no interval.
+        """One row of a table: batch_size, ms (median), low and high (its 95 % confidence interval), calls,
+        images_per_second, threads. ValueError for fewer than three calls, which have no interval.
         """
         found = {name: value for name, value in spread(self.rounds).items() if name in ("ms", "low", "high", "calls")}
         found |= {"images_per_second": self.images_per_second, "threads": self.threads}
