@@ -167,7 +167,8 @@ PROBABILITIES = Exercise(
         "infinity divided by infinity is not a number. Softmax does not change when all scores of a row sink by the "
         "same amount: use that.",
         "mean_subtracted": "What you took away from a row (its mean, or nothing) may lie so far below the largest "
-        "score that its power is more than a floating-point number can hold. Which number keeps every power at 1 or below?",
+        "score that its power is more than a floating-point number can hold. Which number keeps every power at 1 or "
+        "below?",
         "largest_of_all": "You took the largest of all scores away. A row that lies far below it becomes 0 divided by "
         "0: each row needs a number of its own.",
         "fractions_of_the_scores": "You divided the scores by their sum. Scores may be negative, and then so are your "
