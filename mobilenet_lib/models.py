@@ -13,7 +13,7 @@ import math
 from typing import Any
 
 from mobilenet_lib import architectures, baselines
-from mobilenet_lib._support.arguments import whole_number
+from mobilenet_lib._support.arguments import one_of, whole_number
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.architectures import Block, Table
 from mobilenet_lib.layers import ConvBNReLU, DepthwiseSeparable, FullyConnected, InvertedResidual, ResidualBottleneck
@@ -213,8 +213,7 @@ def build(
     """
     whole_number("num_classes", num_classes)
     whole_number("resolution", resolution)
-    if name not in NAMES:
-        raise ValueError(f"name must be one of {', '.join(NAMES)}, not {name!r}")
+    one_of("name", name, NAMES)
     numbers = {"resolution": resolution, "num_classes": num_classes}
     if "stem_stride" in inspect.signature(NETWORKS[name]).parameters:
         numbers["stem_stride"] = stem_stride or (1 if resolution <= 64 else 2)

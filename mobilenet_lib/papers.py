@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module, resources
-from importlib.util import find_spec
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from mobilenet_lib import cost
+from mobilenet_lib import baselines, cost
+from mobilenet_lib._support.arguments import one_of
 from mobilenet_lib.architectures import Table
 
 if sys.version_info >= (3, 11):
@@ -95,8 +94,8 @@ def figures(paper: str | None = None, table: str | int | None = None) -> tuple[F
     Raises ValueError for a paper or a table that is not there.
     """
     data = _read()
-    if paper is not None and paper not in data:
-        raise ValueError(f"paper must be one of {', '.join(data)}, not {paper!r}")
+    if paper is not None:
+        one_of("paper", paper, data)
     found = tuple(
         Figure(source=content["source"], **entry)
         for name, content in data.items()
@@ -152,7 +151,7 @@ def _compute(
     if layer is not None:
         price = getattr(cost, layer)(**arguments)
         return price.output_shape[1] if quantity == "output_height" else getattr(price, quantity)
-    table = _network(network)(**arguments)
+    table = baselines.TABLES[network](**arguments)
     if quantity == "stride":
         return next(row.stride for row in table.rows if row.name == layer_name)
     if quantity == "blocks":
@@ -162,12 +161,6 @@ def _compute(
     if kind is not None:
         return table.by_kind().loc[kind, quantity]
     return getattr(table, quantity)
-
-
-def _network(name: str) -> Callable[..., Table]:
-    """The function that gives this network's table, of `architectures` or `baselines`."""
-    homes = [f"mobilenet_lib.{home}" for home in ("architectures", "baselines") if find_spec(f"mobilenet_lib.{home}")]
-    return next(getattr(import_module(home), name) for home in homes if hasattr(import_module(home), name))
 
 
 def _largest_map_kb(table: Table, size: int | None) -> float:

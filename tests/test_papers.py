@@ -1,11 +1,8 @@
 """Every published figure against our cost tables, and that the notes about misprints are still true."""
 
-import sys
-import types
-
 import pytest
 
-from mobilenet_lib import architectures, papers
+from mobilenet_lib import papers
 
 COMPUTED = [figure for figure in papers.figures() if figure.computed is not None]
 
@@ -72,15 +69,6 @@ def test_unknown_papers_and_tables_are_refused():
         papers.figures("v3")
     with pytest.raises(ValueError, match="no figures of table 77"):
         papers.figures("v1", 77)
-
-
-def test_a_network_is_found_where_it_is_defined(monkeypatch):
-    """Those of the papers in `architectures`, the article's others in `baselines`."""
-    baselines = types.ModuleType("mobilenet_lib.baselines")
-    baselines.another = lambda: architectures.mobilenet_v2()
-    monkeypatch.setitem(sys.modules, "mobilenet_lib.baselines", baselines)
-    monkeypatch.setattr(papers, "find_spec", lambda name: True)
-    assert papers._compute("macs", network="another") == papers._compute("macs", network="mobilenet_v2") == 300_774_272
 
 
 def test_a_stride_is_that_of_the_layer_named():

@@ -180,14 +180,9 @@ def checksum(*sets: ImageSet) -> str:
 
 
 def augment(
-    images: np.ndarray,
-    generator: np.random.Generator,
-    *,
-    max_shift: int = MAX_SHIFT,
-    flip: bool = True,
-    part: slice = slice(None),
+    images: np.ndarray, generator: np.random.Generator, *, max_shift: int = MAX_SHIFT, part: slice = slice(None)
 ) -> np.ndarray:
-    """Each image moved by up to `max_shift` pixels either way, and half of them mirrored if `flip`.
+    """Each image moved by up to `max_shift` pixels either way, and half of them mirrored.
 
     The usual augmentation for CIFAR-10 (He et al., arXiv 1512.03385, section 4.2).
 
@@ -201,13 +196,12 @@ def augment(
     """
     count, _, height, width = images.shape
     down, right = generator.integers(0, 2 * max_shift + 1, size=(2, count))[:, part]
-    mirrored = (generator.random(count) < 0.5)[part] if flip else None
+    mirrored = (generator.random(count) < 0.5)[part]
     edge = (max_shift, max_shift)
     padded = np.pad(images[part], ((0, 0), (0, 0), edge, edge))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
     moved = windows[np.arange(len(down)), :, down, right]  # [N, 3, H, W]
-    if flip:
-        moved[mirrored] = moved[mirrored, :, :, ::-1]
+    moved[mirrored] = moved[mirrored, :, :, ::-1]
     return moved
 
 

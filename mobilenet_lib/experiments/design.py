@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mobilenet_lib import architectures, baselines, runs, statistics
-from mobilenet_lib._support.arguments import whole_number
+from mobilenet_lib._support.arguments import one_of, whole_number
 from mobilenet_lib.architectures import V1_SEPARABLE, V2_BOTTLENECKS, Table
 
 if TYPE_CHECKING:
@@ -337,8 +337,7 @@ def _tested(run: Run) -> float:
 
 def front(frame: pd.DataFrame, cost: str = "macs") -> list[str]:
     """The designs of a frame of `trained` that no other beats in accuracy and this cost, from the cheapest on."""
-    if cost not in COSTS:
-        raise ValueError(f"cost must be one of {', '.join(COSTS)}, not {cost!r}")
+    one_of("cost", cost, COSTS)
     return list(frame.index[pareto_front(list(zip(frame[cost], frame["accuracy"], strict=True)))])
 
 

@@ -55,13 +55,8 @@ def best_scale(original: np.ndarray, recovered: np.ndarray) -> float:
     return float((original * recovered).sum()) / size
 
 
-def fraction_zeroed(channels: int) -> float:
-    """How often all channels of a point are set to zero: 2⁻ⁿ."""
-    return 0.5 ** whole_number("channels", channels)
-
-
 def fraction_lost(channels: int, dimensions: int = 2) -> float:
-    """How often fewer channels stay active than the point has numbers: (n + 1) / 2ⁿ for two of them.
+    """How often fewer channels stay active than the point has numbers: (n + 1) / 2ⁿ for two of them, 2⁻ⁿ for one.
 
     Each active channel is one equation for the point's numbers; as many are needed, and enough. Source: V2 paper,
     appendix A, Lemma 2 and Theorem 1, whose N(m, n) / 2ᵐ is what is left.

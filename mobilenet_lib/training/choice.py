@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import json
@@ -17,7 +18,8 @@ import numpy as np
 
 from mobilenet_lib import architectures, baselines, layers, models
 from mobilenet_lib._support import environment, files
-from mobilenet_lib._support.files import atomic_write
+from mobilenet_lib._support.arguments import one_of
+from mobilenet_lib._support.files import write_json
 from mobilenet_lib._support.modes import eval_mode
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.training import comparison, dynamic, probe, static
@@ -49,8 +51,7 @@ def choose(
     the two give the same outputs in evaluation. Gradients of the model itself are not compared: they come from the same
     operations as in (2), at other sizes. ValueError for another name.
     """
-    if wanted not in STEPS:
-        raise ValueError(f"step must be one of {', '.join(STEPS)}, not {wanted!r}")
+    one_of("step", wanted, STEPS)
     short = steps < SHORT_RUN or not hasattr(model, "table")
     if wanted == "dynamic" or (wanted == "auto" and short):
         return DynamicStep(model, optimizer)
@@ -159,11 +160,8 @@ def _remembered() -> dict[str, str | None] | None:
 
 
 def _remember(outcome: dict[str, str | None]) -> None:
-    try:
-        with atomic_write(_cache_file()) as file:
-            file.write(json.dumps(outcome).encode())
-    except (OSError, RuntimeError):
-        pass  # then the next run tries again
+    with contextlib.suppress(OSError, RuntimeError):  # then the next run tries again
+        write_json(_cache_file(), outcome)
 
 
 def _say(text: str) -> None:

@@ -24,7 +24,7 @@ def test_fractions_are_those_of_all_patterns_counted_one_by_one(channels, dimens
     patterns = list(itertools.product((0, 1), repeat=channels))
     lost = sum(sum(pattern) < dimensions for pattern in patterns)
     assert manifold.fraction_lost(channels, dimensions) == lost / len(patterns)
-    assert manifold.fraction_zeroed(channels) == 1 / len(patterns)
+    assert manifold.fraction_lost(channels, 1) == 1 / len(patterns)
 
 
 @given(st.integers(1, 60))
@@ -42,7 +42,7 @@ def test_fractions_are_those_of_random_matrices(channels, dimensions):
     active = (rng.normal(size=(trials, channels, dimensions)) @ point > 0).sum(axis=1)
     for fraction, expected in (
         ((active < dimensions).mean(), manifold.fraction_lost(channels, dimensions)),
-        ((active == 0).mean(), manifold.fraction_zeroed(channels)),
+        ((active == 0).mean(), manifold.fraction_lost(channels, 1)),
     ):
         assert abs(fraction - expected) < 5 * (expected * (1 - expected) / trials) ** 0.5
 
@@ -114,7 +114,7 @@ def test_channels_must_be_a_whole_number(channels):
     with pytest.raises(ValueError, match="channels must be a whole number"):
         manifold.fraction_lost(channels)
     with pytest.raises(ValueError, match="channels must be a whole number"):
-        manifold.fraction_zeroed(channels)
+        manifold.fraction_lost(channels, 1)
 
 
 @given(st.integers(1, 8), st.integers(0, 10))

@@ -75,7 +75,7 @@ QUESTIONS = (
     Question(
         "05.all_zero",
         "A point is turned into 5 channels by random weights. How often does ReLU set all five to zero?",
-        lambda: 100 * manifold.fraction_zeroed(5),
+        lambda: 100 * manifold.fraction_lost(5, 1),
         default=20,
         unit="%",
         clues=(r"\(n ?\+ ?1\) ?/ ?2",),

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
 import time
 from dataclasses import replace
 from importlib.util import find_spec
@@ -62,8 +61,7 @@ def main() -> None:
 def _time_calls(card: str) -> None:
     from mobilenet_lib.experiments.on_card import calls
 
-    with files.atomic_write(plans.CALLS) as file:
-        file.write((json.dumps(calls.measure(card=card), indent=1) + "\n").encode())
+    files.write_json(plans.CALLS, calls.measure(card=card))
 
 
 def _train(pattern: str, end: float, arguments: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 
 from mobilenet_lib import baselines
 from mobilenet_lib._support import environment, files
+from mobilenet_lib._support.arguments import one_of
 from mobilenet_lib.experiments import design
 from mobilenet_lib.experiments.recorded import recipe
 from mobilenet_lib.runs import Run
@@ -141,9 +142,7 @@ def record(run_name: str, archive: str | None = None, label: str | None = None) 
     archive: the CIFAR-10 archive, by default as `data.load` finds it. label: what to call the data where the archive is
     not the official one. ValueError for an unknown run, and what `plans.carry_out` raises.
     """
-    if run_name not in RUNS:
-        raise ValueError(f"run_name must be one of {', '.join(RUNS)}, not {run_name!r}")
-    plan = RUNS[run_name]
+    plan = RUNS[one_of("run_name", run_name, RUNS)]
     if plan.data == "cifar10":
         plan = replace(plan, path=archive, label=label)
     return carry_out(plan, files.RECORDED / run_name, Path("runs") / f"{run_name}.npz")

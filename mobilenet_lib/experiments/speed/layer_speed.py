@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mobilenet_lib import cost
-from mobilenet_lib._support.arguments import whole_number
+from mobilenet_lib._support.arguments import one_of, whole_number
 from mobilenet_lib._support.modes import eval_mode
 from mobilenet_lib._support.paddle import paddle
 from mobilenet_lib.architectures import Row
@@ -77,8 +77,7 @@ def chain(kind: str, channels: int, copies: int = COPIES) -> nn.Sequential:
 
     kind: "conv" (3×3), "pointwise" (1×1) or "depthwise" (3×3). Raises ValueError for another kind.
     """
-    if kind not in CHAINED:
-        raise ValueError(f"kind must be one of {', '.join(CHAINED)}, not {kind!r}")
+    one_of("kind", kind, CHAINED)
     whole_number("channels", channels)
     whole_number("copies", copies)
     row = row_of(kind, channels, 1)

@@ -215,11 +215,7 @@ def take_threads() -> None:
 
 
 def peak_memory(
-    model: paddle.nn.Layer,
-    image_shape: tuple[int, int, int] = (3, 224, 224),
-    *,
-    batch_size: int = 1,
-    train: bool = False,
+    model: paddle.nn.Layer, image_shape: tuple[int, int, int] = (3, 224, 224), *, train: bool = False
 ) -> int:
     """Bytes: the most that Paddle's tensors took during one call, beyond the weights and the input.
 
@@ -228,7 +224,7 @@ def peak_memory(
     gradients would need; nobody undoes its changes of batch-norm statistics and of the random generator, so give it a
     network that is not needed any more. Raises ValueError as `latency` does.
     """
-    images = random_images(image_shape, batch_size)
+    images = random_images(image_shape, 1)
     check_one_input(model)
     if train:
         model.train()
