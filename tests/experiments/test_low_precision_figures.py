@@ -20,16 +20,6 @@ def test_rounded_images_name_bits_levels_and_error():
     assert "1 bit 28." in alt, "a ramp on two levels is off by a quarter of the range at most, 1/√12 on average"
 
 
-def test_lines_say_where_they_begin_end_and_run():
-    fig, alt = figures.lines(
-        [8, 4, 2], {"up": [1, 5, 3]}, x_label="bits", y_label="error", title="A test", log=True, bound=6, falling=True
-    )
-    assert "up: 1 at 8, 3 at 2, between 1 and 5" in alt
-    assert "logarithmic" in alt
-    assert "6" in alt
-    assert fig.axes[0].xaxis_inverted()
-
-
 def test_the_sweep_and_the_differences_tell_the_recorded_numbers():
     _, alt = figures.sweep()
     four = np.mean(rounding_sweep.percent("relu", "0 to 24", 4))

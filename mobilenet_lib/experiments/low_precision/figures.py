@@ -75,41 +75,6 @@ def _error(rounded_values: np.ndarray, values: np.ndarray) -> float:
     return float(np.sqrt(np.mean((rounded_values - values) ** 2)))
 
 
-def lines(
-    x: Sequence[float],
-    series: Mapping[str, Sequence[float]],
-    *,
-    x_label: str,
-    y_label: str,
-    title: str,
-    log: bool = False,
-    bound: float | None = None,
-    falling: bool = False,
-) -> tuple[Figure, str]:
-    """A line per series over `x`. log: of the y axis. bound: a horizontal line. falling: large x on the left."""
-    fig, axes = plots.figure(width=8.5, height=3)
-    for index, (name, values) in enumerate(series.items()):
-        axes.plot(x, values, label=name, markevery=max(1, len(x) // 30), **_look(index))
-    if bound is not None:
-        axes.axhline(bound, color="black", linewidth=1)
-    axes.set(xlabel=x_label, ylabel=y_label, yscale="log" if log else "linear")
-    axes.set_title(title, fontsize=11)
-    if falling:
-        axes.set_xticks(x)
-        axes.invert_xaxis()
-    axes.legend()
-    told = "; ".join(f"{name}: {_course(x, values)}" for name, values in series.items())
-    scale = ", on a logarithmic axis," if log else ""
-    line = "" if bound is None else f" A black line lies at {bound:g}."
-    return fig, f"{title}. Lines of {y_label}{scale} against {x_label}. {told}.{line}"
-
-
-def _course(x: Sequence[float], values: Sequence[float]) -> str:
-    """Where a line begins and ends, and between which numbers it runs."""
-    ends = f"{values[0]:.3g} at {x[0]:.3g}, {values[-1]:.3g} at {x[-1]:.3g}"
-    return f"{ends}, between {min(values):.3g} and {max(values):.3g}"
-
-
 def sweep() -> tuple[Figure, str]:
     """The recorded accuracy over the bits of the activations: a line per range with the spread of the seeds."""
     fig, both = plots.figure(1, 2, width=9.5, height=3.4, sharey=True)
