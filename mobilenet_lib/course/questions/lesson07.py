@@ -97,7 +97,7 @@ QUESTIONS = (
         _largest_step,
         default="no Python",
         choices=tuple(_STEPS.values()),
-        why="The table below has the factor of each step, and its interval.",
+        why="The recorded table below has the factor of each step, and its interval.",
     ),
     Question(
         "07.card_waiting",

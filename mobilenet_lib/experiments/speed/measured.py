@@ -237,19 +237,19 @@ def _named(found: tuple[float, float, float]) -> dict[str, float]:
     return dict(zip(("ratio", "low", "high"), found, strict=True))
 
 
-def conditions(threads: str = "") -> str:
+def conditions(threads: str = "", of: str = "") -> str:
     """How it was measured, in one line for a figure; other programs are named where they took part of the machine.
 
-    threads: what to say of them; nothing stands for all.
+    threads: what to say of them; nothing stands for all. of: what was timed, where it is no whole network.
     """
     found = record()
     versions, machine, settings = found["versions"], found["machine"], found["settings"]
-    height, width = settings["image_shape"][1:]
+    of = of or "{}×{}, batch 1, {}".format(*settings["image_shape"][1:], settings["mode"])
     busy = max(row["others"] for row in found["timings"])
     threads = threads or f"{machine['cores']} threads"
     return (
         f"recorded {found['started'][:10]} · {machine['processor']}, {threads}"
-        f" · {height}×{width}, batch 1, {settings['mode']}"
+        f" · {of}"
         f" · Paddle {versions['paddlepaddle']}, ONNX Runtime {versions['onnxruntime']}"
         + (f" · other programs used {busy:.1f} cores" if busy > IDLE else "")
     )
