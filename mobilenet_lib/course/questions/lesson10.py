@@ -95,6 +95,6 @@ QUESTIONS = (
         _broken_by_folding,
         default=1,
         unit="networks of six",
-        why="The other three lose 0.15 points at most. What sets them apart is looked for below.",
+        why="The other three lose nothing. What sets them apart is looked for below.",
     ),
 )

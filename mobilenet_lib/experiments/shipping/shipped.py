@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Runtime = Callable[[np.ndarray], np.ndarray]  # float32 [N, 3, h, w] to scores [N, classes]
-Rounds = Mapping[tuple[str, int], Sequence[float]]  # milliseconds of each call, by runtime and images in a batch
+# Milliseconds of each call, [calls] or in blocks [blocks, calls], by runtime and images in a batch.
+Rounds = Mapping[tuple[str, int], Sequence[Any] | np.ndarray]
 
 NETWORK = "fashion_v1_relu_seed0"
 IMAGE_SHAPE = (3, 32, 32)
@@ -138,8 +139,8 @@ def record() -> dict[str, Any]:
 
 
 def recorded_rounds() -> Rounds:
-    """The recorded milliseconds of a whole batch, call by call."""
-    return {(row["runtime"], row["batch"]): row["rounds"] for row in record()["latency"]}
+    """The recorded milliseconds of a whole batch, in blocks of five calls, which share what the machine did."""
+    return {(row["runtime"], row["batch"]): np.reshape(row["rounds"], (-1, 5)) for row in record()["latency"]}
 
 
 def latencies(rounds: Rounds) -> pd.DataFrame:
