@@ -28,7 +28,8 @@ class StepFigure:
         self.maps_left = self.products_left + 2.8 * kernel_width + 1
         self.maps_in_line = min(maps, 2 if maps <= 6 else 4)
         self.maps_bottom = -(-maps // self.maps_in_line) * (map_height + _LINE)
-        self.right = self.maps_left + max(self.maps_in_line * (map_width + 1), 10)
+        self.map_step = max(map_width + 1, 4)  # from one to the next: its title is as wide as four numbers
+        self.right = self.maps_left + max(self.maps_in_line * self.map_step, 10)
         self.bottom = max(len(self._channels()) * (max(height, kernel_height + 2) + _LINE), self.maps_bottom + 1.5)
         self.font_size = min(10, 0.46 * _POINTS * _DRAWING_WIDTH / self.right)
 
@@ -73,10 +74,10 @@ class StepFigure:
 
     def _draw_maps(self, sums: list[int]) -> None:
         """The output feature maps with all their numbers, the present one framed, and how it is made."""
-        _, height, width = self.layer.cost.output_shape
+        height = self.layer.cost.output_shape[1]
         for index, values in enumerate(self.layer.outputs):
             line, place = divmod(index, self.maps_in_line)
-            left, top = self.maps_left + place * (width + 1), line * (height + _LINE)
+            left, top = self.maps_left + place * self.map_step, line * (height + _LINE)
             self._plane(left, top, values, f"feature map {index}")
             if index == self.out:
                 self._frame(left + self.column, top + self.row, 1, 1, plots.PALETTE[2])

@@ -181,7 +181,7 @@ function stage(layer, planes, outputs, first) {
     rows.map((row) => [make("div", {}, row.name, row.input.el), make("div", {}, row.kernel.el, row.products)]).flat());
   const mapsBox = make("div", { class: "mnx-scroll mnx-maps" },
     make("h4", {}, layer.outChannels === 1 ? "Output feature map" : "Output feature maps"),
-    make("div", {}, maps.map((map, out) => make("div", {}, make("h4", {}, `map ${out}`), map.el))),
+    make("div", {}, maps.map((map, out) => make("div", {}, make("h4", {}, `feature map ${out}`), map.el))),
     result);
 
   function show({ out, row, column, step }) {

@@ -179,7 +179,7 @@ SOLVED_POINT = Exercise(
     points=20,
 )
 
-SHARE_LOST = Exercise(
+FRACTION_LOST = Exercise(
     prompt="Write how often fewer than two of n channels are active, as a number between 0 and 1.",
     reference=fraction_lost,
     returns="number",
@@ -428,4 +428,4 @@ INVERTED_RESIDUAL = Building(
     points=20,
 )
 
-EXERCISES = (SOLVED_POINT, SHARE_LOST, BEST_SCALE, PEAK_MEMORY, LINEAR_BOTTLENECK, INVERTED_RESIDUAL)
+EXERCISES = (SOLVED_POINT, FRACTION_LOST, BEST_SCALE, PEAK_MEMORY, LINEAR_BOTTLENECK, INVERTED_RESIDUAL)
