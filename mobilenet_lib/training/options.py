@@ -34,6 +34,7 @@ ANEW = "options=training.Options(resume=False)"  # what an advice says; the comm
 ORDINARY = {"max_shift": data.MAX_SHIFT, "processes": 1, "until": None}
 
 TRAINING_IMAGES_TESTED = 5000  # of a planned run: shown to the finished network again, as it is shown the test images
+DRAWN_BY_DEFAULT = {"depthwise filters": "drawn as Paddle does by default"}  # a setting of a plan with `default_init`
 
 # Far above what any network learns from, and where a step still gives finite numbers now and then.
 _LARGEST_RATE = 1000

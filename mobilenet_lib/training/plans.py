@@ -17,7 +17,7 @@ from mobilenet_lib.runs import Run
 from mobilenet_lib.training import parallel
 from mobilenet_lib.training.evaluation import evaluate
 from mobilenet_lib.training.fitting import fit, seed_everything
-from mobilenet_lib.training.options import TRAINING_IMAGES_TESTED, Options
+from mobilenet_lib.training.options import DRAWN_BY_DEFAULT, TRAINING_IMAGES_TESTED, Options
 
 _OF_FIT = ("epochs", "seed", "batch_size", "learning_rate", "step", "options")  # what a plan hands on
 
@@ -83,7 +83,7 @@ def _carried_out(plan: Plan, output: Path, checkpoint: str | Path) -> Run:
     run = fit(model, train, validation=test, checkpoint=checkpoint if plan.keep_checkpoint else None, **arguments)
     run.settings["network"] = network
     if plan.default_init:
-        run.settings["depthwise filters"] = "drawn as Paddle does by default"
+        run.settings |= DRAWN_BY_DEFAULT
     if not plan.timed:
         for epoch in run.epochs:
             epoch |= {"seconds": None, "images_per_second": None}

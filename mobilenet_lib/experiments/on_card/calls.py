@@ -29,9 +29,8 @@ def measure(rounds: int = 8, calls: int = 10, card: str = "cuda") -> dict[str, A
     `ms` maps each network to each way of measuring, to milliseconds [rounds, calls]. The ways: "not waiting" (train
     mode, the clock read as the call returns; the queue is empty before), "waiting" (the same until the card is done),
     "eval" (eval mode, no gradients, waiting) and "graph" (the kernels of the eval call, queued by one command: a CUDA
-    graph, waiting). `kernels` counts what a call in train mode queues, `macs` are the table's. In float32, convolutions
-    as PyTorch computes them by default: by products in TF32. (The record that ships was made before every second round
-    went backwards: a few per cent between its ways may be their place.)
+    graph, waiting). `kernels` counts what a call queues in either mode, `macs` are the table's. In float32, convolutions
+    as PyTorch computes them by default: by products in TF32.
     """
     device = torch.device(card)
     torch.manual_seed(0)
@@ -48,7 +47,10 @@ def measure(rounds: int = 8, calls: int = 10, card: str = "cuda") -> dict[str, A
                 ms[name][way].append(found)
     return {
         "ms": ms,
-        "kernels": {name: _kernels(model.train(), image) for name, model in models.items()},
+        "kernels": {
+            name: {"train": _kernels(model.train(), image), "eval": _kernels(model.eval(), image)}
+            for name, model in models.items()
+        },
         "macs": {name: table.macs for name, table in tables.items()},
         "resolution": RESOLUTION,
         "machine": environment.machine()
@@ -89,9 +91,10 @@ def _timed(call: Callable[[], object], device: torch.device, waiting: bool) -> f
 
 
 def _kernels(model: nn.Module, image: torch.Tensor) -> int:
-    """How many kernels one call queues; on no card, how many operations it runs."""
+    """How many kernels one call queues in the model's mode; on no card, how many operations it runs."""
     activity, kind = torch.profiler.ProfilerActivity, torch.autograd.DeviceType
-    with torch.profiler.profile(activities=[activity.CUDA if image.is_cuda else activity.CPU]) as profile:
+    activities = [activity.CUDA if image.is_cuda else activity.CPU]
+    with torch.set_grad_enabled(model.training), torch.profiler.profile(activities=activities) as profile:
         model(image)
         wait(image.device)
     wanted = kind.CUDA if image.is_cuda else kind.CPU

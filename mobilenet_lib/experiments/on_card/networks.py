@@ -7,6 +7,7 @@ connected layers, biases of 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -17,12 +18,17 @@ from mobilenet_lib.architectures import Block, Table
 _ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6}
 
 
-def build(table: Table) -> nn.Sequential:
-    """The network of a table, with first weights from PyTorch's generator; input [N, 3, resolution, resolution]."""
+def build(table: Table, default_init: bool = False) -> nn.Sequential:
+    """The network of a table, with first weights from PyTorch's generator; input [N, 3, resolution, resolution].
+
+    default_init: depthwise filters as Paddle draws them by default, see `training.plans`.
+    """
     model = nn.Sequential(*[_layer_of(block) for block in table.blocks])
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if default_init and module.groups > 1:
+                module.weight.data /= math.sqrt(module.groups)
         elif isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
         if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:

@@ -38,13 +38,17 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run on all of CIFAR-10. network: a name of `baselines.TABLES` and the other arguments of its table."""
+    """A run on all of CIFAR-10.
+
+    network: a name of `baselines.TABLES` and the other arguments of its table. default_init: see `training.plans`.
+    """
 
     title: str
     network: dict[str, Any]
     resolution: int
     recipe: Recipe
     seed: int
+    default_init: bool = False
 
     @property
     def table(self) -> Table:
@@ -53,10 +57,13 @@ class Plan:
 
 
 def _article() -> Iterator[tuple[str, Plan]]:
-    """Lesson 08: the article's protocol at its own size."""
+    """Lesson 08: the article's protocol at its own size; V1 and V2 also with the first filters that the article's have."""
     recipe = Recipe(3, 100, 1e-3, "adam", "constant", augment=False)
     for name, seed in itertools.product(("linear_softmax", *baselines.ARTICLE), range(3)):
         yield f"card_article_{name}_seed{seed}", Plan(baselines.TITLES[name], {"name": name}, 224, recipe, seed)
+    for name, seed in itertools.product(NETWORKS.values(), range(3)):
+        title = f"{baselines.TITLES[name]}, Paddle's filters"
+        yield f"card_default_init_{name}_seed{seed}", Plan(title, {"name": name}, 224, recipe, seed, default_init=True)
 
 
 def grid(network: str, width: float, seed: int, peak: float) -> Plan:

@@ -22,7 +22,14 @@ from mobilenet_lib.experiments.on_card import networks
 from mobilenet_lib.experiments.on_card.graph import captured, wait
 from mobilenet_lib.experiments.on_card.plans import Plan, Recipe
 from mobilenet_lib.runs import Run
-from mobilenet_lib.training.options import RECIPES, TRAINING_IMAGES_TESTED, Options, describe_settings, learning_rates
+from mobilenet_lib.training.options import (
+    DRAWN_BY_DEFAULT,
+    RECIPES,
+    TRAINING_IMAGES_TESTED,
+    Options,
+    describe_settings,
+    learning_rates,
+)
 
 _TESTED_AT_ONCE = 250
 _LAYOUT = torch.channels_last  # in which tensor cores take images
@@ -120,7 +127,7 @@ def fit(
     table, recipe = plan.table, plan.recipe
     device = torch.device(card)
     torch.manual_seed(plan.seed)
-    model = networks.build(table)
+    model = networks.build(table, plan.default_init)
     seen, unseen = Images(train, table.resolution, device), Images(test, table.resolution, device)
     step = Step(model, seen, recipe)
     run = _described(plan, train, test, device)
@@ -173,6 +180,8 @@ def _described(plan: Plan, train: data.ImageSet, test: data.ImageSet, device: to
         "network": {**plan.network, "num_classes": table.num_classes, "resolution": table.resolution},
         "step": "PyTorch, bfloat16",
     }
+    if plan.default_init:
+        settings |= DRAWN_BY_DEFAULT
     described = {
         "name": train.name,
         "source": train.source + side,
