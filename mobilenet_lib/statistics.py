@@ -335,11 +335,12 @@ def paired(first: Run, second: Run) -> dict[str, int | str]:
 def summary(runs: Sequence[Run]) -> pd.DataFrame:
     """A row per model: runs that share name, data and mode are averaged over their seeds, at their last epoch.
 
-    `accuracy` is the mean on the test set where every run has one, else on the validation part (`measured_on`).
-    `low` and `high` are its 95 % confidence interval and `interval` says which: Student's t over the seeds where there
-    are several, Wilson's over the images where there is one. `seconds` is a run's whole training time. `computed` names
-    training step and threads: rows that differ in it, or name several, do not compare networks alone; `recipe` says how
-    they were trained.
+    `accuracy` is the mean on the test set where every run has one, else on the validation part (`measured_on`), and
+    `by_seed` holds those of its runs. `low` and `high` are its 95 % confidence interval and `interval` says which:
+    Student's t over the seeds where there are several, Wilson's over the images where there is one. Where Student's
+    leaves 0 to 1, as where some seeds learn and others do not, there is none (NaN). `seconds` is a run's whole training
+    time. `computed` names training step and threads: rows that differ in it, or name several, do not compare networks
+    alone; `recipe` says how they were trained.
     ValueError for no runs, a run without a finished epoch, and under the same name a repeated seed, other settings or
     another number of finished epochs.
     """
@@ -389,7 +390,10 @@ def _accuracy(runs: list[Run]) -> dict[str, Any]:
     else:
         mean, (low, high) = fmean(accuracies), student_interval(accuracies)
         interval = f"Student t, {len(accuracies)} seeds"
-    return {"accuracy": mean, "measured_on": measured_on, "low": low, "high": high, "interval": interval}
+        if low < 0 or high > 1:
+            low, high, interval = math.nan, math.nan, "none: Student t leaves 0 to 100 %"
+    told = {"accuracy": mean, "measured_on": measured_on, "low": low, "high": high, "interval": interval}
+    return told | {"by_seed": tuple(accuracies)}
 
 
 def _check_comparable(runs: list[Run]) -> None:

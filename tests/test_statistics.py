@@ -165,6 +165,14 @@ def test_summary_has_a_row_per_model_with_students_interval_over_seeds():
     assert single["interval"] == "Wilson, 10 images of one run"
 
 
+def test_summary_has_no_interval_over_seeds_of_which_some_did_not_learn():
+    row = statistics.summary([run("vgg", 0, 0.10), run("vgg", 1, 0.69), run("vgg", 2, 0.65)]).iloc[0]
+    assert math.isnan(row["low"])
+    assert math.isnan(row["high"])
+    assert row["interval"] == "none: Student t leaves 0 to 100 %"
+    assert row["by_seed"] == (0.10, 0.69, 0.65)
+
+
 def test_summary_prefers_the_test_set_and_keeps_modes_and_data_apart():
     first = run(test={"loss": 1.0, "accuracy": 0.25, "correct": 25, "total": 100})
     other = run(data=DATA | {"name": "other"})

@@ -111,8 +111,9 @@ def accuracies(summary: pd.DataFrame, published: Mapping[str, float] | None = No
     """The accuracies of a frame of `statistics.summary`, a row per network, with Student's 95 % confidence interval.
 
     A network with one seed has a hollow point and no interval: an interval over test images answers another question,
-    and is not drawn on the same axis. Rows that share a `series`, if there is such a column, share colour and marker,
-    and the legend names them. published: figures of others in per cent, by network, each marked by a cross.
+    and is not drawn on the same axis. Where several seeds have no interval, each has its hollow point. Rows that share
+    a `series`, if there is such a column, share colour and marker, and the legend names them. published: figures of
+    others in per cent, by network, each marked by a cross.
     """
     rows, published = summary.to_dict("records"), published or {}
     series = [row.get("series", "") for row in rows]
@@ -142,11 +143,11 @@ def accuracies(summary: pd.DataFrame, published: Mapping[str, float] | None = No
 
 
 def _draw_accuracy(axes: Axes, row: dict[str, Any], place: float, look: dict[str, Any], series: str) -> None:
-    """Mean and interval, or a hollow point for a single seed."""
+    """Mean and interval, or a hollow point for each seed where there is none."""
     before = f"{series}: " if series else ""
-    if row["runs"] == 1:
-        label = f"{before}one seed, no interval"
-        axes.plot(100 * row["accuracy"], place, markerfacecolor="white", label=label, **look)
+    if _without_interval(row):
+        each, label = [100 * one for one in row["by_seed"]], f"{before}single seeds, no interval"
+        axes.plot(each, [place] * len(each), markerfacecolor="white", label=label, **look)
     else:
         label = f"{before}mean of the seeds"
         axes.errorbar(100 * row["accuracy"], place, xerr=_spread([row]), capsize=6, label=label, **look)
@@ -154,8 +155,15 @@ def _draw_accuracy(axes: Axes, row: dict[str, Any], place: float, look: dict[str
 
 def _told_accuracy(row: dict[str, Any]) -> str:
     accuracy, low, high = (100 * row[key] for key in ("accuracy", "low", "high"))
-    interval = "one seed" if row["runs"] == 1 else f"{low:.1f} to {high:.1f}, {row['runs']} seeds"
-    return f"{row['name']}{', ' * ('series' in row)}{row.get('series', '')} {accuracy:.1f} % ({interval})"
+    reached, told = f"{accuracy:.1f}", f"{low:.1f} to {high:.1f}, {row['runs']} seeds"
+    if _without_interval(row):
+        reached = ", ".join(f"{100 * one:.1f}" for one in row["by_seed"])
+        told = "one seed" if row["runs"] == 1 else f"{row['runs']} seeds, no interval"
+    return f"{row['name']}{', ' * ('series' in row)}{row.get('series', '')} {reached} % ({told})"
+
+
+def _without_interval(row: dict[str, Any]) -> bool:
+    return row["runs"] == 1 or row["low"] != row["low"]  # NaN
 
 
 def trade_offs(

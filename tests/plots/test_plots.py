@@ -154,6 +154,16 @@ def test_a_single_seed_has_a_hollow_point_and_no_interval():
     assert "net 75.0 % (one seed); published: net 70.0 %; published: other 60.0 %" in alt
 
 
+def test_seeds_of_which_some_did_not_learn_have_a_point_each():
+    stuck = run("recorded", seed=3)
+    stuck.epochs[-1]["validation_accuracy"] = 0.1
+    fig, alt = plots.accuracies(statistics.summary([run("recorded"), stuck]))
+    (hollow,) = fig.axes[0].get_lines()
+    assert hollow.get_xdata() == pytest.approx([75, 10])
+    assert not fig.axes[0].containers
+    assert "net 75.0, 10.0 % (2 seeds, no interval)" in alt
+
+
 def test_accuracies_show_their_intervals_and_conditions():
     second = run("recorded", seed=3)
     second.epochs[-1]["validation_accuracy"] = 0.71

@@ -106,7 +106,7 @@ QUESTIONS = (
         _waiting,
         default=3,
         unit="times",
-        why="Its 95 % confidence interval: 0.99 to 1.03. Queued by one command, the kernels take an eighth of the "
+        why="Its 95 % confidence interval: 1.000 to 1.037. Queued by one command, the kernels take an eighth of the "
         "reading (in eval mode), so the card can be done with most of them before Python has queued the last.",
     ),
 )

@@ -29,8 +29,8 @@ def measure(rounds: int = 8, calls: int = 10, card: str = "cuda") -> dict[str, A
     `ms` maps each network to each way of measuring, to milliseconds [rounds, calls]. The ways: "not waiting" (train
     mode, the clock read as the call returns; the queue is empty before), "waiting" (the same until the card is done),
     "eval" (eval mode, no gradients, waiting) and "graph" (the kernels of the eval call, queued by one command: a CUDA
-    graph, waiting). `kernels` counts what a call queues in either mode, `macs` are the table's. In float32, convolutions
-    as PyTorch computes them by default: by products in TF32.
+    graph, waiting). `kernels` counts what a call queues in either mode, `macs` are the table's. In float32,
+    convolutions as PyTorch computes them by default: by products in TF32.
     """
     device = torch.device(card)
     torch.manual_seed(0)
@@ -48,7 +48,7 @@ def measure(rounds: int = 8, calls: int = 10, card: str = "cuda") -> dict[str, A
     return {
         "ms": ms,
         "kernels": {
-            name: {"train": _kernels(model.train(), image), "eval": _kernels(model.eval(), image)}
+            name: {mode: _kernels(model.train(mode == "train"), image) for mode in ("train", "eval")}
             for name, model in models.items()
         },
         "macs": {name: table.macs for name, table in tables.items()},

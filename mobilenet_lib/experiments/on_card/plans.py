@@ -57,7 +57,7 @@ class Plan:
 
 
 def _article() -> Iterator[tuple[str, Plan]]:
-    """Lesson 08: the article's protocol at its own size; V1 and V2 also with the first filters that the article's have."""
+    """Lesson 08: the article's protocol at its own size; V1 and V2 also with the first filters of its own."""
     recipe = Recipe(3, 100, 1e-3, "adam", "constant", augment=False)
     for name, seed in itertools.product(("linear_softmax", *baselines.ARTICLE), range(3)):
         yield f"card_article_{name}_seed{seed}", Plan(baselines.TITLES[name], {"name": name}, 224, recipe, seed)

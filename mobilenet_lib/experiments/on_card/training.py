@@ -22,14 +22,7 @@ from mobilenet_lib.experiments.on_card import networks
 from mobilenet_lib.experiments.on_card.graph import captured, wait
 from mobilenet_lib.experiments.on_card.plans import Plan, Recipe
 from mobilenet_lib.runs import Run
-from mobilenet_lib.training.options import (
-    DRAWN_BY_DEFAULT,
-    RECIPES,
-    TRAINING_IMAGES_TESTED,
-    Options,
-    describe_settings,
-    learning_rates,
-)
+from mobilenet_lib.training import options as of_training
 
 _TESTED_AT_ONCE = 250
 _LAYOUT = torch.channels_last  # in which tensor cores take images
@@ -105,7 +98,7 @@ def _optimizer(model: nn.Module, name: str) -> torch.optim.Optimizer:
     kept = {id(module.weight) for module in model.modules() if isinstance(module, nn.Conv2d) and module.groups > 1}
     decayed = [p for p in model.parameters() if p.ndim > 1 and id(p) not in kept]
     others = [p for p in model.parameters() if p.ndim <= 1 or id(p) in kept]
-    settings = RECIPES[name]
+    settings = of_training.RECIPES[name]
     groups = [{"params": decayed, "weight_decay": settings["weight_decay"]}, {"params": others, "weight_decay": 0.0}]
     if name == "adam":
         return torch.optim.Adam(groups, lr=0.0, fused=True)
@@ -133,8 +126,8 @@ def fit(
     run = _described(plan, train, test, device)
     order = torch.Generator(device).manual_seed(plan.seed)
     each = len(train) // recipe.batch_size
-    rates = learning_rates(recipe.schedule, recipe.learning_rate, each * recipe.epochs).reshape(recipe.epochs, each)
-    for epoch, epoch_rates in enumerate(rates, start=1):
+    rates = of_training.learning_rates(recipe.schedule, recipe.learning_rate, each * recipe.epochs)
+    for epoch, epoch_rates in enumerate(rates.reshape(recipe.epochs, each), start=1):
         wait(device)
         started = time.perf_counter()
         model.train()
@@ -159,7 +152,7 @@ def fit(
         )
         if progress:
             progress(run)
-    again = train.head(min(len(train), TRAINING_IMAGES_TESTED))
+    again = train.head(min(len(train), of_training.TRAINING_IMAGES_TESTED))
     run.test = {
         **_outcome(predictions, loss, test),
         **statistics.by_image(test.labels, predictions, len(test.classes)),
@@ -171,8 +164,8 @@ def fit(
 def _described(plan: Plan, train: data.ImageSet, test: data.ImageSet, device: torch.device) -> Run:
     table, recipe = plan.table, plan.recipe
     side = "" if table.resolution == train.images.shape[-1] else f", scaled to {table.resolution}×{table.resolution}"
-    options = Options(optimizer=recipe.optimizer, schedule=recipe.schedule, augment=recipe.augment)
-    settings = describe_settings(recipe.epochs, recipe.batch_size, recipe.learning_rate, options, test)
+    options = of_training.Options(optimizer=recipe.optimizer, schedule=recipe.schedule, augment=recipe.augment)
+    settings = of_training.describe_settings(recipe.epochs, recipe.batch_size, recipe.learning_rate, options, test)
     settings |= {
         "model": table.name,
         "trainable_params": table.trainable_params,
@@ -181,7 +174,7 @@ def _described(plan: Plan, train: data.ImageSet, test: data.ImageSet, device: to
         "step": "PyTorch, bfloat16",
     }
     if plan.default_init:
-        settings |= DRAWN_BY_DEFAULT
+        settings |= of_training.DRAWN_BY_DEFAULT
     described = {
         "name": train.name,
         "source": train.source + side,
