@@ -338,7 +338,7 @@ def summary(runs: Sequence[Run]) -> pd.DataFrame:
     `accuracy` is the mean on the test set where every run has one, else on the validation part (`measured_on`), and
     `by_seed` holds those of its runs. `low` and `high` are its 95 % confidence interval and `interval` says which:
     Student's t over the seeds where there are several, Wilson's over the images where there is one. Where Student's
-    leaves 0 to 1, as where some seeds learn and others do not, there is none (NaN). `seconds` is a run's whole training
+    leaves 0 to 1 (few seeds that lie far apart, or near an end), there is none (NaN). `seconds` is a run's training
     time. `computed` names training step and threads: rows that differ in it, or name several, do not compare networks
     alone; `recipe` says how they were trained.
     ValueError for no runs, a run without a finished epoch, and under the same name a repeated seed, other settings or
@@ -393,7 +393,7 @@ def _accuracy(runs: list[Run]) -> dict[str, Any]:
         if low < 0 or high > 1:
             low, high, interval = math.nan, math.nan, "none: Student t leaves 0 to 100 %"
     told = {"accuracy": mean, "measured_on": measured_on, "low": low, "high": high, "interval": interval}
-    return told | {"by_seed": tuple(accuracies)}
+    return told | {"by_seed": tuple(math.nan if one is None else one for one in accuracies)}
 
 
 def _check_comparable(runs: list[Run]) -> None:

@@ -188,6 +188,7 @@ def test_summary_without_any_measured_accuracy_says_so():
         record |= {"validation_loss": None, "validation_accuracy": None}
     row = statistics.summary([bare]).iloc[0]
     assert math.isnan(row["accuracy"])
+    assert math.isnan(row["by_seed"][0])
     assert row["measured_on"] == "nothing"
 
 

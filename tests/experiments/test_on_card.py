@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mobilenet_lib import baselines, models, papers, runs, statistics, training
@@ -27,6 +28,7 @@ def test_a_recorded_run_is_one_that_the_command_makes(name):
         assert run.settings[setting] == getattr(plan.recipe, setting)
     assert plan.network.items() <= run.settings["network"].items()
     assert (run.settings["macs"], run.settings["trainable_params"]) == (plan.table.macs, plan.table.trainable_params)
+    assert ("depthwise filters" in run.settings) == plan.default_init
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -69,8 +71,15 @@ def test_what_lesson_07_says_of_the_calls():
     assert ms["graph"].idxmin() == "mobilenet_v1"
     assert ms.loc["vgg16", "graph"] > ms.loc[["mobilenet_v1", "mobilenet_v2"], "graph"].max()
     assert (ms.loc["mobilenet_v2"] > 1.5 * ms.loc["mobilenet_v1"]).all()
-    assert (ms["waiting"] / ms["not waiting"]).between(0.95, 1.05).all()
-    assert (ms["eval"] / ms["graph"])[["mobilenet_v1", "mobilenet_v2"]].min() > 2  # idle most of the time
+    assert round(100 * (ms["waiting"] / ms["not waiting"] - 1).abs().max(), 1) == 2.3
+    part, vggs = ms["graph"] / ms["not waiting"], ["vgg16", "vgg19"]
+    assert part.drop(vggs).between(0.095, 0.205).all()  # "10 to 20 %"
+    assert part[vggs].round(1).eq(0.7).all()
+    assert round(ms.loc["mobilenet_v2", "graph"] / ms.loc["mobilenet_v1", "graph"], 2) == 1.65
+    assert ms.loc["vgg16", "graph"] < ms.loc["article_mobilenet_v2", "graph"]
+    theirs = pd.Series({figure.row: figure.value for figure in papers.figures("article", "speed")})
+    shorter = theirs / ms["not waiting"]
+    assert shorter.max() / shorter.min() < 1.15  # "by nearly one factor"
 
 
 @pytest.mark.parametrize(("names", "said"), [(["nosuch"], "'nosuch'.*--list"), (["calls", "nosuch"], "'nosuch'")])
@@ -104,6 +113,30 @@ def test_a_network_is_the_librarys(name):
     assert np.abs(scores - expected).max() < 1e-3 * np.abs(expected).max()
 
 
+def test_default_init_scales_the_depthwise_filters_alone():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    from mobilenet_lib.experiments.on_card import networks
+
+    found = []
+    for default_init in (False, True):
+        torch.manual_seed(0)
+        found.append(networks.build(baselines.TABLES["mobilenet_v2"](resolution=64), default_init))
+    for ours, theirs in zip(*(network.modules() for network in found), strict=True):
+        if isinstance(ours, torch.nn.Conv2d):
+            assert torch.allclose(ours.weight, theirs.weight * ours.groups**0.5)
+
+
+def test_every_second_round_takes_the_ways_backwards_and_train_mode_queues_more():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    from mobilenet_lib.experiments.on_card import calls
+
+    ways = {"net": {"first": abs, "second": abs}}
+    for backwards, order in ((False, ["first", "second"]), (True, ["second", "first"])):
+        assert [way for _, way, _ in calls._in_turn(ways, backwards=backwards)] == order
+    model, image = torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.nn.Dropout()), torch.rand(1, 3, 8, 8)
+    assert calls._kernels(model.train(), image) > calls._kernels(model.eval(), image)
+
+
 def percent(name, figure=lambda run: run.test["accuracy"]):
     return {run.seed: 100 * figure(run) for run in runs.recorded_all(f"{name}_seed")}
 
@@ -115,11 +148,12 @@ def test_what_lesson_08_says_of_the_protocol_at_both_sizes():
         one, other = percent(v1, figure), percent(v2, figure)
         return statistics.mean_difference([other[seed] - one[seed] for seed in one])
 
-    assert gained(lambda run: run.epochs[-1]["train_accuracy"])["low"] > 0  # "three seeds say the same"
+    assert gained(lambda run: run.epochs[-1]["train_accuracy"])["low"] > 0  # "with ours that is suggested"
     tested = gained(lambda run: run.test["accuracy"])
-    assert tested["low"] < 0 < tested["mean"]  # "both intervals still hold 0"
+    assert tested["low"] < 0 < tested["mean"]  # "with ours not even that"
     for protocol in ("card_article", "card_default_init"):
         names = [f"{protocol}_{name}_seed0" for name in plans.NETWORKS.values()]
+        assert len({runs.recorded(name).machine["card"] for name in names}) == 1
         seconds = [runs.recorded(name).epochs[-1]["seconds"] for name in names]
         assert seconds[1] / seconds[0] > 4 / 3  # "on both of our cards an epoch of V2 takes over a third longer"
     by_protocol, by_default = percent("article_mobilenet_v1"), percent("cifar10_default_init")
@@ -141,11 +175,21 @@ def test_what_lesson_08_says_of_the_first_filters_at_the_articles_size():
         percent(f"card_default_init_{name}", lambda run: run.epochs[-1]["train_accuracy"])
         for name in plans.NETWORKS.values()
     )
-    low, high = statistics.student_interval([v2[seed] - v1[seed] for seed in v1], 1 - 0.05 / 12)
-    assert (round(low, 1), round(high, 1)) == (2.5, 4.9)  # "shown ahead while training"
+    low, high = statistics.student_interval([v2[seed] - v1[seed] for seed in v1], 1 - 0.05 / 16)
+    assert (round(low, 1), round(high, 1)) == (2.3, 5.1)  # "shown ahead while training"
+    ours, its = (percent(f"card_{way}_mobilenet_v2") for way in ("article", "default_init"))
+    low, high = statistics.student_interval([its[seed] - ours[seed] for seed in ours], 1 - 0.05 / 5)
+    assert (round(low, 1), round(high, 1)) == (1.7, 5.6)
+    # All of ours on one card, all of its on another: said, for nothing here tells card and filters apart.
+    cards = [{runs.recorded(f"card_{way}_mobilenet_v2_seed{seed}").machine["card"] for seed in ours} for way in reached]
+    assert list(map(len, cards)) == [1, 1]
+    assert cards[0] != cards[1]
 
 
-def test_some_seeds_of_vgg_learn_and_others_do_not():
+def test_only_vgg_has_seeds_that_never_leave_chance():
+    for name in runs.recorded_names():
+        if "article_" in name and "vgg" not in name:
+            assert runs.recorded(name).test["accuracy"] > 0.12
     for name in ("card_article_vgg16", "card_article_vgg19"):
         found = percent(name).values()
         assert min(found) == 10

@@ -60,9 +60,9 @@ def _until() -> Iterator[dict[str, Plan]]:
 def _article() -> Iterator[dict[str, Plan]]:
     """Lesson 08: the article's protocol on all of CIFAR-10, at 32×32 where the article scaled the images to 224×224.
 
-    From about 12 minutes (V1) to more than two hours (VGG19) a run, on one core. The stems keep the papers' stride of
-    2, so all shrink images alike.
-    Only the article's V2 ends here in one pool over the whole feature map: its two pools need larger images.
+    From about 12 minutes (V1) to more than two hours (VGG19) a run, on one core. V1 and V2 keep the papers' stems of
+    stride 2; the article's V2 has its own of stride 1, and ends in one pool over the whole feature map: its two pools
+    need larger images.
     """
     how = {"epochs": 3, "batch_size": 100, "learning_rate": 1e-3, "threads": 1}
     options = {"optimizer": "adam", "schedule": "constant"}
